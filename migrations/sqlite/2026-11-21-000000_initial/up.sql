@@ -1,0 +1,764 @@
+-- Generated from src/schema/tables.rs by `make migrations`. Not to be edited.
+
+CREATE TABLE "transactions" (
+  "id" INTEGER PRIMARY KEY AUTOINCREMENT,
+  "issued_at" TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')),
+  "run_id" INTEGER,
+  "lock_token" INTEGER,
+  "actor" TEXT NOT NULL,
+  "operation" TEXT NOT NULL,
+  "client_uuid" TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX "transactions_client_uuid" ON "transactions" ("client_uuid");
+
+CREATE TABLE "checkpoints" (
+  "id" INTEGER PRIMARY KEY AUTOINCREMENT,
+  "run_id" INTEGER NOT NULL,
+  "transaction_id" INTEGER NOT NULL,
+  "message" TEXT NOT NULL,
+  "actor" TEXT NOT NULL,
+  "created_at" TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now'))
+) STRICT;
+
+CREATE TABLE "run_locks" (
+  "run_id" INTEGER NOT NULL,
+  "token" INTEGER NOT NULL,
+  "state" TEXT NOT NULL,
+  "holder_user" TEXT,
+  "holder_host" TEXT,
+  "holder_pid" INTEGER,
+  "holder_client" TEXT,
+  "reason" TEXT,
+  "lock_transaction" INTEGER NOT NULL,
+  "acquired_at" TEXT,
+  PRIMARY KEY ("run_id")
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE "described_tables" (
+  "name" TEXT NOT NULL,
+  "description" TEXT NOT NULL,
+  PRIMARY KEY ("name")
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX "transactions_of_run" ON "transactions" ("run_id", "id");
+CREATE INDEX "checkpoints_of_run" ON "checkpoints" ("run_id", "id");
+
+-- Stays empty: what refers to it cannot be committed.
+CREATE TABLE "never" ("id" INTEGER PRIMARY KEY CHECK ("id" IS NULL)) STRICT;
+CREATE TABLE "transaction_context" (
+  "one" INTEGER PRIMARY KEY CHECK ("one" = 1),
+  "transaction_id" INTEGER NOT NULL,
+  "run_id" INTEGER,
+  "recorded_in_bulk" INTEGER NOT NULL DEFAULT 0 CHECK ("recorded_in_bulk" IN (0, 1)),
+  "cleared_before_commit" INTEGER NOT NULL DEFAULT 1 REFERENCES "never" ("id") DEFERRABLE INITIALLY DEFERRED
+) STRICT;
+
+CREATE TRIGGER "transactions_begin" BEFORE INSERT ON "transactions"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:unsafe_connection: set PRAGMA foreign_keys = ON and PRAGMA recursive_triggers = ON before writing')
+   WHERE (SELECT "foreign_keys" FROM pragma_foreign_keys) = 0
+      OR (SELECT "recursive_triggers" FROM pragma_recursive_triggers) = 0;
+  SELECT RAISE(ABORT, 'stratalog:lock_lost: the lock token of this transaction is not the one that holds the run')
+   WHERE NEW."run_id" IS NOT NULL AND NOT EXISTS (
+     SELECT 1 FROM "run_locks" WHERE "run_id" = NEW."run_id" AND "token" = NEW."lock_token" AND "state" <> 'free');
+  SELECT RAISE(ABORT, 'stratalog:second_transaction: a database transaction has one row in transactions')
+   WHERE EXISTS (SELECT 1 FROM "transaction_context");
+END;
+CREATE TRIGGER "transactions_enter" AFTER INSERT ON "transactions"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:id_order: ids of transactions only grow: leave the id out')
+   WHERE NEW."id" < (SELECT max("id") FROM "transactions");
+  INSERT INTO "transaction_context" ("one", "transaction_id", "run_id") VALUES (1, NEW."id", NEW."run_id");
+END;
+CREATE TRIGGER "transaction_context_enter" BEFORE INSERT ON "transaction_context"
+WHEN NEW."transaction_id" IS NOT (SELECT max("id") FROM "transactions")
+  OR (SELECT "foreign_keys" FROM pragma_foreign_keys) = 0
+  OR (SELECT "recursive_triggers" FROM pragma_recursive_triggers) = 0
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: a transaction begins with INSERT INTO transactions');
+END;
+CREATE TRIGGER "transaction_context_keep" BEFORE UPDATE OF "one", "transaction_id", "run_id", "cleared_before_commit" ON "transaction_context"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: a running transaction cannot become another one');
+END;
+CREATE TRIGGER "transactions_no_update" BEFORE UPDATE ON "transactions"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: transactions are never changed');
+END;
+CREATE TRIGGER "transactions_no_delete" BEFORE DELETE ON "transactions"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: transactions are never deleted');
+END;
+CREATE TRIGGER "checkpoints_insert" BEFORE INSERT ON "checkpoints"
+WHEN NEW."transaction_id" IS NOT (SELECT coalesce(max("id"), 0) FROM "transactions" WHERE "run_id" = NEW."run_id")
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:checkpoint: a checkpoint names the last transaction of its run');
+END;
+CREATE TRIGGER "checkpoints_no_update" BEFORE UPDATE ON "checkpoints"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: checkpoints are never changed');
+END;
+CREATE TRIGGER "checkpoints_no_delete" BEFORE DELETE ON "checkpoints"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: checkpoints are never deleted');
+END;
+CREATE TRIGGER "run_locks_token_grows" BEFORE UPDATE ON "run_locks"
+WHEN NEW."token" < OLD."token" OR NEW."run_id" <> OLD."run_id"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:token: lock tokens only grow');
+END;
+CREATE TRIGGER "run_locks_no_delete" BEFORE DELETE ON "run_locks"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:token: lock rows are never deleted, or tokens would begin again');
+END;
+
+CREATE TABLE "models" (
+  "id" INTEGER PRIMARY KEY AUTOINCREMENT,
+  "name" TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX "models_name" ON "models" ("name");
+CREATE TABLE "models_version" (
+  "id" INTEGER NOT NULL,
+  "name" TEXT NOT NULL,
+  "transaction_id" INTEGER NOT NULL,
+  "end_transaction_id" INTEGER,
+  "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  PRIMARY KEY ("id", "transaction_id")
+) STRICT, WITHOUT ROWID;
+CREATE INDEX "models_version_changes" ON "models_version" ("transaction_id");
+CREATE TRIGGER "models_guard_insert" BEFORE INSERT ON "models"
+WHEN (SELECT transaction_id FROM transaction_context) IS NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: models: written outside a stratalog transaction');
+END;
+CREATE TRIGGER "models_guard_update" BEFORE UPDATE ON "models"
+WHEN (SELECT transaction_id FROM transaction_context) IS NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: models: written outside a stratalog transaction');
+END;
+CREATE TRIGGER "models_guard_delete" BEFORE DELETE ON "models"
+WHEN (SELECT transaction_id FROM transaction_context) IS NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: models: written outside a stratalog transaction');
+END;
+CREATE TRIGGER "models_guard_key" BEFORE UPDATE OF "id" ON "models"
+WHEN OLD."id" IS NOT NEW."id"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:key_update: models: a key is not changed: delete the row and insert another');
+END;
+CREATE TRIGGER "models_record_insert" AFTER INSERT ON "models"
+WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0
+BEGIN
+  DELETE FROM "models_version" WHERE "models_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "models_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "models_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
+  INSERT INTO "models_version" ("id", "name", "transaction_id", "operation_type")
+    SELECT NEW."id", NEW."name", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "models_version" before WHERE before."id" = NEW."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "models_version" before WHERE before."id" = NEW."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name");
+  UPDATE "models_version" SET "end_transaction_id" = NULL WHERE "models_version"."id" = NEW."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "models_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "models_record_update" AFTER UPDATE ON "models"
+WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0 AND (OLD."name" IS NOT NEW."name")
+BEGIN
+  DELETE FROM "models_version" WHERE "models_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "models_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "models_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
+  INSERT INTO "models_version" ("id", "name", "transaction_id", "operation_type")
+    SELECT NEW."id", NEW."name", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "models_version" before WHERE before."id" = NEW."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "models_version" before WHERE before."id" = NEW."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name");
+  UPDATE "models_version" SET "end_transaction_id" = NULL WHERE "models_version"."id" = NEW."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "models_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "models_record_delete" AFTER DELETE ON "models"
+WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0
+BEGIN
+  DELETE FROM "models_version" WHERE "models_version"."id" = OLD."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "models_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "models_version"."id" = OLD."id" AND "end_transaction_id" IS NULL;
+  INSERT INTO "models_version" ("id", "name", "transaction_id", "operation_type")
+    SELECT OLD."id", OLD."name", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "models_version" before WHERE before."id" = OLD."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
+  UPDATE "models_version" SET "end_transaction_id" = NULL WHERE "models_version"."id" = OLD."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "models_version" own WHERE own."id" = OLD."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "models_version_append" BEFORE INSERT ON "models_version"
+WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: models_version: history is written by stratalog only');
+END;
+CREATE TRIGGER "models_version_no_update" BEFORE UPDATE OF "id", "name", "transaction_id", "operation_type" ON "models_version"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: models_version: history is never changed');
+END;
+CREATE TRIGGER "models_version_end_once" BEFORE UPDATE OF "end_transaction_id" ON "models_version"
+WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
+  OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: models_version: the end of a version row is set once');
+END;
+CREATE TRIGGER "models_version_no_delete" BEFORE DELETE ON "models_version"
+WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context)
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: models_version: history is never deleted');
+END;
+
+CREATE TABLE "scenarios" (
+  "id" INTEGER PRIMARY KEY AUTOINCREMENT,
+  "name" TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX "scenarios_name" ON "scenarios" ("name");
+CREATE TABLE "scenarios_version" (
+  "id" INTEGER NOT NULL,
+  "name" TEXT NOT NULL,
+  "transaction_id" INTEGER NOT NULL,
+  "end_transaction_id" INTEGER,
+  "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  PRIMARY KEY ("id", "transaction_id")
+) STRICT, WITHOUT ROWID;
+CREATE INDEX "scenarios_version_changes" ON "scenarios_version" ("transaction_id");
+CREATE TRIGGER "scenarios_guard_insert" BEFORE INSERT ON "scenarios"
+WHEN (SELECT transaction_id FROM transaction_context) IS NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: scenarios: written outside a stratalog transaction');
+END;
+CREATE TRIGGER "scenarios_guard_update" BEFORE UPDATE ON "scenarios"
+WHEN (SELECT transaction_id FROM transaction_context) IS NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: scenarios: written outside a stratalog transaction');
+END;
+CREATE TRIGGER "scenarios_guard_delete" BEFORE DELETE ON "scenarios"
+WHEN (SELECT transaction_id FROM transaction_context) IS NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: scenarios: written outside a stratalog transaction');
+END;
+CREATE TRIGGER "scenarios_guard_key" BEFORE UPDATE OF "id" ON "scenarios"
+WHEN OLD."id" IS NOT NEW."id"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:key_update: scenarios: a key is not changed: delete the row and insert another');
+END;
+CREATE TRIGGER "scenarios_record_insert" AFTER INSERT ON "scenarios"
+WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0
+BEGIN
+  DELETE FROM "scenarios_version" WHERE "scenarios_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "scenarios_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "scenarios_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
+  INSERT INTO "scenarios_version" ("id", "name", "transaction_id", "operation_type")
+    SELECT NEW."id", NEW."name", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "scenarios_version" before WHERE before."id" = NEW."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "scenarios_version" before WHERE before."id" = NEW."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name");
+  UPDATE "scenarios_version" SET "end_transaction_id" = NULL WHERE "scenarios_version"."id" = NEW."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "scenarios_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "scenarios_record_update" AFTER UPDATE ON "scenarios"
+WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0 AND (OLD."name" IS NOT NEW."name")
+BEGIN
+  DELETE FROM "scenarios_version" WHERE "scenarios_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "scenarios_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "scenarios_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
+  INSERT INTO "scenarios_version" ("id", "name", "transaction_id", "operation_type")
+    SELECT NEW."id", NEW."name", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "scenarios_version" before WHERE before."id" = NEW."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "scenarios_version" before WHERE before."id" = NEW."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name");
+  UPDATE "scenarios_version" SET "end_transaction_id" = NULL WHERE "scenarios_version"."id" = NEW."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "scenarios_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "scenarios_record_delete" AFTER DELETE ON "scenarios"
+WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0
+BEGIN
+  DELETE FROM "scenarios_version" WHERE "scenarios_version"."id" = OLD."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "scenarios_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "scenarios_version"."id" = OLD."id" AND "end_transaction_id" IS NULL;
+  INSERT INTO "scenarios_version" ("id", "name", "transaction_id", "operation_type")
+    SELECT OLD."id", OLD."name", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "scenarios_version" before WHERE before."id" = OLD."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
+  UPDATE "scenarios_version" SET "end_transaction_id" = NULL WHERE "scenarios_version"."id" = OLD."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "scenarios_version" own WHERE own."id" = OLD."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "scenarios_version_append" BEFORE INSERT ON "scenarios_version"
+WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: scenarios_version: history is written by stratalog only');
+END;
+CREATE TRIGGER "scenarios_version_no_update" BEFORE UPDATE OF "id", "name", "transaction_id", "operation_type" ON "scenarios_version"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: scenarios_version: history is never changed');
+END;
+CREATE TRIGGER "scenarios_version_end_once" BEFORE UPDATE OF "end_transaction_id" ON "scenarios_version"
+WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
+  OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: scenarios_version: the end of a version row is set once');
+END;
+CREATE TRIGGER "scenarios_version_no_delete" BEFORE DELETE ON "scenarios_version"
+WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context)
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: scenarios_version: history is never deleted');
+END;
+
+CREATE TABLE "regions" (
+  "id" INTEGER PRIMARY KEY AUTOINCREMENT,
+  "name" TEXT NOT NULL,
+  "hierarchy" TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX "regions_name" ON "regions" ("name");
+CREATE TABLE "regions_version" (
+  "id" INTEGER NOT NULL,
+  "name" TEXT NOT NULL,
+  "hierarchy" TEXT NOT NULL,
+  "transaction_id" INTEGER NOT NULL,
+  "end_transaction_id" INTEGER,
+  "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  PRIMARY KEY ("id", "transaction_id")
+) STRICT, WITHOUT ROWID;
+CREATE INDEX "regions_version_changes" ON "regions_version" ("transaction_id");
+CREATE TRIGGER "regions_guard_insert" BEFORE INSERT ON "regions"
+WHEN (SELECT transaction_id FROM transaction_context) IS NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: regions: written outside a stratalog transaction');
+END;
+CREATE TRIGGER "regions_guard_update" BEFORE UPDATE ON "regions"
+WHEN (SELECT transaction_id FROM transaction_context) IS NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: regions: written outside a stratalog transaction');
+END;
+CREATE TRIGGER "regions_guard_delete" BEFORE DELETE ON "regions"
+WHEN (SELECT transaction_id FROM transaction_context) IS NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: regions: written outside a stratalog transaction');
+END;
+CREATE TRIGGER "regions_guard_key" BEFORE UPDATE OF "id" ON "regions"
+WHEN OLD."id" IS NOT NEW."id"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:key_update: regions: a key is not changed: delete the row and insert another');
+END;
+CREATE TRIGGER "regions_record_insert" AFTER INSERT ON "regions"
+WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0
+BEGIN
+  DELETE FROM "regions_version" WHERE "regions_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "regions_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "regions_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
+  INSERT INTO "regions_version" ("id", "name", "hierarchy", "transaction_id", "operation_type")
+    SELECT NEW."id", NEW."name", NEW."hierarchy", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "regions_version" before WHERE before."id" = NEW."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "regions_version" before WHERE before."id" = NEW."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name" AND NOT before."hierarchy" IS NOT NEW."hierarchy");
+  UPDATE "regions_version" SET "end_transaction_id" = NULL WHERE "regions_version"."id" = NEW."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "regions_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "regions_record_update" AFTER UPDATE ON "regions"
+WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0 AND (OLD."name" IS NOT NEW."name" OR OLD."hierarchy" IS NOT NEW."hierarchy")
+BEGIN
+  DELETE FROM "regions_version" WHERE "regions_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "regions_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "regions_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
+  INSERT INTO "regions_version" ("id", "name", "hierarchy", "transaction_id", "operation_type")
+    SELECT NEW."id", NEW."name", NEW."hierarchy", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "regions_version" before WHERE before."id" = NEW."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "regions_version" before WHERE before."id" = NEW."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name" AND NOT before."hierarchy" IS NOT NEW."hierarchy");
+  UPDATE "regions_version" SET "end_transaction_id" = NULL WHERE "regions_version"."id" = NEW."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "regions_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "regions_record_delete" AFTER DELETE ON "regions"
+WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0
+BEGIN
+  DELETE FROM "regions_version" WHERE "regions_version"."id" = OLD."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "regions_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "regions_version"."id" = OLD."id" AND "end_transaction_id" IS NULL;
+  INSERT INTO "regions_version" ("id", "name", "hierarchy", "transaction_id", "operation_type")
+    SELECT OLD."id", OLD."name", OLD."hierarchy", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "regions_version" before WHERE before."id" = OLD."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
+  UPDATE "regions_version" SET "end_transaction_id" = NULL WHERE "regions_version"."id" = OLD."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "regions_version" own WHERE own."id" = OLD."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "regions_version_append" BEFORE INSERT ON "regions_version"
+WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: regions_version: history is written by stratalog only');
+END;
+CREATE TRIGGER "regions_version_no_update" BEFORE UPDATE OF "id", "name", "hierarchy", "transaction_id", "operation_type" ON "regions_version"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: regions_version: history is never changed');
+END;
+CREATE TRIGGER "regions_version_end_once" BEFORE UPDATE OF "end_transaction_id" ON "regions_version"
+WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
+  OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: regions_version: the end of a version row is set once');
+END;
+CREATE TRIGGER "regions_version_no_delete" BEFORE DELETE ON "regions_version"
+WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context)
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: regions_version: history is never deleted');
+END;
+
+CREATE TABLE "units" (
+  "id" INTEGER PRIMARY KEY AUTOINCREMENT,
+  "name" TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX "units_name" ON "units" ("name");
+CREATE TABLE "units_version" (
+  "id" INTEGER NOT NULL,
+  "name" TEXT NOT NULL,
+  "transaction_id" INTEGER NOT NULL,
+  "end_transaction_id" INTEGER,
+  "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  PRIMARY KEY ("id", "transaction_id")
+) STRICT, WITHOUT ROWID;
+CREATE INDEX "units_version_changes" ON "units_version" ("transaction_id");
+CREATE TRIGGER "units_guard_insert" BEFORE INSERT ON "units"
+WHEN (SELECT transaction_id FROM transaction_context) IS NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: units: written outside a stratalog transaction');
+END;
+CREATE TRIGGER "units_guard_update" BEFORE UPDATE ON "units"
+WHEN (SELECT transaction_id FROM transaction_context) IS NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: units: written outside a stratalog transaction');
+END;
+CREATE TRIGGER "units_guard_delete" BEFORE DELETE ON "units"
+WHEN (SELECT transaction_id FROM transaction_context) IS NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: units: written outside a stratalog transaction');
+END;
+CREATE TRIGGER "units_guard_key" BEFORE UPDATE OF "id" ON "units"
+WHEN OLD."id" IS NOT NEW."id"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:key_update: units: a key is not changed: delete the row and insert another');
+END;
+CREATE TRIGGER "units_record_insert" AFTER INSERT ON "units"
+WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0
+BEGIN
+  DELETE FROM "units_version" WHERE "units_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "units_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "units_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
+  INSERT INTO "units_version" ("id", "name", "transaction_id", "operation_type")
+    SELECT NEW."id", NEW."name", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "units_version" before WHERE before."id" = NEW."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "units_version" before WHERE before."id" = NEW."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name");
+  UPDATE "units_version" SET "end_transaction_id" = NULL WHERE "units_version"."id" = NEW."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "units_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "units_record_update" AFTER UPDATE ON "units"
+WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0 AND (OLD."name" IS NOT NEW."name")
+BEGIN
+  DELETE FROM "units_version" WHERE "units_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "units_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "units_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
+  INSERT INTO "units_version" ("id", "name", "transaction_id", "operation_type")
+    SELECT NEW."id", NEW."name", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "units_version" before WHERE before."id" = NEW."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "units_version" before WHERE before."id" = NEW."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name");
+  UPDATE "units_version" SET "end_transaction_id" = NULL WHERE "units_version"."id" = NEW."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "units_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "units_record_delete" AFTER DELETE ON "units"
+WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0
+BEGIN
+  DELETE FROM "units_version" WHERE "units_version"."id" = OLD."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "units_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "units_version"."id" = OLD."id" AND "end_transaction_id" IS NULL;
+  INSERT INTO "units_version" ("id", "name", "transaction_id", "operation_type")
+    SELECT OLD."id", OLD."name", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "units_version" before WHERE before."id" = OLD."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
+  UPDATE "units_version" SET "end_transaction_id" = NULL WHERE "units_version"."id" = OLD."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "units_version" own WHERE own."id" = OLD."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "units_version_append" BEFORE INSERT ON "units_version"
+WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: units_version: history is written by stratalog only');
+END;
+CREATE TRIGGER "units_version_no_update" BEFORE UPDATE OF "id", "name", "transaction_id", "operation_type" ON "units_version"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: units_version: history is never changed');
+END;
+CREATE TRIGGER "units_version_end_once" BEFORE UPDATE OF "end_transaction_id" ON "units_version"
+WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
+  OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: units_version: the end of a version row is set once');
+END;
+CREATE TRIGGER "units_version_no_delete" BEFORE DELETE ON "units_version"
+WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context)
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: units_version: history is never deleted');
+END;
+
+CREATE TABLE "variables" (
+  "id" INTEGER PRIMARY KEY AUTOINCREMENT,
+  "name" TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX "variables_name" ON "variables" ("name");
+CREATE TABLE "variables_version" (
+  "id" INTEGER NOT NULL,
+  "name" TEXT NOT NULL,
+  "transaction_id" INTEGER NOT NULL,
+  "end_transaction_id" INTEGER,
+  "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  PRIMARY KEY ("id", "transaction_id")
+) STRICT, WITHOUT ROWID;
+CREATE INDEX "variables_version_changes" ON "variables_version" ("transaction_id");
+CREATE TRIGGER "variables_guard_insert" BEFORE INSERT ON "variables"
+WHEN (SELECT transaction_id FROM transaction_context) IS NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: variables: written outside a stratalog transaction');
+END;
+CREATE TRIGGER "variables_guard_update" BEFORE UPDATE ON "variables"
+WHEN (SELECT transaction_id FROM transaction_context) IS NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: variables: written outside a stratalog transaction');
+END;
+CREATE TRIGGER "variables_guard_delete" BEFORE DELETE ON "variables"
+WHEN (SELECT transaction_id FROM transaction_context) IS NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: variables: written outside a stratalog transaction');
+END;
+CREATE TRIGGER "variables_guard_key" BEFORE UPDATE OF "id" ON "variables"
+WHEN OLD."id" IS NOT NEW."id"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:key_update: variables: a key is not changed: delete the row and insert another');
+END;
+CREATE TRIGGER "variables_record_insert" AFTER INSERT ON "variables"
+WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0
+BEGIN
+  DELETE FROM "variables_version" WHERE "variables_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "variables_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "variables_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
+  INSERT INTO "variables_version" ("id", "name", "transaction_id", "operation_type")
+    SELECT NEW."id", NEW."name", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "variables_version" before WHERE before."id" = NEW."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "variables_version" before WHERE before."id" = NEW."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name");
+  UPDATE "variables_version" SET "end_transaction_id" = NULL WHERE "variables_version"."id" = NEW."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "variables_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "variables_record_update" AFTER UPDATE ON "variables"
+WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0 AND (OLD."name" IS NOT NEW."name")
+BEGIN
+  DELETE FROM "variables_version" WHERE "variables_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "variables_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "variables_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
+  INSERT INTO "variables_version" ("id", "name", "transaction_id", "operation_type")
+    SELECT NEW."id", NEW."name", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "variables_version" before WHERE before."id" = NEW."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "variables_version" before WHERE before."id" = NEW."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name");
+  UPDATE "variables_version" SET "end_transaction_id" = NULL WHERE "variables_version"."id" = NEW."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "variables_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "variables_record_delete" AFTER DELETE ON "variables"
+WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0
+BEGIN
+  DELETE FROM "variables_version" WHERE "variables_version"."id" = OLD."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "variables_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "variables_version"."id" = OLD."id" AND "end_transaction_id" IS NULL;
+  INSERT INTO "variables_version" ("id", "name", "transaction_id", "operation_type")
+    SELECT OLD."id", OLD."name", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "variables_version" before WHERE before."id" = OLD."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
+  UPDATE "variables_version" SET "end_transaction_id" = NULL WHERE "variables_version"."id" = OLD."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "variables_version" own WHERE own."id" = OLD."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "variables_version_append" BEFORE INSERT ON "variables_version"
+WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: variables_version: history is written by stratalog only');
+END;
+CREATE TRIGGER "variables_version_no_update" BEFORE UPDATE OF "id", "name", "transaction_id", "operation_type" ON "variables_version"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: variables_version: history is never changed');
+END;
+CREATE TRIGGER "variables_version_end_once" BEFORE UPDATE OF "end_transaction_id" ON "variables_version"
+WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
+  OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: variables_version: the end of a version row is set once');
+END;
+CREATE TRIGGER "variables_version_no_delete" BEFORE DELETE ON "variables_version"
+WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context)
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: variables_version: history is never deleted');
+END;
+
+CREATE TABLE "runs" (
+  "id" INTEGER PRIMARY KEY AUTOINCREMENT,
+  "model_id" INTEGER NOT NULL REFERENCES "models" ("id"),
+  "scenario_id" INTEGER NOT NULL REFERENCES "scenarios" ("id"),
+  "version" INTEGER NOT NULL CHECK ("version" BETWEEN -2147483648 AND 2147483647),
+  "is_default" INTEGER NOT NULL CHECK ("is_default" IN (0, 1))
+) STRICT;
+CREATE UNIQUE INDEX "runs_model_id_scenario_id_version" ON "runs" ("model_id", "scenario_id", "version");
+CREATE UNIQUE INDEX "runs_model_id_scenario_id_when_is_default" ON "runs" ("model_id", "scenario_id") WHERE "is_default";
+CREATE TABLE "runs_version" (
+  "id" INTEGER NOT NULL,
+  "model_id" INTEGER NOT NULL,
+  "scenario_id" INTEGER NOT NULL,
+  "version" INTEGER NOT NULL,
+  "is_default" INTEGER NOT NULL,
+  "transaction_id" INTEGER NOT NULL,
+  "end_transaction_id" INTEGER,
+  "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  PRIMARY KEY ("id", "transaction_id")
+) STRICT, WITHOUT ROWID;
+CREATE INDEX "runs_version_changes" ON "runs_version" ("transaction_id");
+CREATE TRIGGER "runs_guard_insert" BEFORE INSERT ON "runs"
+WHEN (SELECT transaction_id FROM transaction_context) IS NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: runs: written outside a stratalog transaction');
+END;
+CREATE TRIGGER "runs_guard_update" BEFORE UPDATE ON "runs"
+WHEN (SELECT transaction_id FROM transaction_context) IS NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: runs: written outside a stratalog transaction');
+END;
+CREATE TRIGGER "runs_guard_delete" BEFORE DELETE ON "runs"
+WHEN (SELECT transaction_id FROM transaction_context) IS NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: runs: written outside a stratalog transaction');
+END;
+CREATE TRIGGER "runs_guard_key" BEFORE UPDATE OF "id" ON "runs"
+WHEN OLD."id" IS NOT NEW."id"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:key_update: runs: a key is not changed: delete the row and insert another');
+END;
+CREATE TRIGGER "runs_record_insert" AFTER INSERT ON "runs"
+WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0
+BEGIN
+  DELETE FROM "runs_version" WHERE "runs_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "runs_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "runs_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
+  INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type")
+    SELECT NEW."id", NEW."model_id", NEW."scenario_id", NEW."version", NEW."is_default", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "runs_version" before WHERE before."id" = NEW."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "runs_version" before WHERE before."id" = NEW."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."model_id" IS NOT NEW."model_id" AND NOT before."scenario_id" IS NOT NEW."scenario_id" AND NOT before."version" IS NOT NEW."version" AND NOT before."is_default" IS NOT NEW."is_default");
+  UPDATE "runs_version" SET "end_transaction_id" = NULL WHERE "runs_version"."id" = NEW."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "runs_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "runs_record_update" AFTER UPDATE ON "runs"
+WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0 AND (OLD."model_id" IS NOT NEW."model_id" OR OLD."scenario_id" IS NOT NEW."scenario_id" OR OLD."version" IS NOT NEW."version" OR OLD."is_default" IS NOT NEW."is_default")
+BEGIN
+  DELETE FROM "runs_version" WHERE "runs_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "runs_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "runs_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
+  INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type")
+    SELECT NEW."id", NEW."model_id", NEW."scenario_id", NEW."version", NEW."is_default", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "runs_version" before WHERE before."id" = NEW."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "runs_version" before WHERE before."id" = NEW."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."model_id" IS NOT NEW."model_id" AND NOT before."scenario_id" IS NOT NEW."scenario_id" AND NOT before."version" IS NOT NEW."version" AND NOT before."is_default" IS NOT NEW."is_default");
+  UPDATE "runs_version" SET "end_transaction_id" = NULL WHERE "runs_version"."id" = NEW."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "runs_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "runs_record_delete" AFTER DELETE ON "runs"
+WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0
+BEGIN
+  DELETE FROM "runs_version" WHERE "runs_version"."id" = OLD."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "runs_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "runs_version"."id" = OLD."id" AND "end_transaction_id" IS NULL;
+  INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type")
+    SELECT OLD."id", OLD."model_id", OLD."scenario_id", OLD."version", OLD."is_default", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "runs_version" before WHERE before."id" = OLD."id"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
+  UPDATE "runs_version" SET "end_transaction_id" = NULL WHERE "runs_version"."id" = OLD."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "runs_version" own WHERE own."id" = OLD."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "runs_version_append" BEFORE INSERT ON "runs_version"
+WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: runs_version: history is written by stratalog only');
+END;
+CREATE TRIGGER "runs_version_no_update" BEFORE UPDATE OF "id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type" ON "runs_version"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: runs_version: history is never changed');
+END;
+CREATE TRIGGER "runs_version_end_once" BEFORE UPDATE OF "end_transaction_id" ON "runs_version"
+WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
+  OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: runs_version: the end of a version row is set once');
+END;
+CREATE TRIGGER "runs_version_no_delete" BEFORE DELETE ON "runs_version"
+WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context)
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: runs_version: history is never deleted');
+END;
+
+CREATE TABLE "datapoints" (
+  "run_id" INTEGER NOT NULL REFERENCES "runs" ("id"),
+  "region_id" INTEGER NOT NULL REFERENCES "regions" ("id"),
+  "variable_id" INTEGER NOT NULL REFERENCES "variables" ("id"),
+  "unit_id" INTEGER NOT NULL REFERENCES "units" ("id"),
+  "point_type" INTEGER NOT NULL CHECK ("point_type" BETWEEN -32768 AND 32767),
+  "step" INTEGER NOT NULL,
+  "category" TEXT NOT NULL,
+  "value" ANY NOT NULL CHECK (typeof("value") = 'real'),
+  PRIMARY KEY ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category")
+) STRICT, WITHOUT ROWID;
+CREATE TABLE "datapoints_version" (
+  "run_id" INTEGER NOT NULL,
+  "region_id" INTEGER NOT NULL,
+  "variable_id" INTEGER NOT NULL,
+  "unit_id" INTEGER NOT NULL,
+  "point_type" INTEGER NOT NULL,
+  "step" INTEGER NOT NULL,
+  "category" TEXT NOT NULL,
+  "value" ANY NOT NULL,
+  "transaction_id" INTEGER NOT NULL,
+  "end_transaction_id" INTEGER,
+  "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  PRIMARY KEY ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "transaction_id")
+) STRICT, WITHOUT ROWID;
+CREATE INDEX "datapoints_version_changes" ON "datapoints_version" ("run_id", "transaction_id");
+CREATE TRIGGER "datapoints_guard_insert" BEFORE INSERT ON "datapoints"
+WHEN (SELECT run_id FROM transaction_context) IS NOT NEW."run_id"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: datapoints: a run is written to in a stratalog transaction that holds its lock');
+END;
+CREATE TRIGGER "datapoints_guard_update" BEFORE UPDATE ON "datapoints"
+WHEN (SELECT run_id FROM transaction_context) IS NOT OLD."run_id"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: datapoints: a run is written to in a stratalog transaction that holds its lock');
+END;
+CREATE TRIGGER "datapoints_guard_delete" BEFORE DELETE ON "datapoints"
+WHEN (SELECT run_id FROM transaction_context) IS NOT OLD."run_id"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: datapoints: a run is written to in a stratalog transaction that holds its lock');
+END;
+CREATE TRIGGER "datapoints_guard_key" BEFORE UPDATE OF "run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category" ON "datapoints"
+WHEN OLD."run_id" IS NOT NEW."run_id" OR OLD."region_id" IS NOT NEW."region_id" OR OLD."variable_id" IS NOT NEW."variable_id" OR OLD."unit_id" IS NOT NEW."unit_id" OR OLD."point_type" IS NOT NEW."point_type" OR OLD."step" IS NOT NEW."step" OR OLD."category" IS NOT NEW."category"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:key_update: datapoints: a key is not changed: delete the row and insert another');
+END;
+CREATE TRIGGER "datapoints_record_insert" AFTER INSERT ON "datapoints"
+WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0
+BEGIN
+  DELETE FROM "datapoints_version" WHERE "datapoints_version"."run_id" = NEW."run_id" AND "datapoints_version"."region_id" = NEW."region_id" AND "datapoints_version"."variable_id" = NEW."variable_id" AND "datapoints_version"."unit_id" = NEW."unit_id" AND "datapoints_version"."point_type" = NEW."point_type" AND "datapoints_version"."step" = NEW."step" AND "datapoints_version"."category" = NEW."category" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "datapoints_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "datapoints_version"."run_id" = NEW."run_id" AND "datapoints_version"."region_id" = NEW."region_id" AND "datapoints_version"."variable_id" = NEW."variable_id" AND "datapoints_version"."unit_id" = NEW."unit_id" AND "datapoints_version"."point_type" = NEW."point_type" AND "datapoints_version"."step" = NEW."step" AND "datapoints_version"."category" = NEW."category" AND "end_transaction_id" IS NULL;
+  INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
+    SELECT NEW."run_id", NEW."region_id", NEW."variable_id", NEW."unit_id", NEW."point_type", NEW."step", NEW."category", NEW."value", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "datapoints_version" before WHERE before."run_id" = NEW."run_id" AND before."region_id" = NEW."region_id" AND before."variable_id" = NEW."variable_id" AND before."unit_id" = NEW."unit_id" AND before."point_type" = NEW."point_type" AND before."step" = NEW."step" AND before."category" = NEW."category"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "datapoints_version" before WHERE before."run_id" = NEW."run_id" AND before."region_id" = NEW."region_id" AND before."variable_id" = NEW."variable_id" AND before."unit_id" = NEW."unit_id" AND before."point_type" = NEW."point_type" AND before."step" = NEW."step" AND before."category" = NEW."category"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT (before."value" IS NOT NEW."value" OR before."value" = 0));
+  UPDATE "datapoints_version" SET "end_transaction_id" = NULL WHERE "datapoints_version"."run_id" = NEW."run_id" AND "datapoints_version"."region_id" = NEW."region_id" AND "datapoints_version"."variable_id" = NEW."variable_id" AND "datapoints_version"."unit_id" = NEW."unit_id" AND "datapoints_version"."point_type" = NEW."point_type" AND "datapoints_version"."step" = NEW."step" AND "datapoints_version"."category" = NEW."category" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "datapoints_version" own WHERE own."run_id" = NEW."run_id" AND own."region_id" = NEW."region_id" AND own."variable_id" = NEW."variable_id" AND own."unit_id" = NEW."unit_id" AND own."point_type" = NEW."point_type" AND own."step" = NEW."step" AND own."category" = NEW."category" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "datapoints_record_update" AFTER UPDATE ON "datapoints"
+WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0 AND ((OLD."value" IS NOT NEW."value" OR OLD."value" = 0))
+BEGIN
+  DELETE FROM "datapoints_version" WHERE "datapoints_version"."run_id" = NEW."run_id" AND "datapoints_version"."region_id" = NEW."region_id" AND "datapoints_version"."variable_id" = NEW."variable_id" AND "datapoints_version"."unit_id" = NEW."unit_id" AND "datapoints_version"."point_type" = NEW."point_type" AND "datapoints_version"."step" = NEW."step" AND "datapoints_version"."category" = NEW."category" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "datapoints_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "datapoints_version"."run_id" = NEW."run_id" AND "datapoints_version"."region_id" = NEW."region_id" AND "datapoints_version"."variable_id" = NEW."variable_id" AND "datapoints_version"."unit_id" = NEW."unit_id" AND "datapoints_version"."point_type" = NEW."point_type" AND "datapoints_version"."step" = NEW."step" AND "datapoints_version"."category" = NEW."category" AND "end_transaction_id" IS NULL;
+  INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
+    SELECT NEW."run_id", NEW."region_id", NEW."variable_id", NEW."unit_id", NEW."point_type", NEW."step", NEW."category", NEW."value", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "datapoints_version" before WHERE before."run_id" = NEW."run_id" AND before."region_id" = NEW."region_id" AND before."variable_id" = NEW."variable_id" AND before."unit_id" = NEW."unit_id" AND before."point_type" = NEW."point_type" AND before."step" = NEW."step" AND before."category" = NEW."category"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "datapoints_version" before WHERE before."run_id" = NEW."run_id" AND before."region_id" = NEW."region_id" AND before."variable_id" = NEW."variable_id" AND before."unit_id" = NEW."unit_id" AND before."point_type" = NEW."point_type" AND before."step" = NEW."step" AND before."category" = NEW."category"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT (before."value" IS NOT NEW."value" OR before."value" = 0));
+  UPDATE "datapoints_version" SET "end_transaction_id" = NULL WHERE "datapoints_version"."run_id" = NEW."run_id" AND "datapoints_version"."region_id" = NEW."region_id" AND "datapoints_version"."variable_id" = NEW."variable_id" AND "datapoints_version"."unit_id" = NEW."unit_id" AND "datapoints_version"."point_type" = NEW."point_type" AND "datapoints_version"."step" = NEW."step" AND "datapoints_version"."category" = NEW."category" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "datapoints_version" own WHERE own."run_id" = NEW."run_id" AND own."region_id" = NEW."region_id" AND own."variable_id" = NEW."variable_id" AND own."unit_id" = NEW."unit_id" AND own."point_type" = NEW."point_type" AND own."step" = NEW."step" AND own."category" = NEW."category" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "datapoints_record_delete" AFTER DELETE ON "datapoints"
+WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0
+BEGIN
+  DELETE FROM "datapoints_version" WHERE "datapoints_version"."run_id" = OLD."run_id" AND "datapoints_version"."region_id" = OLD."region_id" AND "datapoints_version"."variable_id" = OLD."variable_id" AND "datapoints_version"."unit_id" = OLD."unit_id" AND "datapoints_version"."point_type" = OLD."point_type" AND "datapoints_version"."step" = OLD."step" AND "datapoints_version"."category" = OLD."category" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "datapoints_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "datapoints_version"."run_id" = OLD."run_id" AND "datapoints_version"."region_id" = OLD."region_id" AND "datapoints_version"."variable_id" = OLD."variable_id" AND "datapoints_version"."unit_id" = OLD."unit_id" AND "datapoints_version"."point_type" = OLD."point_type" AND "datapoints_version"."step" = OLD."step" AND "datapoints_version"."category" = OLD."category" AND "end_transaction_id" IS NULL;
+  INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
+    SELECT OLD."run_id", OLD."region_id", OLD."variable_id", OLD."unit_id", OLD."point_type", OLD."step", OLD."category", OLD."value", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "datapoints_version" before WHERE before."run_id" = OLD."run_id" AND before."region_id" = OLD."region_id" AND before."variable_id" = OLD."variable_id" AND before."unit_id" = OLD."unit_id" AND before."point_type" = OLD."point_type" AND before."step" = OLD."step" AND before."category" = OLD."category"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
+  UPDATE "datapoints_version" SET "end_transaction_id" = NULL WHERE "datapoints_version"."run_id" = OLD."run_id" AND "datapoints_version"."region_id" = OLD."region_id" AND "datapoints_version"."variable_id" = OLD."variable_id" AND "datapoints_version"."unit_id" = OLD."unit_id" AND "datapoints_version"."point_type" = OLD."point_type" AND "datapoints_version"."step" = OLD."step" AND "datapoints_version"."category" = OLD."category" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "datapoints_version" own WHERE own."run_id" = OLD."run_id" AND own."region_id" = OLD."region_id" AND own."variable_id" = OLD."variable_id" AND own."unit_id" = OLD."unit_id" AND own."point_type" = OLD."point_type" AND own."step" = OLD."step" AND own."category" = OLD."category" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "datapoints_version_append" BEFORE INSERT ON "datapoints_version"
+WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: datapoints_version: history is written by stratalog only');
+END;
+CREATE TRIGGER "datapoints_version_no_update" BEFORE UPDATE OF "run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type" ON "datapoints_version"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: datapoints_version: history is never changed');
+END;
+CREATE TRIGGER "datapoints_version_end_once" BEFORE UPDATE OF "end_transaction_id" ON "datapoints_version"
+WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
+  OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: datapoints_version: the end of a version row is set once');
+END;
+CREATE TRIGGER "datapoints_version_no_delete" BEFORE DELETE ON "datapoints_version"
+WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context)
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: datapoints_version: history is never deleted');
+END;

@@ -1,0 +1,332 @@
+//! The one error type. Every message says what failed, on what, and what to do about it.
+
+use chrono::NaiveDateTime;
+
+use crate::ids::{LockToken, RunId, TransactionId};
+
+/// The result of everything in this crate that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Who holds a run's lock, since when and why.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct LockHolder {
+    /// Operating-system user, or the `actor` given to the platform.
+    pub user: String,
+    /// Host name.
+    pub host: String,
+    /// Process id on that host.
+    pub pid: i64,
+    /// One UUID per opened platform.
+    pub client: String,
+    /// Why the lock was taken: the message of the block.
+    pub reason: String,
+    /// When it was taken (UTC).
+    pub acquired_at: NaiveDateTime,
+    /// The fencing number of this holding.
+    pub token: LockToken,
+}
+
+impl std::fmt::Display for LockHolder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} on {} (process {}) since {} UTC for \"{}\"",
+            self.user,
+            self.host,
+            self.pid,
+            self.acquired_at.format("%Y-%m-%d %H:%M:%S"),
+            self.reason
+        )
+    }
+}
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No region, unit, model, scenario, variable or run of that name or id.
+    #[error("no {kind} {name}: {hint}")]
+    NotFound {
+        /// "region", "run", …
+        kind: &'static str,
+        /// What was asked for.
+        name: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A unique name is taken.
+    #[error("{kind} {name} exists already (id {id}): use it with .get(), or choose another name")]
+    AlreadyExists {
+        /// "region", "unit", …
+        kind: &'static str,
+        /// The name that is taken.
+        name: String,
+        /// The id of the one that has it.
+        id: i64,
+    },
+    /// Deleting something that other rows refer to.
+    #[error("{kind} {name} cannot be deleted: it is used by {used_by}; delete or change those first")]
+    InUse {
+        /// "region", "unit", …
+        kind: &'static str,
+        /// What was to be deleted.
+        name: String,
+        /// What uses it.
+        used_by: String,
+    },
+    /// A name that cannot be used.
+    #[error("{kind} name {name:?} cannot be used: {problem}")]
+    InvalidName {
+        /// "region", "unit", …
+        kind: &'static str,
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A model's scenario has runs but none of them is the default.
+    #[error(
+        "{model} / {scenario} has no default version; versions there: {versions}. \
+         Pass a version, or make one the default with set_as_default()"
+    )]
+    NoDefaultVersion {
+        /// Model name.
+        model: String,
+        /// Scenario name.
+        scenario: String,
+        /// The versions there are, as text.
+        versions: String,
+    },
+    /// Somebody holds the run's lock.
+    #[error("run {run} (id {run_id}) is locked by {holder}{}", waited(*.waited_seconds))]
+    RunIsLocked {
+        /// The run as "model / scenario, version".
+        run: String,
+        /// The run's id.
+        run_id: RunId,
+        /// Who holds it.
+        holder: Box<LockHolder>,
+        /// How long this call waited for it.
+        waited_seconds: f64,
+    },
+    /// A write to a run without its lock.
+    #[error("run {run} is not locked by you: write inside `with run.transact(\"message\"):` (Rust: `run.lock(\"message\")?`)")]
+    RunLockRequired {
+        /// The run.
+        run: String,
+    },
+    /// The lock was this holder's, but is no longer.
+    #[error("the lock of run {run} (token {token}) was lost: nothing more can be written with it; take the lock again and look at the run's state first")]
+    LockLost {
+        /// The run.
+        run: String,
+        /// The token that is no longer valid.
+        token: LockToken,
+    },
+    /// `transact` inside `transact` on the same run object.
+    #[error("run {run} is locked by this very object already: transact blocks do not nest; write in the outer block and make checkpoints there")]
+    NestedLock {
+        /// The run.
+        run: String,
+    },
+    /// No such checkpoint.
+    #[error("run {run} has no checkpoint {target}; {known}")]
+    CheckpointNotFound {
+        /// The run.
+        run: String,
+        /// What was asked for.
+        target: String,
+        /// The ones there are, as text.
+        known: String,
+    },
+    /// Not a transaction of this run.
+    #[error("transaction {target} is not one of run {run}; {nearest}")]
+    TransactionNotFound {
+        /// The run.
+        run: String,
+        /// What was asked for.
+        target: TransactionId,
+        /// Where to look.
+        nearest: String,
+    },
+    /// Input that is refused; nothing was written.
+    #[error("the data cannot be taken, nothing was written: {problem}")]
+    InvalidFrame {
+        /// What is wrong, with the rows or names.
+        problem: String,
+    },
+    /// Regions or units in the input that do not exist; nothing was written.
+    #[error("the data names what does not exist, nothing was written: {missing}")]
+    UnknownNames {
+        /// All of them, with how to create them.
+        missing: String,
+    },
+    /// A filter that cannot be used.
+    #[error("{0}")]
+    InvalidFilter(String),
+    /// A revert needs rows that have since been deleted; nothing changed.
+    #[error("run {run} cannot be reverted, nothing changed: the earlier state needs {missing}, deleted since; create it again under the same name (it gets its old id back) and repeat")]
+    RevertNeedsMissing {
+        /// The run.
+        run: String,
+        /// Names with their tables.
+        missing: String,
+    },
+    /// The database is at an older schema than this program.
+    #[error("{url} has schema {found}, this program needs {expected}: run `stratalog migrate {url}` (a backup first is wise)")]
+    SchemaOutdated {
+        /// The database.
+        url: String,
+        /// Its revision.
+        found: String,
+        /// The revision that this program needs.
+        expected: String,
+    },
+    /// The database is at a newer schema than this program.
+    #[error("{url} has schema {found}, newer than this program's {expected}: upgrade stratalog")]
+    SchemaTooNew {
+        /// The database.
+        url: String,
+        /// Its revision.
+        found: String,
+        /// This program's revision.
+        expected: String,
+    },
+    /// Not a database URL, or a place where the database cannot live.
+    #[error("{url}: {problem}")]
+    InvalidUrl {
+        /// The URL, without its password.
+        url: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A table description that cannot work, or that differs from the database's.
+    #[error("table {table}: {problem}")]
+    InvalidDescription {
+        /// The table.
+        table: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The database refused a write that would have bypassed the change log.
+    #[error("refused by the change log: {0}")]
+    ChangeLogRefused(String),
+    /// Another process kept the database busy for too long.
+    #[error("{0} was busy for too long with another process's write: try again, or look who is writing with `stratalog locks`")]
+    Busy(String),
+    /// Waiting was interrupted.
+    #[error("interrupted")]
+    Interrupted,
+    /// No connection could be had.
+    #[error("no connection to {url}: {source}")]
+    Connection {
+        /// The database, without its password.
+        url: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Any other error of the database.
+    #[error("{doing}: {source}")]
+    Database {
+        /// What was being done.
+        doing: String,
+        /// The database's own error.
+        source: diesel::result::Error,
+    },
+    /// Migrating failed; the database is as it was.
+    #[error("migrating {url} failed, it is as it was: {source}")]
+    Migration {
+        /// The database.
+        url: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Reading or writing a file.
+    #[error("{path}: {problem}")]
+    File {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A conversion to or from Arrow.
+    #[error("converting the data: {0}")]
+    Arrow(#[from] arrow::error::ArrowError),
+}
+
+fn waited(seconds: f64) -> String {
+    if seconds > 0.0 {
+        format!("; waited {seconds:.1} s for it, try again later or with a longer timeout")
+    } else {
+        "; wait for it with timeout=seconds, or try again later".to_owned()
+    }
+}
+
+impl Error {
+    /// Somebody else holds the run's lock.
+    pub fn is_locked(&self) -> bool {
+        matches!(self, Self::RunIsLocked { .. })
+    }
+
+    /// A write without the run's lock.
+    pub fn is_lock_required(&self) -> bool {
+        matches!(self, Self::RunLockRequired { .. })
+    }
+
+    /// The lock was taken over or released behind this holder's back.
+    pub fn is_lock_lost(&self) -> bool {
+        matches!(self, Self::LockLost { .. })
+    }
+
+    /// A run, region, unit, model, scenario, checkpoint or transaction that is not there.
+    pub fn is_not_found(&self) -> bool {
+        matches!(
+            self,
+            Self::NotFound { .. }
+                | Self::CheckpointNotFound { .. }
+                | Self::TransactionNotFound { .. }
+                | Self::NoDefaultVersion { .. }
+        )
+    }
+
+    /// A checkpoint that is not there.
+    pub fn is_checkpoint_not_found(&self) -> bool {
+        matches!(self, Self::CheckpointNotFound { .. })
+    }
+
+    /// A unique name that is taken.
+    pub fn is_already_exists(&self) -> bool {
+        matches!(self, Self::AlreadyExists { .. })
+    }
+
+    /// Deleting what is in use.
+    pub fn is_in_use(&self) -> bool {
+        matches!(self, Self::InUse { .. })
+    }
+
+    /// Input that was refused before anything was written.
+    pub fn is_invalid_input(&self) -> bool {
+        matches!(
+            self,
+            Self::InvalidFrame { .. }
+                | Self::UnknownNames { .. }
+                | Self::InvalidFilter(_)
+                | Self::InvalidName { .. }
+        )
+    }
+
+    /// A database whose schema is older or newer than this program's.
+    pub fn is_schema_mismatch(&self) -> bool {
+        matches!(self, Self::SchemaOutdated { .. } | Self::SchemaTooNew { .. })
+    }
+
+    /// A write that the database refused because it would have bypassed the change log.
+    pub fn is_refused_by_change_log(&self) -> bool {
+        matches!(self, Self::ChangeLogRefused(_))
+    }
+
+    /// Short-hand for refused input.
+    pub(crate) fn frame(problem: impl Into<String>) -> Self {
+        Self::InvalidFrame { problem: problem.into() }
+    }
+}

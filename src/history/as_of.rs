@@ -1,0 +1,41 @@
+//! The state of a table at a transaction, as a relation in SQL.
+
+use crate::schema::{END_TRANSACTION_ID, OPERATION_TYPE, RUN_ID, TRANSACTION_ID, TableDescription};
+use crate::store::{column_list, quote};
+
+/// The rows of one run as they were after the transaction, with the table's columns.
+///
+/// `run` and `at` are SQL expressions, mostly parameters. Validity is half-open:
+/// `transaction_id <= at < end_transaction_id`.
+pub(crate) fn relation(table: &TableDescription, run: &str, at: &str) -> String {
+    let run = if table.is_run_scoped() {
+        format!("v.\"{RUN_ID}\" = {run} AND ")
+    } else {
+        String::new()
+    };
+    format!(
+        "(SELECT {} FROM {} v WHERE {run}{})",
+        column_list("v", table.columns.iter()),
+        quote(&table.version_name()),
+        was_state("v", at),
+    )
+}
+
+/// SQL that is true for a version row that was the state after the transaction `at`.
+pub(crate) fn was_state(alias: &str, at: &str) -> String {
+    format!(
+        "{alias}.\"{TRANSACTION_ID}\" <= {at} \
+         AND ({alias}.\"{END_TRANSACTION_ID}\" IS NULL OR {alias}.\"{END_TRANSACTION_ID}\" > {at}) \
+         AND {alias}.\"{OPERATION_TYPE}\" <> 2"
+    )
+}
+
+/// The keys of a run's rows that transactions in `(after, until]` touched.
+pub(crate) fn touched_keys(table: &TableDescription, run: &str, after: &str, until: Option<&str>) -> String {
+    let until = until.map_or(String::new(), |until| format!(" AND v.\"{TRANSACTION_ID}\" <= {until}"));
+    format!(
+        "(SELECT DISTINCT {} FROM {} v WHERE v.\"{RUN_ID}\" = {run} AND v.\"{TRANSACTION_ID}\" > {after}{until})",
+        column_list("v", table.key_columns()),
+        quote(&table.version_name()),
+    )
+}

@@ -1,0 +1,17 @@
+//! The change log: what is written, what was, what differs, how to go back, and the proof.
+//!
+//! **Invariant:** live table == version rows that have no end and are not deletions. All SQL here is
+//! generated from the table descriptions and common to both engines.
+
+pub(crate) mod as_of;
+pub(crate) mod changes;
+pub(crate) mod diff;
+mod log;
+pub(crate) mod revert;
+mod verify;
+pub(crate) mod write;
+
+pub use changes::ChangeCounts;
+pub use diff::{DiffSummary, Difference};
+pub use log::{LogEntry, LogFilter};
+pub use verify::{Problem, VerifyReport};

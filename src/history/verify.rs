@@ -1,0 +1,266 @@
+//! The proof that the log and the live tables agree, and that the log is sound.
+//!
+//! For every versioned table, by set and in both directions: live rows == version rows that have no end
+//! and are not deletions. Then the intervals of each row, the transactions, checkpoints and locks.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::platform::Core;
+use crate::schema::TableDescription;
+use crate::store::{AnyConnection, Engine, doing, keys_equal, quote};
+
+/// Rows that break one of the log's promises.
+#[derive(Clone, Debug, Serialize)]
+pub struct Problem {
+    /// The table.
+    pub table: String,
+    /// What is wrong with the rows.
+    pub problem: String,
+    /// How many rows.
+    pub count: u64,
+    /// The first rows by their keys.
+    pub rows: Vec<String>,
+}
+
+/// What verifying found.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct VerifyReport {
+    /// The tables that were compared with their version tables.
+    pub tables: Vec<String>,
+    /// Live rows that were compared.
+    pub live_rows: u64,
+    /// Version rows that were looked at.
+    pub version_rows: u64,
+    /// Everything that is wrong; empty when all is well.
+    pub problems: Vec<Problem>,
+}
+
+impl VerifyReport {
+    /// Whether nothing is wrong.
+    pub fn is_ok(&self) -> bool {
+        self.problems.is_empty()
+    }
+}
+
+/// How many rows of a problem are named.
+const NAMED_ROWS: i64 = 20;
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    rows: i64,
+}
+
+#[derive(QueryableByName)]
+struct Label {
+    #[diesel(sql_type = Text)]
+    label: String,
+}
+
+/// One thing to check: SQL after `FROM` that yields the bad rows.
+struct Check {
+    table: String,
+    problem: &'static str,
+    label: String,
+    bad_rows: String,
+}
+
+impl Core {
+    /// Checks the whole database on one snapshot. `progress` is told each table's name before it is checked.
+    pub(crate) fn verify(&self, mut progress: impl FnMut(&str)) -> Result<VerifyReport> {
+        self.store.read(|connection| {
+            let mut report = VerifyReport::default();
+            for table in &self.tables {
+                progress(&table.name);
+                report.live_rows += count(connection, &quote(&table.name))?;
+                report.version_rows += count(connection, &quote(&table.version_name()))?;
+                for check in table_checks(self.store.engine(), table) {
+                    report.problems.extend(check.run(connection)?);
+                }
+                report.tables.push(table.name.clone());
+            }
+            progress("checkpoints");
+            for check in bookkeeping_checks() {
+                report.problems.extend(check.run(connection)?);
+            }
+            Ok(report)
+        })
+    }
+}
+
+fn count(connection: &mut AnyConnection, from: &str) -> Result<u64> {
+    let count: Count = diesel::sql_query(format!("SELECT count(*) AS rows FROM {from}"))
+        .get_result(connection)
+        .map_err(doing("counting rows"))?;
+    Ok(count.rows.unsigned_abs())
+}
+
+impl Check {
+    fn run(&self, connection: &mut AnyConnection) -> Result<Option<Problem>> {
+        let count = count(connection, &self.bad_rows)?;
+        if count == 0 {
+            return Ok(None);
+        }
+        let rows: Vec<Label> = diesel::sql_query(format!(
+            "SELECT {} AS label FROM {} ORDER BY 1 LIMIT {NAMED_ROWS}",
+            self.label, self.bad_rows
+        ))
+        .load(connection)
+        .map_err(doing("naming rows"))?;
+        Ok(Some(Problem {
+            table: self.table.clone(),
+            problem: self.problem.to_owned(),
+            count,
+            rows: rows.into_iter().map(|row| row.label).collect(),
+        }))
+    }
+}
+
+/// `run_id=1, node=a` as an SQL expression over the row alias.
+fn key_label(table: &TableDescription, alias: &str) -> String {
+    table
+        .key
+        .iter()
+        .map(|key| format!("'{key}=' || CAST({alias}.{} AS TEXT)", quote(key)))
+        .collect::<Vec<_>>()
+        .join(" || ', ' || ")
+}
+
+fn table_checks(engine: Engine, table: &TableDescription) -> Vec<Check> {
+    let live = quote(&table.name);
+    let version = quote(&table.version_name());
+    let key = quote(&table.key[0]);
+    let by_key = key_label(table, "x");
+    let by_version =
+        format!("{by_key} || ', transaction_id=' || CAST(x.transaction_id AS TEXT)");
+    let y_is_x = keys_equal(table, "y", "x");
+    let check = |problem, label: &str, bad_rows: String| Check {
+        table: table.name.clone(),
+        problem,
+        label: label.to_owned(),
+        bad_rows,
+    };
+    let mut checks = vec![
+        check(
+            "live rows without an open version row",
+            &by_key,
+            format!(
+                "{live} x WHERE NOT EXISTS (SELECT 1 FROM {version} y
+                 WHERE {y_is_x} AND y.end_transaction_id IS NULL AND y.operation_type <> 2)"
+            ),
+        ),
+        check(
+            "open version rows without a live row",
+            &by_version,
+            format!(
+                "{version} x WHERE x.end_transaction_id IS NULL AND x.operation_type <> 2
+                 AND NOT EXISTS (SELECT 1 FROM {live} y WHERE {y_is_x})"
+            ),
+        ),
+        check(
+            "live rows whose values differ from their open version row",
+            &by_key,
+            format!(
+                "{live} x JOIN {version} y ON {y_is_x} AND y.end_transaction_id IS NULL
+                 WHERE y.operation_type <> 2 AND {}",
+                engine.any_differs(table.value_columns(), "x", "y")
+            ),
+        ),
+        check(
+            "rows with more than one open version row",
+            &by_version,
+            format!(
+                "{version} x WHERE x.end_transaction_id IS NULL AND EXISTS (SELECT 1 FROM {version} y
+                 WHERE {y_is_x} AND y.end_transaction_id IS NULL AND y.transaction_id < x.transaction_id)"
+            ),
+        ),
+        check(
+            "version rows that end before they begin",
+            &by_version,
+            format!("{version} x WHERE x.end_transaction_id <= x.transaction_id"),
+        ),
+        check(
+            "ended version rows that no version row follows at their end",
+            &by_version,
+            format!(
+                "{version} x WHERE x.end_transaction_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {version} y
+                 WHERE {y_is_x} AND y.transaction_id = x.end_transaction_id)"
+            ),
+        ),
+        check(
+            "inserts on top of a live state, or updates and deletes of nothing",
+            &by_version,
+            format!(
+                "{version} x LEFT JOIN {version} y ON {y_is_x} AND y.end_transaction_id = x.transaction_id
+                 AND y.operation_type <> 2
+                 WHERE (x.operation_type = 0) = (y.{key} IS NOT NULL)"
+            ),
+        ),
+        check(
+            "version rows of a transaction that is not in the log",
+            &by_version,
+            format!(
+                "{version} x WHERE NOT EXISTS (SELECT 1 FROM transactions t WHERE t.id = x.transaction_id)"
+            ),
+        ),
+    ];
+    if table.is_run_scoped() {
+        checks.push(check(
+            "version rows written by a transaction of another run",
+            &by_version,
+            format!(
+                "{version} x JOIN transactions t ON t.id = x.transaction_id
+                 WHERE t.run_id IS NULL OR t.run_id <> x.run_id"
+            ),
+        ));
+    }
+    checks
+}
+
+fn bookkeeping_checks() -> Vec<Check> {
+    let check = |table: &str, problem, label: &str, bad_rows: &str| Check {
+        table: table.to_owned(),
+        problem,
+        label: label.to_owned(),
+        bad_rows: bad_rows.to_owned(),
+    };
+    let by_id = "'id=' || CAST(x.id AS TEXT)";
+    let by_run = "'run_id=' || CAST(x.run_id AS TEXT)";
+    vec![
+        check(
+            "checkpoints",
+            "checkpoints that name a transaction that is not their run's",
+            by_id,
+            "checkpoints x WHERE x.transaction_id <> 0 AND NOT EXISTS (SELECT 1 FROM transactions t
+             WHERE t.id = x.transaction_id AND t.run_id = x.run_id)",
+        ),
+        check(
+            "checkpoints",
+            "checkpoints that name an earlier transaction than an older checkpoint of their run",
+            by_id,
+            "(SELECT id, transaction_id, lag(transaction_id) OVER (PARTITION BY run_id ORDER BY id) AS earlier
+              FROM checkpoints) x WHERE x.earlier > x.transaction_id",
+        ),
+        check(
+            "run_locks",
+            "runs without a lock row",
+            "'run_id=' || CAST(x.id AS TEXT)",
+            "runs x WHERE NOT EXISTS (SELECT 1 FROM run_locks l WHERE l.run_id = x.id)",
+        ),
+        check(
+            "run_locks",
+            "locks that do not say who holds them",
+            by_run,
+            "run_locks x WHERE x.state <> 'free' AND x.state <> 'recovering' AND (x.holder_user IS NULL OR x.acquired_at IS NULL)",
+        ),
+        check(
+            "transactions",
+            "transactions with a lock token that the run has not given out yet",
+            by_id,
+            "transactions x JOIN run_locks l ON l.run_id = x.run_id WHERE x.lock_token > l.token OR x.lock_token IS NULL",
+        ),
+    ]
+}

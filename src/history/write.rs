@@ -1,0 +1,132 @@
+//! A stratalog transaction: one row in `transactions` per database transaction that changed something.
+//!
+//! **Invariant:** the row is written first, because its trigger proves the lock token and locks the
+//! lock row until COMMIT; when nothing turns out to have changed, everything is rolled back and no
+//! trace is left.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool};
+
+use crate::error::{Error, Result};
+use crate::ids::{LockToken, RunId, TransactionId};
+use crate::platform::Core;
+use crate::schema::tables::transactions;
+use crate::schema::{TRANSACTION_ID, TableDescription};
+use crate::store::{AnyConnection, Engine, Outcome, quote};
+
+/// What a transaction may write to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Subject<'a> {
+    /// Platform tables only.
+    Platform,
+    /// One run's rows too, with the token of the lock that covers it.
+    Run { id: RunId, label: &'a str, token: LockToken },
+}
+
+/// A running transaction.
+pub(crate) struct Write<'a> {
+    pub(crate) connection: &'a mut AnyConnection,
+    pub(crate) core: &'a Core,
+    pub(crate) id: TransactionId,
+}
+
+/// What a write came to.
+pub(crate) struct Written<T> {
+    pub(crate) value: T,
+    /// The transaction; `None` when nothing changed and so none was made.
+    pub(crate) transaction: Option<TransactionId>,
+}
+
+impl Write<'_> {
+    pub(crate) fn engine(&self) -> Engine {
+        self.core.store.engine()
+    }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = transactions)]
+struct NewTransaction<'a> {
+    run_id: Option<i64>,
+    lock_token: Option<i64>,
+    actor: &'a str,
+    operation: &'a str,
+    client_uuid: &'a str,
+}
+
+#[derive(QueryableByName)]
+struct Changed {
+    #[diesel(sql_type = Bool)]
+    changed: bool,
+}
+
+impl Core {
+    /// Runs `work` as one stratalog transaction. `operation` says what the caller does.
+    pub(crate) fn write<T>(
+        &self,
+        subject: Subject<'_>,
+        operation: &str,
+        mut work: impl FnMut(&mut Write<'_>) -> Result<T>,
+    ) -> Result<Written<T>> {
+        // One per logical write: the same in every attempt.
+        let client_uuid = uuid::Uuid::new_v4().to_string();
+        let (run, token) = match subject {
+            Subject::Platform => (None, None),
+            Subject::Run { id, token, .. } => (Some(id.0), Some(token.0)),
+        };
+        self.store.transaction(|connection| {
+            let id = diesel::insert_into(transactions::table)
+                .values(NewTransaction {
+                    run_id: run,
+                    lock_token: token,
+                    actor: &self.actor,
+                    operation,
+                    client_uuid: &client_uuid,
+                })
+                .returning(transactions::id)
+                .get_result::<i64>(connection)
+                .map_err(|source| match subject {
+                    Subject::Run { label, token, .. } if crate::store::is_lock_refusal(&source) => {
+                        Error::LockLost { run: label.to_owned(), token }
+                    }
+                    _ => crate::store::doing("beginning a stratalog transaction")(source),
+                })?;
+            let mut write = Write { connection, core: self, id: TransactionId(id) };
+            let value = work(&mut write)?;
+            if self.changed_something(connection, id, run)? {
+                Ok(Outcome::Commit(Written { value, transaction: Some(TransactionId(id)) }))
+            } else {
+                Ok(Outcome::Nothing(Written { value, transaction: None }))
+            }
+        })
+    }
+
+    /// Asks the log itself, so that no caller can forget to count.
+    fn changed_something(
+        &self,
+        connection: &mut AnyConnection,
+        transaction: i64,
+        run: Option<i64>,
+    ) -> Result<bool> {
+        let terms: Vec<_> = self
+            .tables
+            .iter()
+            .filter(|table| run.is_some() || !table.is_run_scoped())
+            .map(|table| changed_in(table))
+            .collect();
+        let changed: Changed =
+            diesel::sql_query(format!("SELECT {} AS changed", terms.join(" OR ")))
+                .bind::<BigInt, _>(transaction)
+                .bind::<BigInt, _>(run.unwrap_or_default())
+                .get_result(connection)
+                .map_err(crate::store::doing("asking what changed"))?;
+        Ok(changed.changed)
+    }
+}
+
+fn changed_in(table: &TableDescription) -> String {
+    let run = if table.is_run_scoped() { " AND run_id = $2" } else { "" };
+    format!(
+        "EXISTS (SELECT 1 FROM {} WHERE \"{TRANSACTION_ID}\" = $1{run})",
+        quote(&table.version_name())
+    )
+}

@@ -1,0 +1,125 @@
+//! Which points to read.
+
+use crate::error::Result;
+use crate::names::{self, Kind};
+use crate::store::rows::Bind;
+use crate::store::{AnyConnection, Engine};
+
+/// Selects points. Names may hold `*` for any text; an empty list selects nothing, `None` everything.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Regions.
+    pub region: Option<Vec<String>>,
+    /// Variables.
+    pub variable: Option<Vec<String>>,
+    /// Units.
+    pub unit: Option<Vec<String>>,
+    /// Years, of yearly and categorical points.
+    pub year: Option<Vec<i64>>,
+}
+
+impl Filter {
+    /// Everything.
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// Only these regions.
+    pub fn region(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.region = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Only these variables.
+    pub fn variable(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.variable = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Only these units.
+    pub fn unit(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.unit = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Only these years.
+    pub fn year(mut self, years: impl IntoIterator<Item = i64>) -> Self {
+        self.year = Some(years.into_iter().collect());
+        self
+    }
+
+    /// SQL conditions on the points of alias `d`, each beginning with AND; parameters go to `binds`.
+    pub(super) fn conditions(
+        &self,
+        connection: &mut AnyConnection,
+        engine: Engine,
+        binds: &mut Vec<Bind>,
+    ) -> Result<String> {
+        let mut sql = String::new();
+        let mut add = |expression: &str, ids: &[i64]| {
+            binds.push(Bind::Text(engine.list_of(ids)));
+            sql += &format!(" AND {}", engine.is_in_list(expression, &format!("${}", binds.len())));
+        };
+        for (column, kind, patterns) in [
+            ("d.region_id", Kind::Region, &self.region),
+            ("d.variable_id", Kind::Variable, &self.variable),
+            ("d.unit_id", Kind::Unit, &self.unit),
+        ] {
+            let Some(patterns) = patterns else { continue };
+            let ids: Vec<_> = names::all(connection, kind)?
+                .into_iter()
+                .filter(|named| patterns.iter().any(|pattern| matches(pattern, &named.name)))
+                .map(|named| named.id)
+                .collect();
+            add(column, &ids);
+        }
+        if let Some(years) = &self.year {
+            add("CASE WHEN d.point_type < 2 THEN d.step END", years);
+        }
+        Ok(sql)
+    }
+}
+
+/// Whether a name matches a pattern in which `*` stands for any text.
+fn matches(pattern: &str, name: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
+    let Some(mut name) = name.strip_prefix(first) else { return false };
+    let mut parts: Vec<_> = rest.split('*').collect();
+    let last = parts.pop().unwrap_or_default();
+    for part in parts {
+        match name.find(part) {
+            Some(position) => name = &name[position + part.len()..],
+            None => return false,
+        }
+    }
+    name.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn stars_stand_for_any_text() {
+        for (pattern, name, expected) in [
+            ("World", "World", true),
+            ("World", "World 2", false),
+            ("*", "", true),
+            ("*", "anything", true),
+            ("Primary*", "Primary Energy|Coal", true),
+            ("*Coal", "Primary Energy|Coal", true),
+            ("*Energy*", "Primary Energy|Coal", true),
+            ("P*E*C*", "Primary Energy|Coal", true),
+            ("P*X*", "Primary Energy|Coal", false),
+            ("a*a", "a", false),
+            ("a*a", "aa", true),
+            ("a*b*b", "ab", false),
+            ("a**b", "ab", true),
+            // Nothing else is special.
+            ("a.c", "abc", false),
+            ("a%", "abc", false),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+}

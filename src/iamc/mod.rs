@@ -1,0 +1,114 @@
+//! Time series of a run in the IAMC's terms: region, variable, unit, time, value.
+//!
+//! Input is checked as a whole before anything is written, and a call is all or nothing.
+
+mod filter;
+mod frame;
+mod points;
+mod tabulate;
+
+use arrow::array::RecordBatch;
+
+use crate::error::{Error, Result};
+use crate::history::ChangeCounts;
+use crate::run::{Run, RunLock, Target};
+
+pub use filter::Filter;
+pub use frame::Frame;
+pub use points::{AddOptions, PointType};
+
+use crate::run::RowOperation;
+
+/// The time series of a run. From a [`Run`] they can be read, from a [`RunLock`] written as well.
+pub struct Iamc<'a> {
+    run: &'a Run,
+    lock: Option<&'a RunLock>,
+}
+
+impl<'a> Iamc<'a> {
+    pub(crate) fn reader(run: &'a Run) -> Self {
+        Self { run, lock: None }
+    }
+
+    pub(crate) fn writer(lock: &'a RunLock) -> Self {
+        Self { run: lock.run(), lock: Some(lock) }
+    }
+
+    /// Inserts points that are new and updates those that differ, by (region, variable, unit, time).
+    /// Points that stay as they are leave no trace.
+    ///
+    /// Columns: `region`, `variable`, `unit`, `value`, and the time: `year`; `year` and `subannual`;
+    /// `datetime`; or `time` holding a mix of years and times. `model`, `scenario` and `version` may be
+    /// there if each row names this run. Variables are made as needed; regions and units must exist.
+    ///
+    /// # Errors
+    /// [`Error::RunLockRequired`], [`Error::InvalidFrame`], [`Error::UnknownNames`], [`Error::LockLost`].
+    pub fn add(&self, frame: &Frame) -> Result<ChangeCounts> {
+        self.add_with(frame, AddOptions::default())
+    }
+
+    /// [`add`](Self::add) with options.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn add_with(&self, frame: &Frame, options: AddOptions<'_>) -> Result<ChangeCounts> {
+        points::write(self.lock(), frame, RowOperation::Add, options)
+    }
+
+    /// Deletes the points with these keys; a `value` column is not needed and not looked at. Points that
+    /// are not there are passed over; the counts say how many were deleted.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn remove(&self, frame: &Frame) -> Result<ChangeCounts> {
+        self.remove_with(frame, AddOptions::default())
+    }
+
+    /// [`remove`](Self::remove) with options.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn remove_with(&self, frame: &Frame, options: AddOptions<'_>) -> Result<ChangeCounts> {
+        points::write(self.lock(), frame, RowOperation::Remove, options)
+    }
+
+    fn lock(&self) -> Result<&'a RunLock> {
+        self.lock.ok_or_else(|| Error::RunLockRequired { run: self.run.label() })
+    }
+
+    /// The points that a filter selects, in a stable order. Columns: `region`, `variable`, `unit` (text, as
+    /// dictionaries), then the time columns in use (`year` int64, `subannual` text, `datetime`
+    /// timestamp\[us\] in UTC), then `value` (float64).
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub fn tabulate(&self, filter: &Filter) -> Result<RecordBatch> {
+        tabulate::points(self.run, filter, None)
+    }
+
+    /// The points as they were at a checkpoint or after a transaction of the run.
+    ///
+    /// # Errors
+    /// [`Error::CheckpointNotFound`], [`Error::TransactionNotFound`].
+    pub fn tabulate_as_of(
+        &self,
+        target: impl Into<Target>,
+        filter: &Filter,
+    ) -> Result<RecordBatch> {
+        tabulate::points(self.run, filter, Some(&target.into()))
+    }
+
+    /// What changed from one state to another (`None`: the present one), a row per point: `operation`
+    /// (insert, update, delete), the columns of [`tabulate`](Self::tabulate), `value_before` and
+    /// `value_after`. Costs what changed.
+    ///
+    /// # Errors
+    /// [`Error::CheckpointNotFound`], [`Error::TransactionNotFound`].
+    pub fn difference(
+        &self,
+        from: impl Into<Target>,
+        to: Option<Target>,
+    ) -> Result<RecordBatch> {
+        tabulate::difference(self.run, &from.into(), to.as_ref())
+    }
+}

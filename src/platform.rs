@@ -1,0 +1,330 @@
+//! The platform: one database, opened by URL.
+
+use std::sync::Arc;
+
+use diesel::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::history::{LogEntry, LogFilter, VerifyReport};
+use crate::names::{Kind, Names};
+use crate::run::{LockRow, Runs};
+use crate::schema::tables::{self, described_tables};
+use crate::schema::{Scope, TableDescription, VersionedTable};
+use crate::store::{AnyConnection, Engine, Location, Outcome, Store, batch, doing, migrate};
+
+/// What everything shares: the store, who is writing, and the tables.
+pub(crate) struct Core {
+    pub(crate) store: Store,
+    /// Recorded in every transaction.
+    pub(crate) actor: String,
+    /// One UUID per opened platform: tells apart holders of locks in one process.
+    pub(crate) client: String,
+    /// All versioned tables, parents first.
+    pub(crate) tables: Vec<TableDescription>,
+}
+
+impl Core {
+    /// The description of a versioned table.
+    pub(crate) fn table(&self, name: &str) -> Option<&TableDescription> {
+        self.tables.iter().find(|table| table.name == name)
+    }
+}
+
+/// One database. Cheap to clone; clones share the connections.
+///
+/// ```
+/// # fn main() -> stratalog::Result<()> {
+/// let platform = stratalog::Platform::open("sqlite://:memory:")?;
+/// platform.regions().create_in("World", "common")?;
+/// assert_eq!(platform.regions().list()?.len(), 1);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Platform {
+    core: Arc<Core>,
+}
+
+/// How to open a platform.
+#[derive(Clone, Debug)]
+#[must_use = "options do nothing until .open(url)"]
+pub struct PlatformOptions {
+    actor: Option<String>,
+    pool_size: u32,
+    tables: Vec<TableDescription>,
+}
+
+impl Default for PlatformOptions {
+    fn default() -> Self {
+        Self { actor: None, pool_size: 8, tables: Vec::new() }
+    }
+}
+
+impl PlatformOptions {
+    /// Who writes, as recorded in `transactions`. Default: the operating-system user.
+    pub fn actor(mut self, actor: impl Into<String>) -> Self {
+        self.actor = Some(actor.into());
+        self
+    }
+
+    /// How many connections at most (default 8; `:memory:` has one).
+    pub fn pool_size(mut self, connections: u32) -> Self {
+        self.pool_size = connections.max(1);
+        self
+    }
+
+    /// A table of the program's own, described with [`versioned_table!`](crate::versioned_table).
+    ///
+    /// It is made when the database does not have it yet. The description is kept in the database, so
+    /// that every process, the command line included, logs, reverts and verifies the table.
+    pub fn table<T: VersionedTable>(mut self) -> Self {
+        self.tables.push(T::description());
+        self
+    }
+
+    /// Opens the database. A new SQLite file is made and migrated.
+    ///
+    /// # Errors
+    /// [`Error::InvalidUrl`], [`Error::Connection`]; [`Error::SchemaOutdated`] and [`Error::SchemaTooNew`]
+    /// with what to do; [`Error::InvalidDescription`] for a table that differs from the database's.
+    pub fn open(self, url: &str) -> Result<Platform> {
+        let location = Location::parse(url)?;
+        location.check()?;
+        let is_new = location.is_new();
+        let store = Store::open(location, self.pool_size)?;
+        if is_new {
+            migrate::migrate(&store)?;
+        }
+        migrate::check(&store)?;
+        let mut tables = tables::versioned();
+        tables.extend(with_described_tables(&store, &self.tables)?);
+        tables.sort_by_key(|table| table.rank);
+        Ok(Platform {
+            core: Arc::new(Core {
+                store,
+                actor: self.actor.unwrap_or_else(operating_system_user),
+                client: uuid::Uuid::new_v4().to_string(),
+                tables,
+            }),
+        })
+    }
+}
+
+pub(crate) fn operating_system_user() -> String {
+    whoami::username().unwrap_or_else(|_| "unknown".to_owned())
+}
+
+/// The tables that programs added, those of this program made or compared first.
+fn with_described_tables(
+    store: &Store,
+    own: &[TableDescription],
+) -> Result<Vec<TableDescription>> {
+    let mut known = store.read(read_described_tables)?;
+    for table in own {
+        table.validate()?;
+        let refuse =
+            |problem: &str| Error::InvalidDescription { table: table.name.clone(), problem: problem.into() };
+        if table.scope == Scope::Bookkeeping || tables::versioned().iter().any(|t| t.name == table.name) {
+            return Err(refuse("the name is taken by stratalog itself"));
+        }
+        for parent in table.columns.iter().filter_map(|column| table.parent_of(column)) {
+            let parent = tables::versioned()
+                .into_iter()
+                .chain(known.iter().cloned())
+                .find(|candidate| candidate.name == parent)
+                .ok_or_else(|| refuse(&format!("it refers to {parent}, which is not a described table")))?;
+            if parent.rank >= table.rank || !parent.has_generated_id() {
+                return Err(refuse(&format!(
+                    "its rank must be above that of {}, which must have a key of just id",
+                    parent.name
+                )));
+            }
+        }
+        if !known.iter().any(|k| k.name == table.name) {
+            known = store.transaction(|connection| {
+                create_described_table(store.engine(), connection, table)
+            })?;
+        }
+        if !known.contains(table) {
+            return Err(refuse(
+                "the database has it with other columns, key or rank: describe it the same, or use another name",
+            ));
+        }
+    }
+    Ok(known)
+}
+
+fn create_described_table(
+    engine: Engine,
+    connection: &mut AnyConnection,
+    table: &TableDescription,
+) -> Result<Outcome<Vec<TableDescription>>> {
+    migrate::enter_ddl(connection)?;
+    // Another process may have made it in the meantime.
+    let known = read_described_tables(connection)?;
+    if known.iter().any(|k| k.name == table.name) {
+        return Ok(Outcome::Nothing(known));
+    }
+    let description = serde_json::to_string(table).map_err(|error| Error::InvalidDescription {
+        table: table.name.clone(),
+        problem: error.to_string(),
+    })?;
+    batch(connection, &engine.create_table(table))?;
+    diesel::insert_into(described_tables::table)
+        .values((
+            described_tables::name.eq(&table.name),
+            described_tables::description.eq(&description),
+        ))
+        .execute(connection)
+        .map_err(doing("keeping a table's description"))?;
+    Ok(Outcome::Commit(read_described_tables(connection)?))
+}
+
+fn read_described_tables(connection: &mut AnyConnection) -> Result<Vec<TableDescription>> {
+    let rows: Vec<(String, String)> = described_tables::table
+        .select((described_tables::name, described_tables::description))
+        .order(described_tables::name)
+        .load(connection)
+        .map_err(doing("reading table descriptions"))?;
+    rows.into_iter()
+        .map(|(table, description)| {
+            serde_json::from_str(&description)
+                .map_err(|error| Error::InvalidDescription { table, problem: error.to_string() })
+        })
+        .collect()
+}
+
+impl Core {
+    /// Refuses when a program has added a table since this platform was opened: a revert that does not
+    /// know it would leave its rows behind.
+    pub(crate) fn check_tables(&self, connection: &mut AnyConnection) -> Result<()> {
+        let described: i64 = described_tables::table
+            .count()
+            .get_result(connection)
+            .map_err(doing("counting table descriptions"))?;
+        if usize::try_from(described).ok() == Some(self.tables.len() - tables::versioned().len()) {
+            return Ok(());
+        }
+        Err(Error::InvalidDescription {
+            table: "described_tables".into(),
+            problem: "a table was added to the database after it was opened here: open the platform again".into(),
+        })
+    }
+}
+
+impl Platform {
+    /// Opens a database with the default options; see [`PlatformOptions::open`].
+    ///
+    /// `url`: `scenarios.db`, `sqlite:///scenarios.db`, `sqlite:////absolute/path.db`, `sqlite://:memory:`
+    /// or `postgresql://user@host/database`.
+    ///
+    /// # Errors
+    /// As [`PlatformOptions::open`].
+    pub fn open(url: &str) -> Result<Self> {
+        Self::options().open(url)
+    }
+
+    /// Options for opening.
+    pub fn options() -> PlatformOptions {
+        PlatformOptions::default()
+    }
+
+    /// Brings a database to this program's schema, all of it or nothing; returns what was applied.
+    /// Two processes that do it at once take turns.
+    ///
+    /// # Errors
+    /// [`Error::InvalidUrl`], [`Error::Connection`], [`Error::Migration`].
+    pub fn migrate(url: &str) -> Result<Vec<String>> {
+        let location = Location::parse(url)?;
+        location.check()?;
+        migrate::migrate(&Store::open(location, 1)?)
+    }
+
+    /// The SQL of a new platform on an engine, as `make migrations` writes it. For developers.
+    #[doc(hidden)]
+    pub fn initial_schema(engine: Engine) -> String {
+        engine.initial_schema()
+    }
+
+    /// Which engine it is on.
+    pub fn engine(&self) -> Engine {
+        self.core.store.engine()
+    }
+
+    /// The database's URL or path, without a password.
+    pub fn url(&self) -> String {
+        self.core.store.location().to_string()
+    }
+
+    /// Who writes.
+    pub fn actor(&self) -> &str {
+        &self.core.actor
+    }
+
+    /// The descriptions of all versioned tables, parents first.
+    pub fn tables(&self) -> &[TableDescription] {
+        &self.core.tables
+    }
+
+    /// Runs.
+    pub fn runs(&self) -> Runs {
+        Runs::new(Arc::clone(&self.core))
+    }
+
+    /// Regions.
+    pub fn regions(&self) -> Names {
+        Names::new(Arc::clone(&self.core), Kind::Region)
+    }
+
+    /// Units.
+    pub fn units(&self) -> Names {
+        Names::new(Arc::clone(&self.core), Kind::Unit)
+    }
+
+    /// Variables.
+    pub fn variables(&self) -> Names {
+        Names::new(Arc::clone(&self.core), Kind::Variable)
+    }
+
+    /// Models.
+    pub fn models(&self) -> Names {
+        Names::new(Arc::clone(&self.core), Kind::Model)
+    }
+
+    /// Scenarios.
+    pub fn scenarios(&self) -> Names {
+        Names::new(Arc::clone(&self.core), Kind::Scenario)
+    }
+
+    /// The transactions that a filter selects, newest first.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub fn log(&self, filter: &LogFilter) -> Result<Vec<LogEntry>> {
+        self.core.log(filter)
+    }
+
+    /// The lock of every run that has one now.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub fn locks(&self) -> Result<Vec<LockRow>> {
+        crate::run::locks(&self.core)
+    }
+
+    /// Proves that the log and the live tables agree and that the log is sound.
+    ///
+    /// # Errors
+    /// Errors of the database. What is wrong with the data is in the report.
+    pub fn verify(&self) -> Result<VerifyReport> {
+        self.core.verify(|_| ())
+    }
+
+    /// [`verify`](Self::verify) that tells `progress` what it is about to look at.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub fn verify_with(&self, progress: impl FnMut(&str)) -> Result<VerifyReport> {
+        self.core.verify(progress)
+    }
+}

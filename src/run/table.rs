@@ -1,0 +1,245 @@
+//! A run's rows in one table: adding, removing and reading them, whatever the table.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, new_null_array};
+use arrow::compute::CastOptions;
+
+use crate::error::{Error, Result};
+use crate::history::ChangeCounts;
+use crate::history::as_of;
+use crate::history::changes::ChangeSet;
+use crate::history::write::Write;
+use crate::run::{Run, RunLock, Target, checkpoint};
+use crate::schema::{ColumnType, RUN_ID, TableDescription};
+use crate::store::bulk::{Purpose, Staging};
+use crate::store::rows::{Bind, arrow_type, select};
+use crate::store::{column_list, quote};
+
+/// What to do with the rows that come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RowOperation {
+    /// Insert what is new, update what differs.
+    Add,
+    /// Delete what is there.
+    Remove,
+}
+
+/// Loads the rows (all columns of the table, `run_id` included) and adds or removes them.
+pub(crate) fn write_rows(
+    write: &mut Write<'_>,
+    table: &TableDescription,
+    rows: &RecordBatch,
+    operation: RowOperation,
+    progress: &mut dyn FnMut(usize),
+) -> Result<ChangeCounts> {
+    let incoming = Staging::create(write.connection, table, Purpose::Incoming)?;
+    incoming.load(write.connection, table, rows, progress)?;
+    let changes = match operation {
+        RowOperation::Add => ChangeSet::upsert(write, table, &incoming)?,
+        RowOperation::Remove => ChangeSet::removal(write, table, &incoming)?,
+    };
+    changes.apply(write)?;
+    Ok(changes.counts())
+}
+
+/// A run's rows in a table of the program's own, made known with
+/// [`PlatformOptions::table`](crate::PlatformOptions::table). Batches have the table's columns without `run_id`.
+pub struct RunTable<'a> {
+    run: &'a Run,
+    lock: Option<&'a RunLock>,
+    table: &'a TableDescription,
+}
+
+impl<'a> RunTable<'a> {
+    pub(super) fn reader(run: &'a Run, name: &str) -> Result<Self> {
+        let table = run.core.table(name).filter(|table| table.is_run_scoped()).ok_or_else(|| {
+            Error::InvalidDescription {
+                table: name.to_owned(),
+                problem: "not a run-scoped table of this platform: open it with Platform::options().table::<…>()".into(),
+            }
+        })?;
+        Ok(Self { run, lock: None, table })
+    }
+
+    pub(super) fn writer(lock: &'a RunLock, name: &str) -> Result<Self> {
+        Ok(Self { lock: Some(lock), ..Self::reader(lock.run(), name)? })
+    }
+
+    /// Inserts the rows that are new and updates those that differ; rows that stay as they are leave no trace.
+    ///
+    /// # Errors
+    /// [`Error::RunLockRequired`], [`Error::InvalidFrame`], [`Error::LockLost`].
+    pub fn add(&self, rows: &RecordBatch) -> Result<ChangeCounts> {
+        self.write(rows, RowOperation::Add)
+    }
+
+    /// Deletes the rows with these keys; other columns are not needed. Keys that are not there are passed over.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn remove(&self, rows: &RecordBatch) -> Result<ChangeCounts> {
+        self.write(rows, RowOperation::Remove)
+    }
+
+    fn write(&self, rows: &RecordBatch, operation: RowOperation) -> Result<ChangeCounts> {
+        let lock = self.lock.ok_or_else(|| Error::RunLockRequired { run: self.run.label() })?;
+        let rows = self.with_run_id(rows, operation)?;
+        let name = match operation {
+            RowOperation::Add => format!("{}.add", self.table.name),
+            RowOperation::Remove => format!("{}.remove", self.table.name),
+        };
+        lock.write(&name, |write| {
+            write_rows(write, self.table, &rows, operation, &mut |_| ())
+        })
+    }
+
+    /// The batch with the table's columns in the table's order and types.
+    fn with_run_id(&self, rows: &RecordBatch, operation: RowOperation) -> Result<RecordBatch> {
+        let unknown: Vec<_> = rows
+            .schema()
+            .fields()
+            .iter()
+            .filter(|field| self.table.column(field.name()).is_none() || field.name() == RUN_ID)
+            .map(|field| format!("\"{}\"", field.name()))
+            .collect();
+        if !unknown.is_empty() {
+            return Err(Error::frame(format!("unknown columns {}", unknown.join(", "))));
+        }
+        let mut arrays: Vec<ArrayRef> = Vec::new();
+        let mut fields = Vec::new();
+        for column in &self.table.columns {
+            let wanted = arrow_type(column.column_type);
+            let array: ArrayRef = if column.name == RUN_ID {
+                Arc::new(Int64Array::from(vec![self.run.id().0; rows.num_rows()]))
+            } else if let Some(array) = rows.column_by_name(&column.name) {
+                let options = CastOptions { safe: false, ..CastOptions::default() };
+                arrow::compute::cast_with_options(array, &wanted, &options).map_err(|error| {
+                    Error::frame(format!("column \"{}\": {error}", column.name))
+                })?
+            } else if operation == RowOperation::Remove && !self.table.key.contains(&column.name) {
+                new_null_array(&wanted, rows.num_rows())
+            } else {
+                return Err(Error::frame(format!("the column \"{}\" is missing", column.name)));
+            };
+            let needed = operation == RowOperation::Add || self.table.key.contains(&column.name);
+            check_values(&column.name, column.column_type, &array, needed && !column.nullable)?;
+            fields.push(arrow::datatypes::Field::new(&column.name, wanted, true));
+            arrays.push(array);
+        }
+        let batch =
+            RecordBatch::try_new(Arc::new(arrow::datatypes::Schema::new(fields)), arrays)?;
+        refuse_duplicate_keys(self.table, &batch)?;
+        Ok(batch)
+    }
+
+    /// All rows of the run in the order of the key, without `run_id`.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub fn tabulate(&self) -> Result<RecordBatch> {
+        self.select(&quote(&self.table.name), None)
+    }
+
+    /// The rows as they were at a checkpoint or after a transaction of the run.
+    ///
+    /// # Errors
+    /// [`Error::CheckpointNotFound`], [`Error::TransactionNotFound`].
+    pub fn tabulate_as_of(&self, target: impl Into<Target>) -> Result<RecordBatch> {
+        self.select(&as_of::relation(self.table, "$1", "$2"), Some(target.into()))
+    }
+
+    fn select(&self, relation: &str, target: Option<Target>) -> Result<RecordBatch> {
+        let columns: Vec<_> =
+            self.table.columns.iter().filter(|column| column.name != RUN_ID).cloned().collect();
+        let order = column_list("d", self.table.key_columns());
+        let sql = format!(
+            "SELECT {} FROM {relation} d WHERE d.run_id = $1 ORDER BY {order}",
+            column_list("d", columns.iter())
+        );
+        self.run.core.store.read(|connection| {
+            let mut binds = vec![Bind::BigInt(self.run.id().0)];
+            if let Some(target) = &target {
+                let at = checkpoint::resolve(connection, self.run.info(), target)?;
+                binds.push(Bind::BigInt(at.0));
+            }
+            select(connection, &sql, &binds, &columns)
+        })
+    }
+}
+
+/// How many bad rows a message names.
+const NAMED_ROWS: usize = 10;
+
+/// "rows 3, 7 and 12 more".
+pub(crate) fn row_list(rows: &[usize]) -> String {
+    let shown: Vec<_> = rows.iter().take(NAMED_ROWS).map(usize::to_string).collect();
+    let more = match rows.len().saturating_sub(NAMED_ROWS) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{} {}{more}", if rows.len() == 1 { "row" } else { "rows" }, shown.join(", "))
+}
+
+/// Refuses missing values, NaN, infinity and text with NUL, naming the rows.
+pub(crate) fn check_values(
+    name: &str,
+    column_type: ColumnType,
+    array: &ArrayRef,
+    needed: bool,
+) -> Result<()> {
+    use arrow::array::AsArray;
+    use arrow::datatypes::Float64Type;
+    let refuse = |what: &str, rows: &[usize]| -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        Err(Error::frame(format!("column \"{name}\" has {what} in {}", row_list(rows))))
+    };
+    if needed && array.null_count() > 0 {
+        let rows: Vec<_> = (0..array.len()).filter(|row| array.is_null(*row)).collect();
+        refuse("missing values (NaN or null)", &rows)?;
+    }
+    match column_type {
+        ColumnType::Double => {
+            let values = array.as_primitive::<Float64Type>();
+            let rows: Vec<_> = (0..values.len())
+                .filter(|row| values.is_valid(*row) && !values.value(*row).is_finite())
+                .collect();
+            refuse("NaN or infinity", &rows)
+        }
+        ColumnType::Text => {
+            let values = array.as_string::<i32>();
+            let rows: Vec<_> = (0..values.len())
+                .filter(|row| values.is_valid(*row) && values.value(*row).contains('\0'))
+                .collect();
+            refuse("text with a NUL character", &rows)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn refuse_duplicate_keys(table: &TableDescription, batch: &RecordBatch) -> Result<()> {
+    use arrow::compute::{SortColumn, lexsort_to_indices, partition, take};
+    let keys: Vec<_> =
+        table.key.iter().filter_map(|key| batch.column_by_name(key)).cloned().collect();
+    let order = lexsort_to_indices(
+        &keys.iter().map(|values| SortColumn { values: Arc::clone(values), options: None }).collect::<Vec<_>>(),
+        None,
+    )?;
+    let sorted: Vec<_> = keys
+        .iter()
+        .map(|key| take(key, &order, None))
+        .collect::<std::result::Result<_, _>>()?;
+    let mut duplicates: Vec<usize> = partition(&sorted)?
+        .ranges()
+        .into_iter()
+        .filter(|range| range.len() > 1)
+        .flat_map(|range| range.map(|position| order.value(position) as usize))
+        .collect();
+    duplicates.sort_unstable();
+    if duplicates.is_empty() {
+        return Ok(());
+    }
+    Err(Error::frame(format!("the same key more than once, in {}", row_list(&duplicates))))
+}

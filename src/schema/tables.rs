@@ -1,0 +1,152 @@
+//! Stratalog's own tables: THE description of each. `make migrations` turns them into SQL.
+
+use crate::schema::{TableDescription, VersionedTable};
+use crate::{__described_table, versioned_table};
+
+versioned_table! {
+    /// Names of models.
+    platform models (id) rank 10 unique (name) {
+        id -> BigInt,
+        name -> Text,
+    }
+}
+versioned_table! {
+    /// Names of scenarios.
+    platform scenarios (id) rank 10 unique (name) {
+        id -> BigInt,
+        name -> Text,
+    }
+}
+versioned_table! {
+    /// Regions, each in a hierarchy.
+    platform regions (id) rank 10 unique (name) {
+        id -> BigInt,
+        name -> Text,
+        hierarchy -> Text,
+    }
+}
+versioned_table! {
+    /// Units of measurement. The empty name is the unit of what has none.
+    platform units (id) rank 10 unique (name) {
+        id -> BigInt,
+        name -> Text,
+    }
+}
+versioned_table! {
+    /// Names of variables, made as data needs them.
+    platform variables (id) rank 10 unique (name) {
+        id -> BigInt,
+        name -> Text,
+    }
+}
+versioned_table! {
+    /// Runs: numbered versions of a model's scenario, at most one of them the default.
+    platform runs (id) rank 20 unique (model_id, scenario_id, version)
+        unique (model_id, scenario_id) when is_default {
+        id -> BigInt,
+        model_id -> BigInt => models,
+        scenario_id -> BigInt => scenarios,
+        version -> Integer,
+        is_default -> Bool,
+    }
+}
+versioned_table! {
+    /// The points of all time series.
+    run_scoped datapoints
+        (run_id, region_id, variable_id, unit_id, point_type, step, category) rank 30 {
+        run_id -> BigInt => runs,
+        region_id -> BigInt => regions,
+        variable_id -> BigInt => variables,
+        unit_id -> BigInt => units,
+        /// yearly 0, categorical 1, datetime 2.
+        point_type -> SmallInt,
+        /// The year; for datetime points microseconds since 1970-01-01 UTC.
+        step -> BigInt,
+        /// The part of the year ("subannual") of categorical points, else empty.
+        category -> Text,
+        value -> Double,
+    }
+}
+
+__described_table! {
+    /// One row per committed unit of writes.
+    bookkeeping transactions (id) rank 1 unique (client_uuid) {
+        id -> BigInt,
+        /// When it began (UTC).
+        issued_at -> Timestamp,
+        /// The run whose rows it may write; NULL where only platform tables are written.
+        run_id -> Nullable<BigInt>,
+        /// The fencing number that it proved.
+        lock_token -> Nullable<BigInt>,
+        /// Who.
+        actor -> Text,
+        /// What the caller did.
+        operation -> Text,
+        /// One per logical write, so that a retry after an ambiguous commit is safe.
+        client_uuid -> Text,
+    }
+}
+__described_table! {
+    /// Messages tied to a run and its last transaction.
+    bookkeeping checkpoints (id) rank 2 {
+        id -> BigInt,
+        run_id -> BigInt,
+        /// The run's last transaction when the checkpoint was made; 0 before its first.
+        transaction_id -> BigInt,
+        message -> Text,
+        actor -> Text,
+        created_at -> Timestamp,
+    }
+}
+__described_table! {
+    /// One row per run: who may write to it. `token` only grows.
+    bookkeeping run_locks (run_id) rank 3 {
+        run_id -> BigInt,
+        token -> BigInt,
+        /// free, held, or recovering (its last holder's rollback is still to be done).
+        state -> Text,
+        holder_user -> Nullable<Text>,
+        holder_host -> Nullable<Text>,
+        holder_pid -> Nullable<BigInt>,
+        holder_client -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        /// The run's last transaction when the lock was taken.
+        lock_transaction -> BigInt,
+        acquired_at -> Nullable<Timestamp>,
+    }
+}
+__described_table! {
+    /// Descriptions of tables that programs added, so that every process logs and reverts them.
+    bookkeeping described_tables (name) rank 4 {
+        name -> Text,
+        /// The [`TableDescription`](crate::TableDescription) as JSON.
+        description -> Text,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(models, scenarios, runs);
+diesel::joinable!(runs -> models (model_id));
+diesel::joinable!(runs -> scenarios (scenario_id));
+
+/// The versioned tables that every platform has, parents first.
+pub fn versioned() -> Vec<TableDescription> {
+    vec![
+        models::table::description(),
+        scenarios::table::description(),
+        regions::table::description(),
+        units::table::description(),
+        variables::table::description(),
+        runs::table::description(),
+        datapoints::table::description(),
+    ]
+}
+
+/// The tables that keep the log, the checkpoints and the locks.
+pub fn bookkeeping() -> Vec<TableDescription> {
+    vec![
+        transactions::table::description(),
+        checkpoints::table::description(),
+        run_locks::table::description(),
+        described_tables::table::description(),
+    ]
+}

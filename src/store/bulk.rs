@@ -1,0 +1,143 @@
+//! Bulk loading: a record batch goes into a staging table that has the same columns.
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Float64Type, Int16Type, Int32Type, Int64Type};
+use diesel::prelude::*;
+
+use crate::error::Result;
+use crate::schema::TableDescription;
+use crate::store::{AnyConnection, batch as run_sql, column_list, doing, postgres, quote, sqlite};
+
+/// The values of one column, ready to be sent.
+pub(super) enum ColumnValues<'a> {
+    BigInt(&'a ArrayRef, &'a [i64]),
+    Integer(&'a ArrayRef, &'a [i32]),
+    SmallInt(&'a ArrayRef, &'a [i16]),
+    Double(&'a ArrayRef, &'a [f64]),
+    Text(&'a StringArray),
+    Bool(&'a BooleanArray),
+}
+
+/// One value.
+pub(super) enum Value<'a> {
+    Null,
+    BigInt(&'a i64),
+    Integer(&'a i32),
+    SmallInt(&'a i16),
+    Double(&'a f64),
+    Text(&'a str),
+    Bool(bool),
+}
+
+impl<'a> ColumnValues<'a> {
+    pub(super) fn new(array: &'a ArrayRef) -> QueryResult<Self> {
+        Ok(match array.data_type() {
+            DataType::Int64 => Self::BigInt(array, array.as_primitive::<Int64Type>().values()),
+            DataType::Int32 => Self::Integer(array, array.as_primitive::<Int32Type>().values()),
+            DataType::Int16 => Self::SmallInt(array, array.as_primitive::<Int16Type>().values()),
+            DataType::Float64 => Self::Double(array, array.as_primitive::<Float64Type>().values()),
+            DataType::Utf8 => Self::Text(array.as_string()),
+            DataType::Boolean => Self::Bool(array.as_boolean()),
+            other => {
+                return Err(diesel::result::Error::SerializationError(
+                    format!("a column of type {other} cannot be loaded").into(),
+                ));
+            }
+        })
+    }
+
+    pub(super) fn value(&self, row: usize) -> Value<'a> {
+        match self {
+            Self::BigInt(array, _) | Self::Integer(array, _) if array.is_null(row) => Value::Null,
+            Self::SmallInt(array, _) | Self::Double(array, _) if array.is_null(row) => Value::Null,
+            Self::Text(array) if array.is_null(row) => Value::Null,
+            Self::Bool(array) if array.is_null(row) => Value::Null,
+            Self::BigInt(_, values) => Value::BigInt(&values[row]),
+            Self::Integer(_, values) => Value::Integer(&values[row]),
+            Self::SmallInt(_, values) => Value::SmallInt(&values[row]),
+            Self::Double(_, values) => Value::Double(&values[row]),
+            Self::Text(array) => Value::Text(array.value(row)),
+            Self::Bool(array) => Value::Bool(array.value(row)),
+        }
+    }
+}
+
+/// A temporary table with the columns of a table, for rows on their way in.
+pub(crate) struct Staging {
+    /// As SQL names it.
+    pub(crate) name: String,
+}
+
+/// What a temporary table beside a versioned table is for.
+#[derive(Clone, Copy)]
+pub(crate) enum Purpose {
+    /// Rows as they came in.
+    Incoming,
+    /// What is to be changed: `operation_type` first, then the columns.
+    Changes,
+}
+
+impl Staging {
+    /// An empty one. It belongs to the connection and is empty again after the transaction.
+    pub(crate) fn create(
+        connection: &mut AnyConnection,
+        table: &TableDescription,
+        purpose: Purpose,
+    ) -> Result<Self> {
+        let suffix = match purpose {
+            Purpose::Incoming => "incoming",
+            Purpose::Changes => "changes",
+        };
+        let base = format!("{}_{suffix}", table.name);
+        let operation = match purpose {
+            Purpose::Incoming => None,
+            Purpose::Changes => Some("\"operation_type\" "),
+        };
+        let (name, ddl) = match connection {
+            AnyConnection::Sqlite(_) => sqlite::ddl::staging(table, &base, operation),
+            AnyConnection::Postgres(_) => postgres::ddl::staging(table, &base, operation),
+        };
+        run_sql(connection, &ddl)?;
+        Ok(Self { name })
+    }
+
+    /// Appends the rows of a batch whose columns are the table's, in order. `progress` is told how
+    /// many rows were taken each time.
+    pub(crate) fn load(
+        &self,
+        connection: &mut AnyConnection,
+        table: &TableDescription,
+        batch: &RecordBatch,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<()> {
+        match connection {
+            AnyConnection::Sqlite(connection) => {
+                sqlite::bulk::load(connection, &self.name, batch, progress)
+            }
+            AnyConnection::Postgres(connection) => {
+                let target =
+                    format!("{} ({})", self.name, column_list("", table.columns.iter()));
+                postgres::copy::load(connection, &target, batch, progress)
+            }
+        }
+        .map_err(doing(&format!("loading rows for {}", quote(&table.name))))
+    }
+}
+
+/// From here on the library writes the version rows of this transaction itself, by set.
+pub(crate) fn begin_recording(connection: &mut AnyConnection) -> Result<()> {
+    match connection {
+        AnyConnection::Sqlite(connection) => sqlite::bulk::begin_recording(connection),
+        AnyConnection::Postgres(_) => Ok(()),
+    }
+    .map_err(doing("switching to set-based recording"))
+}
+
+/// From here on the triggers write them again.
+pub(crate) fn end_recording(connection: &mut AnyConnection) -> Result<()> {
+    match connection {
+        AnyConnection::Sqlite(connection) => sqlite::bulk::end_recording(connection),
+        AnyConnection::Postgres(_) => Ok(()),
+    }
+    .map_err(doing("switching back to recording by triggers"))
+}

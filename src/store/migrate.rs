@@ -1,0 +1,152 @@
+//! Migrations: immutable SQL text under `migrations/`, the same version names for both engines.
+
+use diesel::connection::SimpleConnection;
+use diesel::migration::{Migration, MigrationSource, MigrationVersion};
+use diesel::prelude::*;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use crate::error::{Error, Result};
+use crate::store::{AnyConnection, Store};
+
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The revisions of this program, oldest first.
+pub(crate) fn known_revisions() -> std::result::Result<Vec<String>, BoxError> {
+    revisions::<diesel::sqlite::Sqlite>(&SQLITE)
+}
+
+fn revisions<DB: diesel::backend::Backend>(
+    source: &impl MigrationSource<DB>,
+) -> std::result::Result<Vec<String>, BoxError> {
+    let mut names: Vec<_> = source
+        .migrations()?
+        .iter()
+        .map(|migration| migration.name().version().to_string())
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+#[derive(QueryableByName)]
+struct Exists {
+    #[diesel(sql_type = diesel::sql_types::Bool)]
+    found: bool,
+}
+
+#[derive(QueryableByName)]
+struct Revision {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    version: String,
+}
+
+/// The revisions that a database has had, oldest first; none when it is not stratalog's yet.
+fn applied(connection: &mut AnyConnection) -> QueryResult<Vec<String>> {
+    let exists = match connection {
+        AnyConnection::Sqlite(_) => {
+            "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '__diesel_schema_migrations') AS found"
+        }
+        AnyConnection::Postgres(_) => {
+            "SELECT to_regclass('__diesel_schema_migrations') IS NOT NULL AS found"
+        }
+    };
+    let exists: Exists = diesel::sql_query(exists).get_result(connection)?;
+    if !exists.found {
+        return Ok(Vec::new());
+    }
+    let revisions: Vec<Revision> = diesel::sql_query(
+        "SELECT CAST(version AS TEXT) AS version FROM __diesel_schema_migrations ORDER BY version",
+    )
+    .load(connection)?;
+    Ok(revisions.into_iter().map(|revision| revision.version).collect())
+}
+
+/// Checks that the database is at this program's revision.
+pub(crate) fn check(store: &Store) -> Result<()> {
+    let failed = |source: BoxError| Error::Migration { url: store.location().to_string(), source };
+    let expected = known_revisions().map_err(failed)?;
+    let found = store.read(|connection| {
+        applied(connection).map_err(crate::store::doing("reading the schema's revision"))
+    })?;
+    if found == expected {
+        return Ok(());
+    }
+    let shown = |revisions: &[String]| revisions.last().map_or("none", String::as_str).to_owned();
+    let (url, found_text, expected_text) =
+        (store.location().to_string(), shown(&found), shown(&expected));
+    if found.iter().any(|revision| !expected.contains(revision)) {
+        Err(Error::SchemaTooNew { url, found: found_text, expected: expected_text })
+    } else {
+        Err(Error::SchemaOutdated { url, found: found_text, expected: expected_text })
+    }
+}
+
+/// Brings the database to this program's revision; returns the revisions that were applied.
+///
+/// All of it is one database transaction, and a second process that migrates at the same time waits
+/// for the first and then finds nothing to do.
+pub(crate) fn migrate(store: &Store) -> Result<Vec<String>> {
+    let failed = |source: BoxError| Error::Migration { url: store.location().to_string(), source };
+    let mut connection = store.connection()?;
+    let applied = match &mut *connection {
+        AnyConnection::Sqlite(connection) => connection.immediate_transaction(|connection| {
+            run_pending(connection, SQLITE)
+        }),
+        AnyConnection::Postgres(connection) => connection.transaction(|connection| {
+            connection.batch_execute(POSTGRES_ENTER_DDL)?;
+            run_pending(connection, POSTGRES)
+        }),
+    };
+    applied.map_err(|MigrateError(source)| failed(source))
+}
+
+/// One process at a time: the key is "stratalo" in ASCII, and one lock for the server is enough for so
+/// rare a thing. Functions keep the search path they are made with: our schema, then `pg_temp`.
+const POSTGRES_ENTER_DDL: &str = "SELECT pg_advisory_xact_lock(8319119884157021295);
+    SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true)";
+
+/// At the begin of a database transaction that makes tables. On SQLite the write lock is enough.
+pub(crate) fn enter_ddl(connection: &mut AnyConnection) -> Result<()> {
+    match connection {
+        AnyConnection::Sqlite(_) => Ok(()),
+        AnyConnection::Postgres(connection) => connection
+            .batch_execute(POSTGRES_ENTER_DDL)
+            .map_err(crate::store::doing("locking the schema")),
+    }
+}
+
+struct MigrateError(BoxError);
+
+impl From<diesel::result::Error> for MigrateError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+fn run_pending<C, DB>(
+    connection: &mut C,
+    source: EmbeddedMigrations,
+) -> std::result::Result<Vec<String>, MigrateError>
+where
+    DB: diesel::backend::Backend,
+    C: MigrationHarness<DB>,
+    EmbeddedMigrations: MigrationSource<DB>,
+{
+    let versions = connection.run_pending_migrations(source).map_err(MigrateError)?;
+    Ok(versions.iter().map(MigrationVersion::to_string).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_engines_have_the_same_revisions() {
+        let sqlite = revisions::<diesel::sqlite::Sqlite>(&SQLITE);
+        let postgres = revisions::<diesel::pg::Pg>(&POSTGRES);
+        assert_eq!(sqlite.ok(), postgres.ok());
+        assert!(known_revisions().is_ok_and(|revisions| !revisions.is_empty()));
+    }
+}

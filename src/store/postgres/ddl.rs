@@ -1,0 +1,406 @@
+//! PostgreSQL's tables, functions and triggers, as text.
+//!
+//! A stratalog transaction begins with `INSERT INTO transactions`. Its trigger locks the run's lock
+//! row until COMMIT, which fences off a holder whose lock was taken over and puts the run's own
+//! writers in line; draws the id after that; and stamps the row with `pg_current_xact_id()`. Other
+//! triggers find the row by a transaction-local setting and believe it only if the stamp is theirs, so
+//! nobody can write into an old transaction by setting a variable.
+//!
+//! Functions are `SECURITY DEFINER` and run with the search path of the moment they were made: the
+//! platform's schema, then `pg_temp` (`pg_catalog` comes first by itself).
+
+use std::fmt::Write as _;
+
+use crate::schema::{
+    Column, ColumnType, END_TRANSACTION_ID, OPERATION_TYPE, RUN_ID, TRANSACTION_ID,
+    TableDescription, tables,
+};
+use crate::store::postgres::sql;
+use crate::store::{Engine, column_list, keys_equal, quote};
+
+/// Everything a new database needs.
+pub(crate) fn initial_schema() -> String {
+    let mut ddl = String::new();
+    for table in tables::bookkeeping() {
+        ddl += &create_live_table(&table);
+    }
+    ddl += BOOKKEEPING;
+    for table in tables::bookkeeping() {
+        ddl += &always(&table.name, &format!("{}_no_truncate", table.name), &format!(
+            "BEFORE TRUNCATE ON {} FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('append_only', '{}: never truncated')",
+            quote(&table.name), table.name
+        ));
+    }
+    for table in tables::versioned() {
+        ddl += &create_table(&table);
+    }
+    ddl
+}
+
+const BOOKKEEPING: &str = r#"
+CREATE SEQUENCE "transactions_id_seq" AS bigint OWNED BY "transactions"."id";
+-- The database transaction that wrote the row: it may write version rows, nobody else.
+ALTER TABLE "transactions" ADD COLUMN "xact_id" xid8 NOT NULL;
+CREATE INDEX "transactions_of_run" ON "transactions" ("run_id", "id");
+CREATE INDEX "checkpoints_of_run" ON "checkpoints" ("run_id", "id");
+
+CREATE FUNCTION stratalog_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'stratalog:%: %', TG_ARGV[0], TG_ARGV[1];
+END $$;
+
+CREATE FUNCTION stratalog_begin() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM "transactions"
+              WHERE "id" = NULLIF(current_setting('stratalog.transaction_id', true), '')::bigint
+                AND "xact_id" = pg_current_xact_id_if_assigned()) THEN
+    RAISE EXCEPTION 'stratalog:second_transaction: a database transaction has one row in transactions';
+  END IF;
+  IF NEW."run_id" IS NOT NULL THEN
+    PERFORM 1 FROM "run_locks"
+      WHERE "run_id" = NEW."run_id" AND "token" = NEW."lock_token" AND "state" <> 'free'
+      FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+      RAISE EXCEPTION 'stratalog:lock_lost: the lock token of this transaction is not the one that holds the run';
+    END IF;
+  END IF;
+  -- Only now: ids of a run's transactions are in the order of their commits.
+  NEW."id" := nextval('transactions_id_seq');
+  NEW."xact_id" := pg_current_xact_id();
+  PERFORM set_config('stratalog.transaction_id', NEW."id"::text, true);
+  RETURN NEW;
+END $$;
+
+CREATE FUNCTION stratalog_current(changed text) RETURNS "transactions"
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+  tx "transactions";
+BEGIN
+  SELECT * INTO tx FROM "transactions"
+    WHERE "id" = NULLIF(current_setting('stratalog.transaction_id', true), '')::bigint
+      AND "xact_id" = pg_current_xact_id_if_assigned();
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'stratalog:outside_transaction: %: written outside a stratalog transaction', changed;
+  END IF;
+  RETURN tx;
+END $$;
+
+CREATE FUNCTION stratalog_checkpoint() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+  PERFORM 1 FROM "run_locks" WHERE "run_id" = NEW."run_id" FOR NO KEY UPDATE;
+  IF NEW."transaction_id" IS DISTINCT FROM
+     (SELECT coalesce(max("id"), 0) FROM "transactions" WHERE "run_id" = NEW."run_id") THEN
+    RAISE EXCEPTION 'stratalog:checkpoint: a checkpoint names the last transaction of its run';
+  END IF;
+  RETURN NEW;
+END $$;
+
+CREATE TRIGGER "transactions_begin" BEFORE INSERT ON "transactions"
+  FOR EACH ROW EXECUTE FUNCTION stratalog_begin();
+ALTER TABLE "transactions" ENABLE ALWAYS TRIGGER "transactions_begin";
+CREATE TRIGGER "transactions_append_only" BEFORE UPDATE OR DELETE ON "transactions"
+  FOR EACH ROW EXECUTE FUNCTION stratalog_refuse('append_only', 'transactions are never changed or deleted');
+ALTER TABLE "transactions" ENABLE ALWAYS TRIGGER "transactions_append_only";
+CREATE TRIGGER "checkpoints_insert" BEFORE INSERT ON "checkpoints"
+  FOR EACH ROW EXECUTE FUNCTION stratalog_checkpoint();
+ALTER TABLE "checkpoints" ENABLE ALWAYS TRIGGER "checkpoints_insert";
+CREATE TRIGGER "checkpoints_append_only" BEFORE UPDATE OR DELETE ON "checkpoints"
+  FOR EACH ROW EXECUTE FUNCTION stratalog_refuse('append_only', 'checkpoints are never changed or deleted');
+ALTER TABLE "checkpoints" ENABLE ALWAYS TRIGGER "checkpoints_append_only";
+CREATE TRIGGER "run_locks_token_grows" BEFORE UPDATE ON "run_locks"
+  FOR EACH ROW WHEN (NEW."token" < OLD."token" OR NEW."run_id" <> OLD."run_id")
+  EXECUTE FUNCTION stratalog_refuse('token', 'lock tokens only grow');
+ALTER TABLE "run_locks" ENABLE ALWAYS TRIGGER "run_locks_token_grows";
+CREATE TRIGGER "run_locks_no_delete" BEFORE DELETE ON "run_locks"
+  FOR EACH ROW EXECUTE FUNCTION stratalog_refuse('token', 'lock rows are never deleted, or tokens would begin again');
+ALTER TABLE "run_locks" ENABLE ALWAYS TRIGGER "run_locks_no_delete";
+"#;
+
+/// One versioned table with all that belongs to it.
+pub(crate) fn create_table(table: &TableDescription) -> String {
+    let mut ddl = create_live_table(table);
+    ddl += &create_version_table(table);
+    ddl += &record_triggers(table);
+    ddl += &guard_triggers(table);
+    ddl
+}
+
+fn column_definition(column: &Column) -> String {
+    let null = if column.nullable { "" } else { " NOT NULL" };
+    let default = if column.column_type == ColumnType::Timestamp && !column.nullable {
+        " DEFAULT (clock_timestamp() AT TIME ZONE 'UTC')"
+    } else {
+        ""
+    };
+    format!("  {} {}{null}{default}", quote(&column.name), sql::type_name(column.column_type))
+}
+
+fn create_live_table(table: &TableDescription) -> String {
+    let mut parts = Vec::new();
+    for column in &table.columns {
+        // The ids of transactions are drawn by their trigger, after the lock row is locked.
+        let mut definition =
+            if table.has_generated_id() && column.name == "id" && table.name != "transactions" {
+                "  \"id\" bigint GENERATED BY DEFAULT AS IDENTITY".to_owned()
+            } else {
+                column_definition(column)
+            };
+        if let Some(parent) = table.parent_of(column) {
+            let _ = write!(definition, " REFERENCES {} (\"id\")", quote(parent));
+        }
+        parts.push(definition);
+    }
+    parts.push(format!("  PRIMARY KEY ({})", column_list("", table.key_columns())));
+    let mut ddl = format!("\nCREATE TABLE {} (\n{}\n);\n", quote(&table.name), parts.join(",\n"));
+    for unique in &table.unique {
+        let _ = writeln!(ddl, "{};", unique.create_index(&table.name));
+    }
+    ddl
+}
+
+fn create_version_table(table: &TableDescription) -> String {
+    let mut parts: Vec<_> = table
+        .columns
+        .iter()
+        .map(|c| {
+            let null = if c.nullable { "" } else { " NOT NULL" };
+            format!("  {} {}{null}", quote(&c.name), sql::type_name(c.column_type))
+        })
+        .collect();
+    parts.push(format!("  \"{TRANSACTION_ID}\" bigint NOT NULL"));
+    parts.push(format!("  \"{END_TRANSACTION_ID}\" bigint"));
+    parts.push(format!(
+        "  \"{OPERATION_TYPE}\" smallint NOT NULL CHECK (\"{OPERATION_TYPE}\" IN (0, 1, 2))"
+    ));
+    parts.push(format!(
+        "  PRIMARY KEY ({}, \"{TRANSACTION_ID}\")",
+        column_list("", table.key_columns())
+    ));
+    format!(
+        "CREATE TABLE {} (\n{}\n);\n{};\n",
+        quote(&table.version_name()),
+        parts.join(",\n"),
+        table.create_changes_index()
+    )
+}
+
+/// A trigger that also fires under `session_replication_role = replica`.
+fn always(table: &str, name: &str, definition: &str) -> String {
+    format!(
+        "CREATE TRIGGER {0} {definition};\nALTER TABLE {1} ENABLE ALWAYS TRIGGER {0};\n",
+        quote(name),
+        quote(table)
+    )
+}
+
+fn refuse(code: &str, text: &str) -> String {
+    format!("EXECUTE FUNCTION stratalog_refuse('{code}', '{text}')")
+}
+
+/// No new keys, no TRUNCATE (it fires no DELETE trigger), and history written by our triggers only.
+fn guard_triggers(table: &TableDescription) -> String {
+    let (name, version) = (&table.name, table.version_name());
+    let changed: Vec<_> = table
+        .key
+        .iter()
+        .map(|key| format!("OLD.{0} IS DISTINCT FROM NEW.{0}", quote(key)))
+        .collect();
+    let mut ddl = always(
+        name,
+        &format!("{name}_guard_key"),
+        &format!(
+            "BEFORE UPDATE OF {} ON {} FOR EACH ROW WHEN ({}) {}",
+            column_list("", table.key_columns()),
+            quote(name),
+            changed.join(" OR "),
+            refuse("key_update", &format!("{name}: a key is not changed: delete the row and insert another"))
+        ),
+    );
+    ddl += &always(
+        name,
+        &format!("{name}_no_truncate"),
+        &format!(
+            "BEFORE TRUNCATE ON {} FOR EACH STATEMENT {}",
+            quote(name),
+            refuse("truncate", &format!("{name}: TRUNCATE would not be logged: use DELETE"))
+        ),
+    );
+    ddl += &always(
+        &version,
+        &format!("{version}_append_only"),
+        &format!(
+            "BEFORE INSERT OR UPDATE OR DELETE ON {} FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) {}",
+            quote(&version),
+            refuse("append_only", &format!("{version}: history is written by stratalog only and never changed"))
+        ),
+    );
+    ddl += &always(
+        &version,
+        &format!("{version}_no_truncate"),
+        &format!(
+            "BEFORE TRUNCATE ON {} FOR EACH STATEMENT {}",
+            quote(&version),
+            refuse("append_only", &format!("{version}: history is never deleted"))
+        ),
+    );
+    ddl
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Event {
+    Insert,
+    Update,
+    Delete,
+}
+
+/// One statement trigger with transition tables per event: one upsert fires two of them.
+fn record_triggers(table: &TableDescription) -> String {
+    [
+        (Event::Insert, "INSERT", "NEW TABLE AS new_rows"),
+        (Event::Update, "UPDATE", "OLD TABLE AS old_rows NEW TABLE AS new_rows"),
+        (Event::Delete, "DELETE", "OLD TABLE AS old_rows"),
+    ]
+    .into_iter()
+    .map(|(event, sql_event, transition)| {
+        let function = format!("{}_record_{}", table.name, sql_event.to_lowercase());
+        let mut ddl = record_function(table, event, &function);
+        ddl += &always(
+            &table.name,
+            &function,
+            &format!(
+                "AFTER {sql_event} ON {} REFERENCING {transition}\n  FOR EACH STATEMENT EXECUTE FUNCTION {}()",
+                quote(&table.name),
+                quote(&function)
+            ),
+        );
+        ddl
+    })
+    .collect()
+}
+
+/// Records the rows of a statement as version rows.
+///
+/// The first statement of a transaction on a table ends the rows' open versions and adds new ones.
+/// A later one may meet rows that this transaction wrote before: what it wrote is dropped, and the
+/// difference to the state before the transaction is recorded.
+fn record_function(table: &TableDescription, event: Event, function: &str) -> String {
+    let name = &table.name;
+    let version = quote(&table.version_name());
+    let columns = column_list("", table.columns.iter());
+    let n_columns = column_list("n", table.columns.iter());
+    let differs = |a, b| Engine::Postgres.any_differs(table.value_columns(), a, b);
+    let rows = match event {
+        Event::Insert => "new_rows".to_owned(),
+        Event::Delete => "old_rows".to_owned(),
+        Event::Update => format!(
+            "(SELECT {} FROM new_rows c JOIN old_rows o ON {} WHERE {})",
+            column_list("c", table.columns.iter()),
+            keys_equal(table, "c", "o"),
+            differs("o", "c")
+        ),
+    };
+    let in_run = |alias: &str| {
+        if table.is_run_scoped() {
+            format!(" AND {alias}.\"{RUN_ID}\" = tx.\"run_id\"")
+        } else {
+            String::new()
+        }
+    };
+    let other_run = if table.is_run_scoped() {
+        let rows = if event == Event::Delete { "old_rows" } else { "new_rows" };
+        format!(
+            "  IF EXISTS (SELECT 1 FROM {rows} n WHERE n.\"{RUN_ID}\" IS DISTINCT FROM tx.\"run_id\") THEN
+    RAISE EXCEPTION 'stratalog:outside_transaction: {name}: a run is written to in a stratalog transaction that holds its lock';
+  END IF;\n"
+        )
+    } else {
+        String::new()
+    };
+    let end = format!(
+        "    UPDATE {version} v SET \"{END_TRANSACTION_ID}\" = tx.\"id\" FROM {rows} n
+      WHERE {}{} AND v.\"{END_TRANSACTION_ID}\" IS NULL;\n",
+        keys_equal(table, "v", "n"),
+        in_run("v")
+    );
+    let operation = match event {
+        Event::Insert => 0,
+        Event::Update => 1,
+        Event::Delete => 2,
+    };
+    let first = format!(
+        "{end}    INSERT INTO {version} ({columns}, \"{TRANSACTION_ID}\", \"{OPERATION_TYPE}\")
+      SELECT {n_columns}, tx.\"id\", {operation} FROM {rows} n;\n"
+    );
+    // "before" is the state before this transaction: ended by it and not a deletion.
+    let before = format!(
+        "{version} b ON {}{} AND b.\"{END_TRANSACTION_ID}\" = tx.\"id\" AND b.\"{OPERATION_TYPE}\" <> 2",
+        keys_equal(table, "b", "n"),
+        in_run("b")
+    );
+    let first_key = quote(&table.key[0]);
+    let again = match event {
+        Event::Delete => format!("2 FROM {rows} n JOIN {before}"),
+        Event::Insert | Event::Update => format!(
+            "CASE WHEN b.{first_key} IS NULL THEN 0 ELSE 1 END
+      FROM {rows} n LEFT JOIN {before}
+      WHERE b.{first_key} IS NULL OR {}",
+            differs("b", "n")
+        ),
+    };
+    format!(
+        "CREATE FUNCTION {function_name}() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+  tx \"transactions\";
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM {rows} n) THEN
+    RETURN NULL;
+  END IF;
+  tx := stratalog_current('{name}');
+{other_run}  IF NOT EXISTS (SELECT 1 FROM {version} v WHERE v.\"{TRANSACTION_ID}\" = tx.\"id\"{v_in_run}) THEN
+{first}  ELSE
+    DELETE FROM {version} v USING {rows} n
+      WHERE {v_is_n}{v_in_run} AND v.\"{TRANSACTION_ID}\" = tx.\"id\";
+{end}    INSERT INTO {version} ({columns}, \"{TRANSACTION_ID}\", \"{OPERATION_TYPE}\")
+      SELECT {n_columns}, tx.\"id\", {again};
+    UPDATE {version} v SET \"{END_TRANSACTION_ID}\" = NULL FROM {rows} n
+      WHERE {v_is_n}{v_in_run} AND v.\"{END_TRANSACTION_ID}\" = tx.\"id\"
+        AND NOT EXISTS (SELECT 1 FROM {version} w WHERE {w_is_n} AND w.\"{TRANSACTION_ID}\" = tx.\"id\");
+  END IF;
+  RETURN NULL;
+END $$;
+",
+        function_name = quote(function),
+        v_is_n = keys_equal(table, "v", "n"),
+        w_is_n = keys_equal(table, "w", "n"),
+        v_in_run = in_run("v"),
+    )
+}
+
+/// The name and DDL of an empty temporary table beside a table.
+pub(crate) fn staging(
+    table: &TableDescription,
+    base: &str,
+    operation: Option<&str>,
+) -> (String, String) {
+    let name = format!("pg_temp.{}", quote(base));
+    let columns: Vec<_> = operation
+        .map(|operation| format!("{operation} smallint NOT NULL"))
+        .into_iter()
+        .chain(
+            table
+                .columns
+                .iter()
+                .map(|c| format!("{} {}", quote(&c.name), sql::type_name(c.column_type))),
+        )
+        .collect();
+    // ON COMMIT DELETE ROWS empties it at the end; a second use in one transaction empties it here.
+    let ddl = format!(
+        "CREATE TEMPORARY TABLE IF NOT EXISTS {} ({}) ON COMMIT DELETE ROWS; DELETE FROM {name};",
+        quote(base),
+        columns.join(", ")
+    );
+    (name, ddl)
+}

@@ -1,0 +1,147 @@
+//! Queries whose columns are known at run time, read into Arrow.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayBuilder, ArrayRef, BooleanBuilder, Float64Builder, Int16Builder, Int32Builder,
+    Int64Builder, RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
+};
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use chrono::NaiveDateTime;
+use diesel::deserialize::{self, QueryableByName};
+use diesel::prelude::*;
+use diesel::row::NamedRow;
+use diesel::sql_types::{
+    BigInt, Bool, Double, Integer, Nullable, SmallInt, Text, Timestamp,
+};
+
+use crate::error::Result;
+use crate::schema::{Column, ColumnType};
+use crate::store::{AnyConnection, doing};
+
+type AnyBackend = <AnyConnection as Connection>::Backend;
+
+/// A parameter.
+#[derive(Clone, Debug)]
+pub(crate) enum Bind {
+    BigInt(i64),
+    Text(String),
+}
+
+/// The Arrow type that a column is read into and loaded from.
+pub(crate) fn arrow_type(column_type: ColumnType) -> DataType {
+    match column_type {
+        ColumnType::BigInt => DataType::Int64,
+        ColumnType::Integer => DataType::Int32,
+        ColumnType::SmallInt => DataType::Int16,
+        ColumnType::Double => DataType::Float64,
+        ColumnType::Text => DataType::Utf8,
+        ColumnType::Bool => DataType::Boolean,
+        ColumnType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, None),
+    }
+}
+
+enum Builder {
+    BigInt(Int64Builder),
+    Integer(Int32Builder),
+    SmallInt(Int16Builder),
+    Double(Float64Builder),
+    Text(StringBuilder),
+    Bool(BooleanBuilder),
+    Timestamp(TimestampMicrosecondBuilder),
+}
+
+impl Builder {
+    fn new(column_type: ColumnType) -> Self {
+        match column_type {
+            ColumnType::BigInt => Self::BigInt(Int64Builder::new()),
+            ColumnType::Integer => Self::Integer(Int32Builder::new()),
+            ColumnType::SmallInt => Self::SmallInt(Int16Builder::new()),
+            ColumnType::Double => Self::Double(Float64Builder::new()),
+            ColumnType::Text => Self::Text(StringBuilder::new()),
+            ColumnType::Bool => Self::Bool(BooleanBuilder::new()),
+            ColumnType::Timestamp => Self::Timestamp(TimestampMicrosecondBuilder::new()),
+        }
+    }
+
+    fn append<'a>(
+        &mut self,
+        row: &impl NamedRow<'a, AnyBackend>,
+        name: &str,
+    ) -> deserialize::Result<()> {
+        match self {
+            Self::BigInt(b) => b.append_option(NamedRow::get::<Nullable<BigInt>, Option<i64>>(row, name)?),
+            Self::Integer(b) => b.append_option(NamedRow::get::<Nullable<Integer>, Option<i32>>(row, name)?),
+            Self::SmallInt(b) => b.append_option(NamedRow::get::<Nullable<SmallInt>, Option<i16>>(row, name)?),
+            Self::Double(b) => b.append_option(NamedRow::get::<Nullable<Double>, Option<f64>>(row, name)?),
+            Self::Text(b) => b.append_option(NamedRow::get::<Nullable<Text>, Option<String>>(row, name)?),
+            Self::Bool(b) => b.append_option(NamedRow::get::<Nullable<Bool>, Option<bool>>(row, name)?),
+            Self::Timestamp(b) => b.append_option(
+                NamedRow::get::<Nullable<Timestamp>, Option<NaiveDateTime>>(row, name)?
+                    .map(|time| time.and_utc().timestamp_micros()),
+            ),
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        match self {
+            Self::BigInt(b) => ArrayBuilder::finish(b),
+            Self::Integer(b) => ArrayBuilder::finish(b),
+            Self::SmallInt(b) => ArrayBuilder::finish(b),
+            Self::Double(b) => ArrayBuilder::finish(b),
+            Self::Text(b) => ArrayBuilder::finish(b),
+            Self::Bool(b) => ArrayBuilder::finish(b),
+            Self::Timestamp(b) => ArrayBuilder::finish(b),
+        }
+    }
+}
+
+thread_local! {
+    /// Where the rows of the query on this thread go: diesel builds a row from a type alone, which
+    /// knows nothing of columns that were named at run time.
+    static BUILDERS: RefCell<Vec<(String, Builder)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A row that went into the builders.
+struct Appended;
+
+impl QueryableByName<AnyBackend> for Appended {
+    fn build<'a>(row: &impl NamedRow<'a, AnyBackend>) -> deserialize::Result<Self> {
+        BUILDERS.with_borrow_mut(|builders| {
+            builders.iter_mut().try_for_each(|(name, builder)| builder.append(row, name))
+        })?;
+        Ok(Self)
+    }
+}
+
+/// Runs a query that yields the columns by name.
+pub(crate) fn select(
+    connection: &mut AnyConnection,
+    sql: &str,
+    binds: &[Bind],
+    columns: &[Column],
+) -> Result<RecordBatch> {
+    BUILDERS.set(
+        columns.iter().map(|c| (c.name.clone(), Builder::new(c.column_type))).collect(),
+    );
+    let mut query = diesel::sql_query(sql).into_boxed();
+    for bind in binds {
+        query = match bind {
+            Bind::BigInt(value) => query.bind::<BigInt, _>(*value),
+            Bind::Text(value) => query.bind::<Text, _>(value.clone()),
+        };
+    }
+    let rows: QueryResult<Vec<Appended>> = query.load(connection);
+    let mut builders = BUILDERS.take();
+    rows.map_err(doing("reading rows"))?;
+    let arrays = builders.iter_mut().map(|(_, builder)| builder.finish()).collect();
+    let schema = Schema::new(
+        columns
+            .iter()
+            .map(|c| Field::new(&c.name, arrow_type(c.column_type), c.nullable))
+            .collect::<Vec<_>>(),
+    );
+    Ok(RecordBatch::try_new(Arc::new(schema), arrays)?)
+}

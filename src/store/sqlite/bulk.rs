@@ -1,0 +1,91 @@
+//! SQLite's bulk path: staging rows, and the switch for version rows by set.
+
+use arrow::array::RecordBatch;
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::sql_types::{BigInt, Bool, Double, Integer, Nullable, SmallInt, Text};
+use diesel::sqlite::Sqlite;
+
+use crate::store::bulk::{ColumnValues, Value};
+
+/// SQLite takes at most 32,766 parameters in a statement; fewer keep the statement's text short.
+const PARAMETERS: usize = 2_000;
+
+/// Rows `first..first + rows` of the columns, as one `INSERT`.
+struct InsertRows<'a> {
+    into: &'a str,
+    columns: &'a [ColumnValues<'a>],
+    first: usize,
+    rows: usize,
+    /// A full chunk comes again: its statement is worth keeping.
+    full: bool,
+}
+
+impl QueryId for InsertRows<'_> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<Conn> diesel::query_dsl::RunQueryDsl<Conn> for InsertRows<'_> {}
+
+impl QueryFragment<Sqlite> for InsertRows<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        if !self.full {
+            out.unsafe_to_cache_prepared();
+        }
+        out.push_sql("INSERT INTO ");
+        out.push_sql(self.into);
+        out.push_sql(" VALUES ");
+        for row in self.first..self.first + self.rows {
+            out.push_sql(if row == self.first { "(" } else { ", (" });
+            for (position, column) in self.columns.iter().enumerate() {
+                if position > 0 {
+                    out.push_sql(", ");
+                }
+                match column.value(row) {
+                    Value::Null => out.push_bind_param::<Nullable<Text>, Option<String>>(&None)?,
+                    Value::BigInt(value) => out.push_bind_param::<BigInt, i64>(value)?,
+                    Value::Integer(value) => out.push_bind_param::<Integer, i32>(value)?,
+                    Value::SmallInt(value) => out.push_bind_param::<SmallInt, i16>(value)?,
+                    Value::Double(value) => out.push_bind_param::<Double, f64>(value)?,
+                    Value::Text(value) => out.push_bind_param::<Text, str>(value)?,
+                    Value::Bool(true) => out.push_bind_param::<Bool, bool>(&true)?,
+                    Value::Bool(false) => out.push_bind_param::<Bool, bool>(&false)?,
+                }
+            }
+            out.push_sql(")");
+        }
+        Ok(())
+    }
+}
+
+/// Appends the batch, whose columns are the staging table's, to it.
+pub(crate) fn load(
+    connection: &mut SqliteConnection,
+    into: &str,
+    batch: &RecordBatch,
+    progress: &mut dyn FnMut(usize),
+) -> QueryResult<()> {
+    let columns: Vec<_> =
+        batch.columns().iter().map(ColumnValues::new).collect::<QueryResult<_>>()?;
+    let chunk = (PARAMETERS / columns.len().max(1)).max(1);
+    let mut first = 0;
+    while first < batch.num_rows() {
+        let rows = chunk.min(batch.num_rows() - first);
+        InsertRows { into, columns: &columns, first, rows, full: rows == chunk }.execute(connection)?;
+        first += rows;
+        progress(rows);
+    }
+    Ok(())
+}
+
+/// From here on the library writes the version rows of this transaction itself.
+pub(crate) fn begin_recording(connection: &mut SqliteConnection) -> QueryResult<()> {
+    connection.batch_execute("UPDATE transaction_context SET recorded_in_bulk = 1")
+}
+
+/// From here on the row triggers do.
+pub(crate) fn end_recording(connection: &mut SqliteConnection) -> QueryResult<()> {
+    connection.batch_execute("UPDATE transaction_context SET recorded_in_bulk = 0")
+}

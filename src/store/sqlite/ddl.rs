@@ -1,0 +1,403 @@
+//! SQLite's tables and triggers, as text.
+//!
+//! A stratalog transaction begins with `INSERT INTO transactions`. Its trigger checks the connection
+//! and the lock token and fills the one-row `transaction_context`, which the other triggers read.
+//! A deferred foreign key into an empty table makes COMMIT fail while that row is there, so a context
+//! never outlives its transaction.
+
+use std::fmt::Write as _;
+
+use crate::schema::{
+    Column, ColumnType, END_TRANSACTION_ID, OPERATION_TYPE, RUN_ID, Scope, TRANSACTION_ID,
+    TableDescription, tables,
+};
+use crate::store::sqlite::sql;
+use crate::store::{column_list, keys_equal, quote};
+
+/// The running transaction.
+const CURRENT: &str = "(SELECT transaction_id FROM transaction_context)";
+/// The run that it may write to.
+const CURRENT_RUN: &str = "(SELECT run_id FROM transaction_context)";
+
+/// Everything a new database needs.
+pub(crate) fn initial_schema() -> String {
+    let mut ddl = String::new();
+    for table in tables::bookkeeping() {
+        ddl += &create_live_table(&table);
+    }
+    ddl += BOOKKEEPING;
+    for table in tables::versioned() {
+        ddl += &create_table(&table);
+    }
+    ddl
+}
+
+const BOOKKEEPING: &str = r#"
+CREATE INDEX "transactions_of_run" ON "transactions" ("run_id", "id");
+CREATE INDEX "checkpoints_of_run" ON "checkpoints" ("run_id", "id");
+
+-- Stays empty: what refers to it cannot be committed.
+CREATE TABLE "never" ("id" INTEGER PRIMARY KEY CHECK ("id" IS NULL)) STRICT;
+CREATE TABLE "transaction_context" (
+  "one" INTEGER PRIMARY KEY CHECK ("one" = 1),
+  "transaction_id" INTEGER NOT NULL,
+  "run_id" INTEGER,
+  "recorded_in_bulk" INTEGER NOT NULL DEFAULT 0 CHECK ("recorded_in_bulk" IN (0, 1)),
+  "cleared_before_commit" INTEGER NOT NULL DEFAULT 1 REFERENCES "never" ("id") DEFERRABLE INITIALLY DEFERRED
+) STRICT;
+
+CREATE TRIGGER "transactions_begin" BEFORE INSERT ON "transactions"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:unsafe_connection: set PRAGMA foreign_keys = ON and PRAGMA recursive_triggers = ON before writing')
+   WHERE (SELECT "foreign_keys" FROM pragma_foreign_keys) = 0
+      OR (SELECT "recursive_triggers" FROM pragma_recursive_triggers) = 0;
+  SELECT RAISE(ABORT, 'stratalog:lock_lost: the lock token of this transaction is not the one that holds the run')
+   WHERE NEW."run_id" IS NOT NULL AND NOT EXISTS (
+     SELECT 1 FROM "run_locks" WHERE "run_id" = NEW."run_id" AND "token" = NEW."lock_token" AND "state" <> 'free');
+  SELECT RAISE(ABORT, 'stratalog:second_transaction: a database transaction has one row in transactions')
+   WHERE EXISTS (SELECT 1 FROM "transaction_context");
+END;
+CREATE TRIGGER "transactions_enter" AFTER INSERT ON "transactions"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:id_order: ids of transactions only grow: leave the id out')
+   WHERE NEW."id" < (SELECT max("id") FROM "transactions");
+  INSERT INTO "transaction_context" ("one", "transaction_id", "run_id") VALUES (1, NEW."id", NEW."run_id");
+END;
+CREATE TRIGGER "transaction_context_enter" BEFORE INSERT ON "transaction_context"
+WHEN NEW."transaction_id" IS NOT (SELECT max("id") FROM "transactions")
+  OR (SELECT "foreign_keys" FROM pragma_foreign_keys) = 0
+  OR (SELECT "recursive_triggers" FROM pragma_recursive_triggers) = 0
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: a transaction begins with INSERT INTO transactions');
+END;
+CREATE TRIGGER "transaction_context_keep" BEFORE UPDATE OF "one", "transaction_id", "run_id", "cleared_before_commit" ON "transaction_context"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: a running transaction cannot become another one');
+END;
+CREATE TRIGGER "transactions_no_update" BEFORE UPDATE ON "transactions"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: transactions are never changed');
+END;
+CREATE TRIGGER "transactions_no_delete" BEFORE DELETE ON "transactions"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: transactions are never deleted');
+END;
+CREATE TRIGGER "checkpoints_insert" BEFORE INSERT ON "checkpoints"
+WHEN NEW."transaction_id" IS NOT (SELECT coalesce(max("id"), 0) FROM "transactions" WHERE "run_id" = NEW."run_id")
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:checkpoint: a checkpoint names the last transaction of its run');
+END;
+CREATE TRIGGER "checkpoints_no_update" BEFORE UPDATE ON "checkpoints"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: checkpoints are never changed');
+END;
+CREATE TRIGGER "checkpoints_no_delete" BEFORE DELETE ON "checkpoints"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: checkpoints are never deleted');
+END;
+CREATE TRIGGER "run_locks_token_grows" BEFORE UPDATE ON "run_locks"
+WHEN NEW."token" < OLD."token" OR NEW."run_id" <> OLD."run_id"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:token: lock tokens only grow');
+END;
+CREATE TRIGGER "run_locks_no_delete" BEFORE DELETE ON "run_locks"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:token: lock rows are never deleted, or tokens would begin again');
+END;
+"#;
+
+/// One versioned table with all that belongs to it.
+pub(crate) fn create_table(table: &TableDescription) -> String {
+    let mut ddl = create_live_table(table);
+    ddl += &create_version_table(table);
+    ddl += &guard_triggers(table);
+    ddl += &record_triggers(table);
+    ddl += &append_only_triggers(table);
+    ddl
+}
+
+fn column_definition(column: &Column) -> String {
+    let name = quote(&column.name);
+    let mut definition = format!("  {name} {}", sql::type_name(column.column_type));
+    if !column.nullable {
+        definition += " NOT NULL";
+    }
+    if column.column_type == ColumnType::Timestamp && !column.nullable {
+        definition += " DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now'))";
+    }
+    if let Some(check) = sql::check(column.column_type, &name, column.nullable) {
+        let _ = write!(definition, " CHECK {check}");
+    }
+    definition
+}
+
+fn create_live_table(table: &TableDescription) -> String {
+    let mut parts = Vec::new();
+    for column in &table.columns {
+        let mut definition = if table.has_generated_id() && column.name == "id" {
+            "  \"id\" INTEGER PRIMARY KEY AUTOINCREMENT".to_owned()
+        } else {
+            column_definition(column)
+        };
+        if let Some(parent) = table.parent_of(column) {
+            let _ = write!(definition, " REFERENCES {} (\"id\")", quote(parent));
+        }
+        parts.push(definition);
+    }
+    if !table.has_generated_id() {
+        parts.push(format!("  PRIMARY KEY ({})", column_list("", table.key_columns())));
+    }
+    let mut ddl = format!(
+        "\nCREATE TABLE {} (\n{}\n) STRICT{};\n",
+        quote(&table.name),
+        parts.join(",\n"),
+        // The natural key is the table: half the pages and twice the speed of a key beside a rowid.
+        if table.has_generated_id() { "" } else { ", WITHOUT ROWID" }
+    );
+    for unique in &table.unique {
+        let _ = writeln!(ddl, "{};", unique.create_index(&table.name));
+    }
+    ddl
+}
+
+fn create_version_table(table: &TableDescription) -> String {
+    let name = table.version_name();
+    let mut parts: Vec<_> = table
+        .columns
+        .iter()
+        .map(|column| {
+            let null = if column.nullable { "" } else { " NOT NULL" };
+            format!("  {} {}{null}", quote(&column.name), sql::type_name(column.column_type))
+        })
+        .collect();
+    parts.push(format!("  \"{TRANSACTION_ID}\" INTEGER NOT NULL"));
+    parts.push(format!("  \"{END_TRANSACTION_ID}\" INTEGER"));
+    parts.push(format!(
+        "  \"{OPERATION_TYPE}\" INTEGER NOT NULL CHECK (\"{OPERATION_TYPE}\" IN (0, 1, 2))"
+    ));
+    parts.push(format!(
+        "  PRIMARY KEY ({}, \"{TRANSACTION_ID}\")",
+        column_list("", table.key_columns())
+    ));
+    format!(
+        "CREATE TABLE {} (\n{}\n) STRICT, WITHOUT ROWID;\n{};\n",
+        quote(&name),
+        parts.join(",\n"),
+        table.create_changes_index()
+    )
+}
+
+fn trigger(name: &str, event: &str, table: &str, when: &str, body: &str) -> String {
+    let when = if when.is_empty() { String::new() } else { format!("WHEN {when}\n") };
+    format!(
+        "CREATE TRIGGER {} {event} ON {}\n{when}BEGIN\n{body}END;\n",
+        quote(name),
+        quote(table)
+    )
+}
+
+fn refuse(code: &str, text: &str) -> String {
+    format!("  SELECT RAISE(ABORT, 'stratalog:{code}: {text}');\n")
+}
+
+/// No write without a transaction, and to a run only in a transaction of that run; no new keys.
+fn guard_triggers(table: &TableDescription) -> String {
+    let name = &table.name;
+    let mut ddl = String::new();
+    for (event, row) in [("INSERT", "NEW"), ("UPDATE", "OLD"), ("DELETE", "OLD")] {
+        let (when, text) = match table.scope {
+            Scope::Run => (
+                format!("{CURRENT_RUN} IS NOT {row}.\"{RUN_ID}\""),
+                format!("{name}: a run is written to in a stratalog transaction that holds its lock"),
+            ),
+            _ => (
+                format!("{CURRENT} IS NULL"),
+                format!("{name}: written outside a stratalog transaction"),
+            ),
+        };
+        ddl += &trigger(
+            &format!("{name}_guard_{}", event.to_lowercase()),
+            &format!("BEFORE {event}"),
+            name,
+            &when,
+            &refuse("outside_transaction", &text),
+        );
+    }
+    let changed: Vec<_> = table
+        .key
+        .iter()
+        .map(|key| format!("OLD.{0} IS NOT NEW.{0}", quote(key)))
+        .collect();
+    ddl += &trigger(
+        &format!("{name}_guard_key"),
+        &format!("BEFORE UPDATE OF {}", column_list("", table.key_columns())),
+        name,
+        &changed.join(" OR "),
+        &refuse("key_update", &format!("{name}: a key is not changed: delete the row and insert another")),
+    );
+    ddl
+}
+
+/// Version rows for every write, one row at a time, unless the library records its bulk write itself.
+///
+/// A row may be written several times in one transaction: what it wrote before is dropped, the state
+/// before the transaction is ended, and the difference between that and the new state is recorded. No
+/// conflict can arise in the version table, so the conflict clause of the outer statement, which
+/// SQLite applies to triggers as well, finds nothing to ignore.
+fn record_triggers(table: &TableDescription) -> String {
+    let name = &table.name;
+    let by_trigger = "(SELECT recorded_in_bulk FROM transaction_context) = 0";
+    let changed: Vec<_> = table
+        .value_columns()
+        .map(|c| {
+            let column = quote(&c.name);
+            sql::differs_in_trigger(c.column_type, &format!("OLD.{column}"), &format!("NEW.{column}"))
+        })
+        .collect();
+    let mut ddl = String::new();
+    ddl += &trigger(
+        &format!("{name}_record_insert"),
+        "AFTER INSERT",
+        name,
+        by_trigger,
+        &record_statements(table, "NEW", State::Present),
+    );
+    if !changed.is_empty() {
+        ddl += &trigger(
+            &format!("{name}_record_update"),
+            "AFTER UPDATE",
+            name,
+            &format!("{by_trigger} AND ({})", changed.join(" OR ")),
+            &record_statements(table, "NEW", State::Present),
+        );
+    }
+    ddl += &trigger(
+        &format!("{name}_record_delete"),
+        "AFTER DELETE",
+        name,
+        by_trigger,
+        &record_statements(table, "OLD", State::Gone),
+    );
+    ddl
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    Present,
+    Gone,
+}
+
+fn record_statements(table: &TableDescription, row: &str, state: State) -> String {
+    let version = quote(&table.version_name());
+    let of_row = keys_equal(table, &version, row);
+    let before_of_row = keys_equal(table, "before", row);
+    // The state before this transaction, if there was one: ended just now and not a deletion.
+    let before = format!(
+        "SELECT 1 FROM {version} before WHERE {before_of_row}\n      \
+         AND before.\"{END_TRANSACTION_ID}\" = {CURRENT} AND before.\"{OPERATION_TYPE}\" <> 2"
+    );
+    let (operation, condition) = match state {
+        State::Gone => ("2".to_owned(), format!("EXISTS ({before})")),
+        State::Present => {
+            let same: Vec<_> = table
+                .value_columns()
+                .map(|c| {
+                    let column = quote(&c.name);
+                    let differs = sql::differs_in_trigger(
+                        c.column_type,
+                        &format!("before.{column}"),
+                        &format!("{row}.{column}"),
+                    );
+                    format!("NOT {differs}")
+                })
+                .map(|same| format!(" AND {same}"))
+                .collect();
+            (
+                format!("EXISTS ({before})"),
+                format!("NOT EXISTS ({before}{})", same.concat()),
+            )
+        }
+    };
+    let columns = column_list("", table.columns.iter());
+    let values = column_list(row, table.columns.iter());
+    format!(
+        "  DELETE FROM {version} WHERE {of_row} AND \"{TRANSACTION_ID}\" = {CURRENT};
+  UPDATE {version} SET \"{END_TRANSACTION_ID}\" = {CURRENT} WHERE {of_row} AND \"{END_TRANSACTION_ID}\" IS NULL;
+  INSERT INTO {version} ({columns}, \"{TRANSACTION_ID}\", \"{OPERATION_TYPE}\")
+    SELECT {values}, {CURRENT}, {operation} WHERE {condition};
+  UPDATE {version} SET \"{END_TRANSACTION_ID}\" = NULL WHERE {of_row} AND \"{END_TRANSACTION_ID}\" = {CURRENT}
+    AND NOT EXISTS (SELECT 1 FROM {version} own WHERE {own_of_row} AND own.\"{TRANSACTION_ID}\" = {CURRENT});
+",
+        own_of_row = keys_equal(table, "own", row),
+    )
+}
+
+/// Committed version rows stay as they are: only their end is set, once.
+fn append_only_triggers(table: &TableDescription) -> String {
+    let version = table.version_name();
+    let mut ddl = trigger(
+        &format!("{version}_append"),
+        "BEFORE INSERT",
+        &version,
+        &format!(
+            "NEW.\"{TRANSACTION_ID}\" IS NOT {CURRENT} OR NEW.\"{END_TRANSACTION_ID}\" IS NOT NULL"
+        ),
+        &refuse("append_only", &format!("{version}: history is written by stratalog only")),
+    );
+    let fixed = table
+        .columns
+        .iter()
+        .map(|c| quote(&c.name))
+        .chain([quote(TRANSACTION_ID), quote(OPERATION_TYPE)])
+        .collect::<Vec<_>>()
+        .join(", ");
+    ddl += &trigger(
+        &format!("{version}_no_update"),
+        &format!("BEFORE UPDATE OF {fixed}"),
+        &version,
+        "",
+        &refuse("append_only", &format!("{version}: history is never changed")),
+    );
+    ddl += &trigger(
+        &format!("{version}_end_once"),
+        &format!("BEFORE UPDATE OF \"{END_TRANSACTION_ID}\""),
+        &version,
+        &format!(
+            "NOT coalesce((OLD.\"{END_TRANSACTION_ID}\" IS NULL AND NEW.\"{END_TRANSACTION_ID}\" = {CURRENT})\n  \
+             OR (OLD.\"{END_TRANSACTION_ID}\" = {CURRENT} AND NEW.\"{END_TRANSACTION_ID}\" IS NULL), 0)"
+        ),
+        &refuse("append_only", &format!("{version}: the end of a version row is set once")),
+    );
+    ddl += &trigger(
+        &format!("{version}_no_delete"),
+        "BEFORE DELETE",
+        &version,
+        &format!("OLD.\"{TRANSACTION_ID}\" IS NOT {CURRENT}"),
+        &refuse("append_only", &format!("{version}: history is never deleted")),
+    );
+    ddl
+}
+
+/// The name and DDL of an empty temporary table beside a table.
+pub(crate) fn staging(
+    table: &TableDescription,
+    base: &str,
+    operation: Option<&str>,
+) -> (String, String) {
+    let name = format!("temp.{}", quote(base));
+    let columns: Vec<_> = operation
+        .map(|operation| format!("{operation} INTEGER NOT NULL"))
+        .into_iter()
+        .chain(
+            table
+                .columns
+                .iter()
+                .map(|c| format!("{} {}", quote(&c.name), sql::type_name(c.column_type))),
+        )
+        .collect();
+    let ddl = format!(
+        "CREATE TABLE IF NOT EXISTS {name} ({}) STRICT; DELETE FROM {name};",
+        columns.join(", ")
+    );
+    (name, ddl)
+}

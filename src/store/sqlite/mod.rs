@@ -1,0 +1,72 @@
+//! SQLite: the embedded engine.
+
+pub(crate) mod bulk;
+pub(crate) mod ddl;
+pub(crate) mod sql;
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::store::Location;
+
+#[diesel::declare_sql_function]
+extern "SQL" {
+    /// The bits of a float, which tell 0.0 from -0.0; SQLite itself has nothing that does.
+    fn stratalog_float_bits(value: diesel::sql_types::Double) -> diesel::sql_types::BigInt;
+}
+
+#[derive(QueryableByName)]
+struct JournalMode {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    journal_mode: String,
+}
+
+/// Opens a connection with everything set that the change log relies on.
+pub(super) fn connect(location: &Location) -> Result<SqliteConnection> {
+    let failed = |source: Box<dyn std::error::Error + Send + Sync>| Error::Connection {
+        url: location.to_string(),
+        source,
+    };
+    let path = match location {
+        Location::File(path) => path.to_str().ok_or_else(|| Error::InvalidUrl {
+            url: location.to_string(),
+            problem: "the path is not UTF-8".into(),
+        })?,
+        _ => ":memory:",
+    };
+    // SQLITE_USE_URI is on: a path that begins with "file:" would be read as a URI.
+    let path = if path.starts_with("file:") { format!("./{path}") } else { path.to_owned() };
+    let mut connection = SqliteConnection::establish(&path).map_err(|e| failed(Box::new(e)))?;
+    // The busy timeout comes first: switching to WAL itself may have to wait for another process.
+    connection
+        .batch_execute(
+            "PRAGMA busy_timeout = 60000;
+             PRAGMA synchronous = FULL;
+             PRAGMA foreign_keys = ON;
+             PRAGMA recursive_triggers = ON;
+             PRAGMA cache_size = -65536;",
+        )
+        .map_err(|e| failed(Box::new(e)))?;
+    let mode: JournalMode = diesel::sql_query("PRAGMA journal_mode = WAL")
+        .get_result(&mut connection)
+        .map_err(|e| failed(Box::new(e)))?;
+    if !location.is_memory() && mode.journal_mode != "wal" {
+        return Err(Error::InvalidUrl {
+            url: location.to_string(),
+            problem: format!(
+                "the write-ahead log could not be switched on (journal mode {}): is it on a network file system or read-only?",
+                mode.journal_mode
+            ),
+        });
+    }
+    stratalog_float_bits_utils::register_impl(&mut connection, |value: f64| value.to_bits() as i64)
+        .map_err(|e| failed(Box::new(e)))?;
+    Ok(connection)
+}
+
+/// Before COMMIT: the context of a stratalog transaction must not outlive it. A deferred foreign key
+/// makes the database refuse a COMMIT where this was forgotten.
+pub(super) fn leave_transaction(connection: &mut SqliteConnection) -> QueryResult<()> {
+    connection.batch_execute("DELETE FROM transaction_context")
+}

@@ -1,0 +1,4 @@
+//! Behaviour of the library, on both engines.
+
+mod smoke;
+mod support;

@@ -1,0 +1,173 @@
+//! Databases for tests.
+
+use diesel::prelude::*;
+use stratalog::{Engine, Platform, PlatformOptions};
+use tempfile::TempDir;
+
+/// An empty database of its own, gone when this is dropped.
+pub struct Database {
+    pub engine: Engine,
+    pub url: String,
+    _folder: Option<TempDir>,
+    schema: Option<(String, String)>,
+}
+
+/// Runs a test body once per engine: `both_engines! { fn name(database: &Database) { … } }`.
+#[macro_export]
+macro_rules! both_engines {
+    ($( $(#[$meta:meta])* fn $name:ident($database:ident: &Database) $body:block )+) => {
+        $(
+            mod $name {
+                #[allow(unused_imports)]
+                use super::*;
+                $(#[$meta])*
+                fn body($database: &$crate::support::Database) $body
+
+                #[test]
+                fn sqlite() {
+                    body(&$crate::support::Database::sqlite());
+                }
+
+                #[test]
+                fn postgres() {
+                    body(&$crate::support::Database::postgres());
+                }
+            }
+        )+
+    };
+}
+
+impl Database {
+    pub fn new(engine: Engine) -> Self {
+        match engine {
+            Engine::Sqlite => Self::sqlite(),
+            Engine::Postgres => Self::postgres(),
+        }
+    }
+
+    pub fn sqlite() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let url = folder.path().join("test.db").to_str().expect("UTF-8").to_owned();
+        Self { engine: Engine::Sqlite, url, _folder: Some(folder), schema: None }
+    }
+
+    /// A schema of its own on the test server, migrated. A missing server is a failure, never skipped.
+    pub fn postgres() -> Self {
+        let server = std::env::var("STRATALOG_TEST_POSTGRES_URL").expect(
+            "no PostgreSQL to test on: run the tests with `make test` or through tests/with-postgres, \
+             or set STRATALOG_TEST_POSTGRES_URL",
+        );
+        let schema = format!("test_{}", uuid());
+        let mut connection = PgConnection::establish(&server).expect("the test server");
+        diesel::sql_query(format!("CREATE SCHEMA {schema}"))
+            .execute(&mut connection)
+            .expect("making a schema");
+        let separator = if server.contains('?') { '&' } else { '?' };
+        let url = format!("{server}{separator}options=-csearch_path%3D{schema}");
+        let database = Self {
+            engine: Engine::Postgres,
+            url,
+            _folder: None,
+            schema: Some((server, schema)),
+        };
+        Platform::migrate(&database.url).expect("migrating");
+        database
+    }
+
+    pub fn open(&self) -> Platform {
+        self.open_with(Platform::options())
+    }
+
+    pub fn open_with(&self, options: PlatformOptions) -> Platform {
+        options.pool_size(4).open(&self.url).expect("opening the platform")
+    }
+
+    /// A plain connection, as anybody with an SQL shell has it.
+    pub fn plain(&self) -> Plain {
+        match self.engine {
+            Engine::Sqlite => {
+                Plain::Sqlite(SqliteConnection::establish(&self.url).expect("a plain connection"))
+            }
+            Engine::Postgres => {
+                Plain::Postgres(PgConnection::establish(&self.url).expect("a plain connection"))
+            }
+        }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        if let Some((server, schema)) = &self.schema
+            && let Ok(mut connection) = PgConnection::establish(server)
+        {
+            let _ = diesel::sql_query("SET client_min_messages = warning").execute(&mut connection);
+            let _ = diesel::sql_query(format!("DROP SCHEMA {schema} CASCADE")).execute(&mut connection);
+        }
+    }
+}
+
+fn uuid() -> String {
+    use std::hash::{BuildHasher, Hasher};
+    // Randomly seeded by the standard library; unique enough for schemas of one server.
+    let mut hasher = std::hash::RandomState::new().build_hasher();
+    hasher.write_u32(std::process::id());
+    format!("{:016x}", hasher.finish())
+}
+
+/// A connection that knows nothing of stratalog.
+pub enum Plain {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+#[derive(QueryableByName)]
+struct Number {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    number: i64,
+}
+
+#[derive(QueryableByName)]
+struct Text {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    text: String,
+}
+
+impl Plain {
+    pub fn run(&mut self, sql: &str) -> QueryResult<()> {
+        use diesel::connection::SimpleConnection;
+        match self {
+            Self::Sqlite(connection) => connection.batch_execute(sql),
+            Self::Postgres(connection) => connection.batch_execute(sql),
+        }
+    }
+
+    /// The one number that a query yields.
+    pub fn number(&mut self, sql: &str) -> i64 {
+        let query = diesel::sql_query(format!("SELECT CAST(({sql}) AS BIGINT) AS number"));
+        let number: Number = match self {
+            Self::Sqlite(connection) => query.get_result(connection),
+            Self::Postgres(connection) => query.get_result(connection),
+        }
+        .unwrap_or_else(|error| panic!("{sql}: {error}"));
+        number.number
+    }
+
+    /// The texts that a query of one column called `text` yields.
+    pub fn texts(&mut self, sql: &str) -> Vec<String> {
+        let query = diesel::sql_query(sql);
+        let rows: Vec<Text> = match self {
+            Self::Sqlite(connection) => query.load(connection),
+            Self::Postgres(connection) => query.load(connection),
+        }
+        .unwrap_or_else(|error| panic!("{sql}: {error}"));
+        rows.into_iter().map(|row| row.text).collect()
+    }
+
+    /// Runs SQL that must be refused; returns the message.
+    pub fn refused(&mut self, sql: &str) -> String {
+        match self.run(sql) {
+            Ok(()) => panic!("not refused: {sql}"),
+            Err(error) => error.to_string(),
+        }
+    }
+}
