@@ -44,6 +44,8 @@ mod iamc;
 mod ids;
 mod names;
 mod platform;
+#[cfg(feature = "cli")]
+pub mod progress;
 mod run;
 pub mod schema;
 mod store;

@@ -113,11 +113,13 @@ impl Core {
             .filter(|table| run.is_some() || !table.is_run_scoped())
             .map(|table| changed_in(table))
             .collect();
-        let changed: Changed =
-            diesel::sql_query(format!("SELECT {} AS changed", terms.join(" OR ")))
-                .bind::<BigInt, _>(transaction)
-                .bind::<BigInt, _>(run.unwrap_or_default())
-                .get_result(connection)
+        let mut query = diesel::sql_query(format!("SELECT {} AS changed", terms.join(" OR ")))
+            .into_boxed()
+            .bind::<BigInt, _>(transaction);
+        if let Some(run) = run {
+            query = query.bind::<BigInt, _>(run);
+        }
+        let changed: Changed = query.get_result(connection)
                 .map_err(crate::store::doing("asking what changed"))?;
         Ok(changed.changed)
     }
