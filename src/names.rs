@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::history::write::{Subject, Write};
 use crate::platform::Core;
 use crate::schema::TableDescription;
-use crate::store::{AnyConnection, doing, is_unique_violation, quote};
+use crate::store::{AnyConnection, doing, is_unique_violation, quote, sql};
 
 /// The hierarchy of a region for which none was given.
 pub const DEFAULT_HIERARCHY: &str = "common";
@@ -156,7 +156,7 @@ impl Names {
                     used_by,
                 });
             }
-            diesel::sql_query(format!("DELETE FROM {} WHERE id = $1", quote(self.kind.table())))
+            sql(format!("DELETE FROM {} WHERE id = $1", quote(self.kind.table())))
                 .bind::<BigInt, _>(named.id)
                 .execute(write.connection)
                 .map_err(doing("deleting"))?;
@@ -233,7 +233,7 @@ fn selected(kind: Kind) -> String {
 }
 
 fn find(connection: &mut AnyConnection, kind: Kind, name: &str) -> Result<Option<Named>> {
-    diesel::sql_query(format!("{} WHERE name = $1", selected(kind)))
+    sql(format!("{} WHERE name = $1", selected(kind)))
         .bind::<Text, _>(name)
         .get_result(connection)
         .optional()
@@ -242,7 +242,7 @@ fn find(connection: &mut AnyConnection, kind: Kind, name: &str) -> Result<Option
 
 /// All of a kind, by name.
 pub(crate) fn all(connection: &mut AnyConnection, kind: Kind) -> Result<Vec<Named>> {
-    diesel::sql_query(format!("{} ORDER BY name", selected(kind)))
+    sql(format!("{} ORDER BY name", selected(kind)))
         .load(connection)
         .map_err(doing("reading names"))
 }
@@ -271,7 +271,7 @@ pub(crate) fn create_missing(
     hierarchy: &str,
 ) -> Result<()> {
     let table = kind.table();
-    let deleted: Vec<Deleted> = diesel::sql_query(format!(
+    let deleted: Vec<Deleted> = sql(format!(
         "SELECT id, name FROM {} WHERE operation_type = 2 AND end_transaction_id IS NULL ORDER BY id",
         quote(&format!("{table}_version"))
     ))
@@ -309,7 +309,7 @@ fn insert(
         format!("({})", parameters.join(", "))
     };
     let rows: Vec<_> = (0..names.len()).map(|n| row(n * columns.len() + 1)).collect();
-    let mut query = diesel::sql_query(format!(
+    let mut query = sql(format!(
         "INSERT INTO {} ({}) VALUES {} ON CONFLICT (name) DO NOTHING",
         quote(kind.table()),
         columns.join(", "),
@@ -343,7 +343,7 @@ pub(crate) fn users(write: &mut Write<'_>, table: &str, id: i64) -> Result<Strin
     let mut users = Vec::new();
     for child in &core.tables {
         for column in child.columns.iter().filter(|c| child.parent_of(c) == Some(table)) {
-            let rows: Vec<User> = diesel::sql_query(users_query(child, &column.name))
+            let rows: Vec<User> = sql(users_query(child, &column.name))
                 .bind::<BigInt, _>(id)
                 .load(write.connection)
                 .map_err(doing("looking for what uses it"))?;
@@ -410,7 +410,7 @@ struct IdAndName {
 
 /// The name of each id that there is or ever was: history may refer to what was deleted.
 pub(crate) fn by_id(connection: &mut AnyConnection, kind: Kind) -> Result<HashMap<i64, String>> {
-    let rows: Vec<IdAndName> = diesel::sql_query(format!(
+    let rows: Vec<IdAndName> = sql(format!(
         "SELECT id, name FROM {} WHERE end_transaction_id IS NULL",
         quote(&format!("{}_version", kind.table()))
     ))

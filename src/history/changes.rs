@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::history::write::Write;
 use crate::schema::{END_TRANSACTION_ID, OPERATION_TYPE, TRANSACTION_ID, TableDescription};
 use crate::store::bulk::{Purpose, Staging, begin_recording, end_recording};
-use crate::store::{BulkRecording, batch, column_list, doing, keys_equal, quote};
+use crate::store::{BulkRecording, batch, column_list, doing, keys_equal, quote, sql};
 
 /// How many rows a write inserted, updated and deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -70,7 +70,7 @@ impl<'t> ChangeSet<'t> {
         binds: &[i64],
     ) -> Result<Self> {
         let staging = Staging::create(write.connection, table, Purpose::Changes)?;
-        let mut insert = diesel::sql_query(format!("INSERT INTO {} {select}", staging.name)).into_boxed();
+        let mut insert = sql(format!("INSERT INTO {} {select}", staging.name)).into_boxed();
         for bind in binds {
             insert = insert.bind::<BigInt, _>(*bind);
         }
@@ -125,7 +125,7 @@ impl<'t> ChangeSet<'t> {
     }
 
     fn count(&self, write: &mut Write<'_>) -> Result<ChangeCounts> {
-        let rows: Vec<OperationCount> = diesel::sql_query(format!(
+        let rows: Vec<OperationCount> = sql(format!(
             "SELECT operation_type, count(*) AS rows FROM {} GROUP BY operation_type",
             self.staging.name
         ))
@@ -214,7 +214,7 @@ impl<'t> ChangeSet<'t> {
         let table = self.table;
         let version = quote(&table.version_name());
         let changes = &self.staging.name;
-        diesel::sql_query(format!(
+        sql(format!(
             "UPDATE {version} SET \"{END_TRANSACTION_ID}\" = $1 FROM {changes} c
              WHERE {} AND {version}.\"{END_TRANSACTION_ID}\" IS NULL AND c.{which}",
             keys_equal(table, &version, "c")
@@ -223,7 +223,7 @@ impl<'t> ChangeSet<'t> {
         .execute(write.connection)
         .map_err(doing("ending version rows"))?;
         let columns = column_list("", table.columns.iter());
-        diesel::sql_query(format!(
+        sql(format!(
             "INSERT INTO {version} ({columns}, \"{TRANSACTION_ID}\", \"{OPERATION_TYPE}\")
              SELECT {columns}, $1, operation_type FROM {changes} WHERE {which}"
         ))
@@ -242,7 +242,7 @@ impl<'t> ChangeSet<'t> {
             String::new()
         };
         // CROSS JOIN: what this transaction wrote, mostly nothing, is looked at first.
-        let touched: Option<One> = diesel::sql_query(format!(
+        let touched: Option<One> = sql(format!(
             "SELECT 1 AS one FROM {version} CROSS JOIN {} c
              WHERE {version}.\"{TRANSACTION_ID}\" = $1{in_run} AND {} AND c.{which} LIMIT 1",
             self.staging.name,

@@ -13,7 +13,7 @@ use crate::history::changes::{ChangeCounts, ChangeSet};
 use crate::history::write::Write;
 use crate::ids::{RunId, TransactionId};
 use crate::schema::TableDescription;
-use crate::store::{column_list, doing, keys_equal, quote};
+use crate::store::{column_list, doing, keys_equal, quote, sql};
 
 /// Sets all rows of the run back to their state after `target`. `label` is the run's name in errors.
 pub(crate) fn revert(
@@ -111,7 +111,7 @@ fn check_parents(write: &mut Write<'_>, set: &ChangeSet<'_>, label: &str) -> Res
             Some(_) => "v.name",
             None => "CAST(v.id AS TEXT)",
         };
-        let rows: Vec<Missing> = diesel::sql_query(format!(
+        let rows: Vec<Missing> = sql(format!(
             "SELECT DISTINCT {name} AS name FROM {changes} c
              JOIN {version} v ON v.id = c.{column} AND v.operation_type = 2 AND v.end_transaction_id IS NULL
              WHERE c.operation_type < 2

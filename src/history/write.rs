@@ -12,7 +12,7 @@ use crate::ids::{LockToken, RunId, TransactionId};
 use crate::platform::Core;
 use crate::schema::tables::transactions;
 use crate::schema::{TRANSACTION_ID, TableDescription};
-use crate::store::{AnyConnection, Engine, Outcome, quote};
+use crate::store::{AnyConnection, Engine, Outcome, quote, sql};
 
 /// What a transaction may write to.
 #[derive(Clone, Copy, Debug)]
@@ -113,7 +113,7 @@ impl Core {
             .filter(|table| run.is_some() || !table.is_run_scoped())
             .map(|table| changed_in(table))
             .collect();
-        let mut query = diesel::sql_query(format!("SELECT {} AS changed", terms.join(" OR ")))
+        let mut query = sql(format!("SELECT {} AS changed", terms.join(" OR ")))
             .into_boxed()
             .bind::<BigInt, _>(transaction);
         if let Some(run) = run {

@@ -229,6 +229,25 @@ pub(crate) enum Outcome<T> {
     Nothing(T),
 }
 
+/// Generated SQL with parameters `$1`, `$2` …, for either engine.
+///
+/// SQLite takes `$1` for a name and numbers parameters by where they first appear: they must appear in order.
+pub(crate) fn sql(text: impl Into<String>) -> diesel::query_builder::SqlQuery {
+    let text = text.into();
+    debug_assert!(parameters_are_in_order(&text), "parameters out of order: {text}");
+    diesel::sql_query(text)
+}
+
+fn parameters_are_in_order(text: &str) -> bool {
+    let mut seen = 0;
+    text.split('$').skip(1).all(|rest| {
+        let digits = rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+        let number = digits.parse().unwrap_or(0);
+        seen = seen.max(if number == seen + 1 { number } else { seen });
+        number <= seen
+    })
+}
+
 /// Runs SQL text without parameters.
 pub(crate) fn batch(connection: &mut AnyConnection, sql: &str) -> Result<()> {
     connection.batch_execute(sql).map_err(doing("running SQL"))

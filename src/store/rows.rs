@@ -18,7 +18,7 @@ use diesel::sql_types::{
 
 use crate::error::Result;
 use crate::schema::{Column, ColumnType};
-use crate::store::{AnyConnection, doing};
+use crate::store::{AnyConnection, doing, sql};
 
 type AnyBackend = <AnyConnection as Connection>::Backend;
 
@@ -119,14 +119,14 @@ impl QueryableByName<AnyBackend> for Appended {
 /// Runs a query that yields the columns by name.
 pub(crate) fn select(
     connection: &mut AnyConnection,
-    sql: &str,
+    text: &str,
     binds: &[Bind],
     columns: &[Column],
 ) -> Result<RecordBatch> {
     BUILDERS.set(
         columns.iter().map(|c| (c.name.clone(), Builder::new(c.column_type))).collect(),
     );
-    let mut query = diesel::sql_query(sql).into_boxed();
+    let mut query = sql(text).into_boxed();
     for bind in binds {
         query = match bind {
             Bind::BigInt(value) => query.bind::<BigInt, _>(*value),
