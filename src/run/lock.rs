@@ -175,10 +175,12 @@ impl RunLock {
             }
             match try_acquire(&run, &label, message) {
                 Ok((token, was_recovering)) => {
-                    let lock =
+                    let mut lock =
                         Self { run, label, token, message: message.to_owned(), finished: false };
-                    if was_recovering {
-                        lock.finish_recovery()?;
+                    if was_recovering && let Err(error) = lock.finish_recovery() {
+                        // Still recovering: the next one to ask tries again.
+                        lock.finished = true;
+                        return Err(error);
                     }
                     return Ok(lock);
                 }

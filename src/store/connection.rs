@@ -94,7 +94,7 @@ pub(super) fn begin_snapshot(connection: &mut AnyConnection) -> QueryResult<()> 
         }
         AnyConnection::Postgres(connection) => AnsiTransactionManager::begin_transaction_sql(
             connection,
-            "BEGIN ISOLATION LEVEL REPEATABLE READ",
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         ),
     }
 }
