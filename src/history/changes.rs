@@ -42,7 +42,11 @@ impl std::ops::AddAssign for ChangeCounts {
 
 impl std::fmt::Display for ChangeCounts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} inserted, {} updated, {} deleted", self.inserted, self.updated, self.deleted)
+        write!(
+            f,
+            "{} inserted, {} updated, {} deleted",
+            self.inserted, self.updated, self.deleted
+        )
     }
 }
 
@@ -74,8 +78,14 @@ impl<'t> ChangeSet<'t> {
         for bind in binds {
             insert = insert.bind::<BigInt, _>(*bind);
         }
-        insert.execute(write.connection).map_err(doing("working out what changes"))?;
-        let mut set = Self { table, staging, counts: ChangeCounts::default() };
+        insert
+            .execute(write.connection)
+            .map_err(doing("working out what changes"))?;
+        let mut set = Self {
+            table,
+            staging,
+            counts: ChangeCounts::default(),
+        };
         set.counts = set.count(write)?;
         Ok(set)
     }
@@ -155,11 +165,15 @@ impl<'t> ChangeSet<'t> {
             return Ok(());
         }
         let keys = column_list("", self.table.key_columns());
-        self.recorded(write, "operation_type = 2", &[format!(
-            "DELETE FROM {} WHERE ({keys}) IN (SELECT {keys} FROM {} WHERE operation_type = 2)",
-            quote(&self.table.name),
-            self.staging.name
-        )])
+        self.recorded(
+            write,
+            "operation_type = 2",
+            &[format!(
+                "DELETE FROM {} WHERE ({keys}) IN (SELECT {keys} FROM {} WHERE operation_type = 2)",
+                quote(&self.table.name),
+                self.staging.name
+            )],
+        )
     }
 
     /// Inserts and updates. Parents come before their children.

@@ -85,7 +85,10 @@ impl Core {
                 }
             }
             if changes.total() > 0 {
-                summary.push(Difference { table: table.name.clone(), changes });
+                summary.push(Difference {
+                    table: table.name.clone(),
+                    changes,
+                });
             }
         }
         Ok(summary)

@@ -44,7 +44,11 @@ pub struct LogFilter {
 
 impl Default for LogFilter {
     fn default() -> Self {
-        Self { run: None, before: None, limit: 50 }
+        Self {
+            run: None,
+            before: None,
+            limit: 50,
+        }
     }
 }
 

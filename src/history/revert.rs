@@ -52,7 +52,10 @@ fn changes_back_to<'t>(
     run: RunId,
     target: TransactionId,
 ) -> Result<ChangeSet<'t>> {
-    let (select, binds) = (select_changes_back_to(write.engine(), table), [run.0, target.0]);
+    let (select, binds) = (
+        select_changes_back_to(write.engine(), table),
+        [run.0, target.0],
+    );
     ChangeSet::fill(write, table, &select, &binds)
 }
 
@@ -103,7 +106,11 @@ fn check_parents(write: &mut Write<'_>, set: &ChangeSet<'_>, label: &str) -> Res
     let core = write.core;
     let mut missing = Vec::new();
     for column in &set.table().columns {
-        let Some(parent) = set.table().parent_of(column).and_then(|name| core.table(name)) else {
+        let Some(parent) = set
+            .table()
+            .parent_of(column)
+            .and_then(|name| core.table(name))
+        else {
             continue;
         };
         // A parent without a name of its own is shown by its id.

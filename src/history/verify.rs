@@ -134,8 +134,7 @@ fn table_checks(engine: Engine, table: &TableDescription) -> Vec<Check> {
     let version = quote(&table.version_name());
     let key = quote(&table.key[0]);
     let by_key = key_label(table, "x");
-    let by_version =
-        format!("{by_key} || ', transaction_id=' || CAST(x.transaction_id AS TEXT)");
+    let by_version = format!("{by_key} || ', transaction_id=' || CAST(x.transaction_id AS TEXT)");
     let y_is_x = keys_equal(table, "y", "x");
     let check = |problem, label: &str, bad_rows: String| Check {
         table: table.name.clone(),

@@ -21,8 +21,11 @@ fn writes(engine: Engine) -> Vec<String> {
         "UPDATE datapoints SET value = 2.0".into(),
         "UPDATE datapoints SET value = value + 1 WHERE step = 2020".into(),
         "DELETE FROM datapoints".into(),
-        format!("{} ON CONFLICT (run_id, region_id, variable_id, unit_id, point_type, step, category)
-                 DO UPDATE SET value = excluded.value", insert(2020, "7.0")),
+        format!(
+            "{} ON CONFLICT (run_id, region_id, variable_id, unit_id, point_type, step, category)
+                 DO UPDATE SET value = excluded.value",
+            insert(2020, "7.0")
+        ),
         format!("{} ON CONFLICT DO NOTHING", insert(2050, "7.0")),
     ];
     match engine {
@@ -37,7 +40,8 @@ fn writes(engine: Engine) -> Vec<String> {
         Engine::Postgres => writes.extend([
             "COPY datapoints FROM PROGRAM 'printf \"1\\t1\\t1\\t1\\t0\\t2050\\t\\t5\\n\"'".into(),
             "MERGE INTO datapoints d USING (VALUES (2020)) AS s (year) ON d.step = s.year
-             WHEN MATCHED THEN UPDATE SET value = 9".into(),
+             WHEN MATCHED THEN UPDATE SET value = 9"
+                .into(),
             "WITH gone AS (DELETE FROM datapoints RETURNING step) SELECT count(*) FROM gone".into(),
         ]),
     }
@@ -483,7 +487,8 @@ mod only_on_sqlite {
             plain.run("BEGIN IMMEDIATE").expect("beginning");
             let message = plain.refused(&format!(
                 "INSERT INTO transactions (run_id, lock_token, actor, operation, client_uuid)
-                 VALUES (1, {}, 'x', 'x', 'x')", lock.token()
+                 VALUES (1, {}, 'x', 'x', 'x')",
+                lock.token()
             ));
             assert!(message.contains("stratalog:unsafe_connection"), "{message}");
             let message = plain.refused(
@@ -510,7 +515,8 @@ mod only_on_sqlite {
         // Without BEGIN each statement commits by itself.
         let message = plain.refused(&format!(
             "INSERT INTO transactions (run_id, lock_token, actor, operation, client_uuid)
-             VALUES (1, {}, 'x', 'x', 'x')", lock.token()
+             VALUES (1, {}, 'x', 'x', 'x')",
+            lock.token()
         ));
         assert!(message.contains("FOREIGN KEY"), "{message}");
         assert_eq!(plain.number("SELECT count(*) FROM transaction_context"), 0);
@@ -531,7 +537,10 @@ mod only_on_sqlite {
             "DELETE FROM transaction_context; INSERT INTO transaction_context (one, transaction_id, run_id) VALUES (1, 1, 1)",
         ] {
             let message = plain.refused(sql);
-            assert!(message.contains("stratalog:append_only"), "{sql}: {message}");
+            assert!(
+                message.contains("stratalog:append_only"),
+                "{sql}: {message}"
+            );
         }
         plain.roll_back();
         drop(lock);
@@ -559,8 +568,14 @@ mod only_on_sqlite {
         let database = Database::sqlite();
         let mut plain = database.plain();
         let version = &plain.texts("SELECT sqlite_version() AS text")[0];
-        let parts: Vec<u32> = version.split('.').map(|part| part.parse().expect("a number")).collect();
-        assert!(parts >= vec![3, 51, 3], "{version}: the WAL-reset corruption existed up to 3.51.2");
+        let parts: Vec<u32> = version
+            .split('.')
+            .map(|part| part.parse().expect("a number"))
+            .collect();
+        assert!(
+            parts >= vec![3, 51, 3],
+            "{version}: the WAL-reset corruption existed up to 3.51.2"
+        );
     }
 
     #[test]
@@ -572,7 +587,9 @@ mod only_on_sqlite {
         lock.iamc().add(&points(&[(2020, 0.0)])).expect("add");
         let mut plain = database.plain();
         plain.begin(1, lock.token().0).expect("beginning");
-        plain.run("UPDATE datapoints SET value = -0.0").expect("update");
+        plain
+            .run("UPDATE datapoints SET value = -0.0")
+            .expect("update");
         plain.commit().expect("committing");
         drop(lock);
         fixture.verify();
@@ -590,7 +607,14 @@ mod only_on_postgres {
         let fixture = WithRun::new(&database);
         let lock = fixture.run.lock("by hand").expect("the lock");
         let mut plain = database.plain();
-        for table in ["datapoints", "datapoints_version", "transactions", "checkpoints", "run_locks", "regions"] {
+        for table in [
+            "datapoints",
+            "datapoints_version",
+            "transactions",
+            "checkpoints",
+            "run_locks",
+            "regions",
+        ] {
             plain.begin(1, lock.token().0).expect("beginning");
             let message = plain.refused(&format!("TRUNCATE {table} CASCADE"));
             assert!(message.contains("stratalog:"), "{table}: {message}");
@@ -605,10 +629,15 @@ mod only_on_postgres {
         let database = Database::postgres();
         let fixture = WithRun::new(&database);
         let mut plain = database.plain();
-        plain.run("SET session_replication_role = replica").expect("a superuser's setting");
+        plain
+            .run("SET session_replication_role = replica")
+            .expect("a superuser's setting");
         for sql in writes(Engine::Postgres) {
             let message = plain.refused(&sql);
-            assert!(message.contains("stratalog:outside_transaction"), "{sql}: {message}");
+            assert!(
+                message.contains("stratalog:outside_transaction"),
+                "{sql}: {message}"
+            );
         }
         plain.refused("TRUNCATE datapoints");
         plain.refused("DELETE FROM datapoints_version");
@@ -622,9 +651,16 @@ mod only_on_postgres {
         let last = fixture.run.last_transaction().expect("last");
         let mut plain = database.plain();
         plain.run("BEGIN").expect("beginning");
-        plain.run(&format!("SELECT set_config('stratalog.transaction_id', '{last}', false)")).expect("a setting");
+        plain
+            .run(&format!(
+                "SELECT set_config('stratalog.transaction_id', '{last}', false)"
+            ))
+            .expect("a setting");
         let message = plain.refused("UPDATE datapoints SET value = 2");
-        assert!(message.contains("stratalog:outside_transaction"), "{message}");
+        assert!(
+            message.contains("stratalog:outside_transaction"),
+            "{message}"
+        );
         plain.roll_back();
         fixture.verify();
     }
@@ -639,7 +675,9 @@ mod only_on_postgres {
         plain.run(&insert(2050, "5")).expect("insert");
         plain.commit().expect("committing");
         assert_eq!(
-            plain.texts("SELECT coalesce(current_setting('stratalog.transaction_id', true), '') AS text"),
+            plain.texts(
+                "SELECT coalesce(current_setting('stratalog.transaction_id', true), '') AS text"
+            ),
             [""]
         );
         drop(lock);
@@ -658,9 +696,14 @@ mod only_on_postgres {
         let message = thief.refused("UPDATE run_locks SET token = token + 1 WHERE run_id = 1");
         assert!(message.contains("lock timeout"), "{message}");
         plain.roll_back();
-        thief.run("UPDATE run_locks SET token = token + 1 WHERE run_id = 1").expect("free now");
+        thief
+            .run("UPDATE run_locks SET token = token + 1 WHERE run_id = 1")
+            .expect("free now");
         // And the one who lost it can write nothing more.
-        let lost = lock.iamc().add(&points(&[(2050, 5.0)])).expect_err("refused");
+        let lost = lock
+            .iamc()
+            .add(&points(&[(2050, 5.0)]))
+            .expect_err("refused");
         assert!(lost.is_lock_lost(), "{lost}");
         assert!(lock.checkpoint("x").expect_err("refused").is_lock_lost());
         assert!(lock.commit().expect_err("refused").is_lock_lost());
@@ -676,11 +719,17 @@ mod only_on_postgres {
         let mut plain = database.plain();
         // An id given by hand is not taken.
         plain.run("BEGIN").expect("beginning");
-        plain.run(&format!(
-            "INSERT INTO transactions (id, run_id, lock_token, actor, operation, client_uuid)
-             VALUES (-5, 1, {}, 'x', 'x', 'x')", lock.token()
-        )).expect("a transaction");
-        assert_eq!(plain.number("SELECT count(*) FROM transactions WHERE id < 1"), 0);
+        plain
+            .run(&format!(
+                "INSERT INTO transactions (id, run_id, lock_token, actor, operation, client_uuid)
+             VALUES (-5, 1, {}, 'x', 'x', 'x')",
+                lock.token()
+            ))
+            .expect("a transaction");
+        assert_eq!(
+            plain.number("SELECT count(*) FROM transactions WHERE id < 1"),
+            0
+        );
         plain.roll_back();
         drop(lock);
     }

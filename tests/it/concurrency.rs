@@ -5,7 +5,7 @@ use std::sync::Barrier;
 use stratalog::{AddOptions, Filter, Frame};
 
 use crate::both_engines;
-use crate::support::{Database, WithRun, points, verify};
+use crate::support::{WithRun, points, verify};
 
 const WRITERS: usize = 6;
 

@@ -43,10 +43,26 @@ pub type Flow = (String, i32, f64, Option<String>);
 
 pub fn batch(rows: &[(&str, i32, f64, Option<&str>)]) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable([
-        ("node", Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.0))) as _, true),
-        ("year", Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| row.1))) as _, true),
-        ("value", Arc::new(Float64Array::from_iter_values(rows.iter().map(|row| row.2))) as _, true),
-        ("note", Arc::new(StringArray::from_iter(rows.iter().map(|row| row.3))) as _, true),
+        (
+            "node",
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.0))) as _,
+            true,
+        ),
+        (
+            "year",
+            Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| row.1))) as _,
+            true,
+        ),
+        (
+            "value",
+            Arc::new(Float64Array::from_iter_values(rows.iter().map(|row| row.2))) as _,
+            true,
+        ),
+        (
+            "note",
+            Arc::new(StringArray::from_iter(rows.iter().map(|row| row.3))) as _,
+            true,
+        ),
     ])
     .expect("a batch")
 }
@@ -67,15 +83,27 @@ pub fn rows(batch: &RecordBatch) -> Vec<Flow> {
 }
 
 pub fn open(database: &Database) -> Platform {
-    database.open_with(Platform::options().table::<nodes::table>().table::<flows::table>())
+    database.open_with(
+        Platform::options()
+            .table::<nodes::table>()
+            .table::<flows::table>(),
+    )
 }
 
 fn add(lock: &RunLock, flows: &[(&str, i32, f64, Option<&str>)]) -> stratalog::ChangeCounts {
-    lock.table("flows").expect("the table").add(&batch(flows)).expect("adding")
+    lock.table("flows")
+        .expect("the table")
+        .add(&batch(flows))
+        .expect("adding")
 }
 
 fn now(run: &Run) -> Vec<Flow> {
-    rows(&run.table("flows").expect("the table").tabulate().expect("rows"))
+    rows(
+        &run.table("flows")
+            .expect("the table")
+            .tabulate()
+            .expect("rows"),
+    )
 }
 
 fn flow(node: &str, year: i32, value: f64, note: Option<&str>) -> Flow {
@@ -224,9 +252,13 @@ fn descriptions_that_cannot_work_are_refused() {
     change("usable name", &|d| d.columns[1].name = "no de".into());
     change("not a column", &|d| d.key.push("nowhere".into()));
     change("must not be nullable", &|d| d.key.push("note".into()));
-    change("stratalog's own", &|d| d.columns[3].name = "transaction_id".into());
+    change("stratalog's own", &|d| {
+        d.columns[3].name = "transaction_id".into()
+    });
     change("there twice", &|d| d.columns[3].name = "node".into());
-    change("run_id and at least one more", &|d| d.key = vec!["node".into()]);
+    change("run_id and at least one more", &|d| {
+        d.key = vec!["node".into()]
+    });
     change("needs a key", &|d| d.key.clear());
     for (problem, description) in bad {
         let error = description.validate().expect_err(problem).to_string();

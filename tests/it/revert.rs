@@ -148,7 +148,11 @@ both_engines! {
 const POINTS: i64 = 100_000;
 
 fn undone() -> ChangeCounts {
-    ChangeCounts { inserted: 25, updated: 50, deleted: 25 }
+    ChangeCounts {
+        inserted: 25,
+        updated: 50,
+        deleted: 25,
+    }
 }
 
 /// A run of 100,000 points of which 100 were changed after the checkpoint "all".
@@ -159,11 +163,18 @@ fn large_run(database: &Database) -> WithRun {
     lock.iamc().add(&points(&all)).expect("add");
     lock.commit().expect("commit");
     let lock = fixture.run.lock("some").expect("the lock");
-    let every_997th = |first: i64, last: i64| (first..last).map(|n| (n * 997, 2.0)).collect::<Vec<_>>();
+    let every_997th =
+        |first: i64, last: i64| (first..last).map(|n| (n * 997, 2.0)).collect::<Vec<_>>();
     // 997 * 101 is beyond the last point that is there.
-    lock.iamc().add(&points(&every_997th(0, 50))).expect("update");
-    lock.iamc().add(&points(&every_997th(101, 126))).expect("insert");
-    lock.iamc().remove(&points(&every_997th(50, 75))).expect("remove");
+    lock.iamc()
+        .add(&points(&every_997th(0, 50)))
+        .expect("update");
+    lock.iamc()
+        .add(&points(&every_997th(101, 126)))
+        .expect("insert");
+    lock.iamc()
+        .remove(&points(&every_997th(50, 75)))
+        .expect("remove");
     lock.commit().expect("commit");
     fixture
 }
@@ -184,19 +195,29 @@ fn undoing_100_of_100_000_rows_searches_and_never_scans_on_sqlite() {
         Some(Box::new(|event: InstrumentationEvent<'_>| {
             if let InstrumentationEvent::StartQuery { query, .. } = event {
                 let text = query.to_string();
-                let text = text.split(" -- binds").next().unwrap_or_default().to_owned();
+                let text = text
+                    .split(" -- binds")
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned();
                 SEEN.lock().expect("not poisoned").push(text);
             }
         }))
     })
     .expect("setting the instrumentation");
     let platform = Platform::open(&database.url).expect("opening");
-    let run = platform.runs().get("model", "scenario", Some(1)).expect("the run");
+    let run = platform
+        .runs()
+        .get("model", "scenario", Some(1))
+        .expect("the run");
     SEEN.lock().expect("not poisoned").clear();
     assert_eq!(run.revert_to("all").expect("revert"), undone());
     let statements = SEEN.lock().expect("not poisoned").clone();
-    let Plain::Sqlite(mut plain) = database.plain() else { unreachable!() };
-    stratalog_float_bits_utils::register_impl(&mut plain, |value: f64| value.to_bits() as i64).expect("a function");
+    let Plain::Sqlite(mut plain) = database.plain() else {
+        unreachable!()
+    };
+    stratalog_float_bits_utils::register_impl(&mut plain, |value: f64| value.to_bits() as i64)
+        .expect("a function");
     let mut looked_at = 0;
     for statement in &statements {
         use diesel::connection::SimpleConnection;
@@ -209,8 +230,11 @@ fn undoing_100_of_100_000_rows_searches_and_never_scans_on_sqlite() {
         looked_at += 1;
         for step in plan(&mut plain, statement) {
             let scans_the_run = step.starts_with("SCAN")
-                && !step.contains("datapoints_changes") && !step.contains("SCAN c") && !step.contains("SCAN k")
-                && !step.contains("CONSTANT ROW") && !step.contains("SCAN described_tables");
+                && !step.contains("datapoints_changes")
+                && !step.contains("SCAN c")
+                && !step.contains("SCAN k")
+                && !step.contains("CONSTANT ROW")
+                && !step.contains("SCAN described_tables");
             // A search by the run alone would read all of it.
             let whole_run = step.contains("(run_id=?)");
             assert!(!scans_the_run && !whole_run, "{statement}\n{step}");
@@ -240,7 +264,8 @@ fn undoing_100_of_100_000_rows_reads_few_rows_on_postgres() {
     let id = fixture.run.id();
     drop(fixture);
     let mut plain = database.plain();
-    let read = "SELECT coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0) FROM pg_stat_all_tables
+    let read =
+        "SELECT coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0) FROM pg_stat_all_tables
                 WHERE schemaname = current_schema() AND relname LIKE 'datapoints%'";
     let written = "SELECT coalesce(sum(n_tup_upd), 0) FROM pg_stat_all_tables
                    WHERE schemaname = current_schema() AND relname = 'datapoints'";
@@ -255,7 +280,9 @@ fn undoing_100_of_100_000_rows_reads_few_rows_on_postgres() {
         }
         panic!("the server's counters never reached {at_least}");
     };
-    plain.run("ANALYZE datapoints; ANALYZE datapoints_version").expect("statistics");
+    plain
+        .run("ANALYZE datapoints; ANALYZE datapoints_version")
+        .expect("statistics");
     assert_eq!(counted(&mut plain, written, 50), 50);
     let before = plain.number(read);
     let platform = database.open();
@@ -264,6 +291,9 @@ fn undoing_100_of_100_000_rows_reads_few_rows_on_postgres() {
     drop((run, platform));
     assert_eq!(counted(&mut plain, written, 100), 100);
     let rows = plain.number(read) - before;
-    assert!(rows < 5_000, "{rows} rows were read to undo 100 of {POINTS}");
+    assert!(
+        rows < 5_000,
+        "{rows} rows were read to undo 100 of {POINTS}"
+    );
     assert_eq!(database.engine, Engine::Postgres);
 }

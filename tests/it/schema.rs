@@ -16,8 +16,13 @@ fn the_committed_migrations_are_what_the_descriptions_say() {
             env!("CARGO_MANIFEST_DIR")
         );
         let committed = std::fs::read_to_string(&path).expect("the migration");
-        let (_, committed) = committed.split_once('\n').expect("a first line that names the generator");
-        assert!(committed == Platform::initial_schema(engine), "{path} is stale: run `make migrations`");
+        let (_, committed) = committed
+            .split_once('\n')
+            .expect("a first line that names the generator");
+        assert!(
+            committed == Platform::initial_schema(engine),
+            "{path} is stale: run `make migrations`"
+        );
     }
 }
 
@@ -33,10 +38,13 @@ fn the_sql_of_an_own_table_on_postgres() {
 }
 
 fn sql_of_own_tables(engine: Engine) -> String {
-    [nodes::table::description(), flows_table::table::description()]
-        .iter()
-        .map(|table| table.create_table(engine))
-        .collect()
+    [
+        nodes::table::description(),
+        flows_table::table::description(),
+    ]
+    .iter()
+    .map(|table| table.create_table(engine))
+    .collect()
 }
 
 /// One column as the database has it: name, type, not null, position in the key.
@@ -66,7 +74,12 @@ fn introspect(database: &Database, table: &str) -> Vec<Found> {
         .into_iter()
         .map(|line| {
             let parts: Vec<_> = line.split('|').collect();
-            (parts[0].to_owned(), parts[1].to_owned(), parts[2] == "1", parts[3].parse().expect("a position"))
+            (
+                parts[0].to_owned(),
+                parts[1].to_owned(),
+                parts[2] == "1",
+                parts[3].parse().expect("a position"),
+            )
         })
         .collect()
 }
@@ -91,16 +104,33 @@ fn expected(engine: Engine, table: &TableDescription) -> Vec<Found> {
         .columns
         .iter()
         .map(|column| {
-            let position = table.key.iter().position(|key| *key == column.name).map_or(0, |n| n as i64 + 1);
-            (column.name.clone(), type_in(engine, column.column_type).to_owned(), !column.nullable, position)
+            let position = table
+                .key
+                .iter()
+                .position(|key| *key == column.name)
+                .map_or(0, |n| n as i64 + 1);
+            (
+                column.name.clone(),
+                type_in(engine, column.column_type).to_owned(),
+                !column.nullable,
+                position,
+            )
         })
         .collect()
 }
 
 fn expected_version(engine: Engine, table: &TableDescription) -> Vec<Found> {
-    let (big, small) = (type_in(engine, ColumnType::BigInt), type_in(engine, ColumnType::SmallInt));
+    let (big, small) = (
+        type_in(engine, ColumnType::BigInt),
+        type_in(engine, ColumnType::SmallInt),
+    );
     let mut columns = expected(engine, table);
-    columns.push(("transaction_id".into(), big.into(), true, table.key.len() as i64 + 1));
+    columns.push((
+        "transaction_id".into(),
+        big.into(),
+        true,
+        table.key.len() as i64 + 1,
+    ));
     columns.push(("end_transaction_id".into(), big.into(), false, 0));
     columns.push(("operation_type".into(), small.into(), true, 0));
     columns
@@ -199,8 +229,15 @@ fn every_test_file_is_part_of_the_tests() {
     for file in std::fs::read_dir(folder).expect("the folder") {
         let path = file.expect("an entry").path();
         if path.extension().is_some_and(|extension| extension == "rs") {
-            let stem = path.file_stem().expect("a name").to_string_lossy().into_owned();
-            assert!(stem == "main" || main.contains(&format!("mod {stem};")), "{stem}.rs is not in main.rs");
+            let stem = path
+                .file_stem()
+                .expect("a name")
+                .to_string_lossy()
+                .into_owned();
+            assert!(
+                stem == "main" || main.contains(&format!("mod {stem};")),
+                "{stem}.rs is not in main.rs"
+            );
         }
     }
 }

@@ -9,7 +9,9 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
 use stratalog::arrow::array::{AsArray, RecordBatch};
 use stratalog::arrow::datatypes::{Float64Type, Int32Type, Int64Type};
-use stratalog::{CheckpointId, Engine, Filter, Frame, Platform, Run, RunLock, Target, TransactionId};
+use stratalog::{
+    CheckpointId, Engine, Filter, Frame, Platform, Run, RunLock, Target, TransactionId,
+};
 
 use crate::flows;
 use crate::support::{Database, verify};
@@ -23,18 +25,46 @@ const NODES: [&str; 3] = ["n", "o", "p"];
 
 #[derive(Clone, Debug)]
 enum Step {
-    Add { run: usize, points: BTreeMap<(u8, i64), u8> },
-    Remove { run: usize, keys: BTreeMap<(u8, i64), u8> },
-    AddFlows { run: usize, flows: BTreeMap<u8, u8> },
-    RemoveFlows { run: usize, flows: BTreeMap<u8, u8> },
-    Checkpoint { run: usize, name: usize },
+    Add {
+        run: usize,
+        points: BTreeMap<(u8, i64), u8>,
+    },
+    Remove {
+        run: usize,
+        keys: BTreeMap<(u8, i64), u8>,
+    },
+    AddFlows {
+        run: usize,
+        flows: BTreeMap<u8, u8>,
+    },
+    RemoveFlows {
+        run: usize,
+        flows: BTreeMap<u8, u8>,
+    },
+    Checkpoint {
+        run: usize,
+        name: usize,
+    },
     /// The block ends well.
-    Commit { run: usize },
+    Commit {
+        run: usize,
+    },
     /// The block fails.
-    Fail { run: usize },
-    RevertToName { run: usize, name: usize },
-    RevertToTransaction { run: usize, nth: prop::sample::Index },
-    RevertToCheckpoint { run: usize, nth: prop::sample::Index },
+    Fail {
+        run: usize,
+    },
+    RevertToName {
+        run: usize,
+        name: usize,
+    },
+    RevertToTransaction {
+        run: usize,
+        nth: prop::sample::Index,
+    },
+    RevertToCheckpoint {
+        run: usize,
+        nth: prop::sample::Index,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -97,14 +127,24 @@ impl Modelled {
             self.base = self.state.clone();
         }
         let run = &self.run;
-        self.lock.get_or_insert_with(|| run.lock("block").expect("the lock"))
+        self.lock
+            .get_or_insert_with(|| run.lock("block").expect("the lock"))
     }
 
     /// The model's rows have changed: the run has a new last transaction, or none if nothing did.
     fn becomes(&mut self, state: State) {
         let last = self.run.last_transaction().expect("the last transaction");
-        let (known, _) = *self.transactions.last().map(|(id, state)| (id, state)).as_ref().expect("one");
-        assert_eq!(last > *known, state != self.state, "a transaction exactly when something changed");
+        let (known, _) = *self
+            .transactions
+            .last()
+            .map(|(id, state)| (id, state))
+            .as_ref()
+            .expect("one");
+        assert_eq!(
+            last > *known,
+            state != self.state,
+            "a transaction exactly when something changed"
+        );
         if last > *known {
             self.transactions.push((last, state.clone()));
         }
@@ -112,7 +152,11 @@ impl Modelled {
     }
 
     fn checkpointed(&mut self, id: CheckpointId, name: &str) {
-        self.checkpoints.push(Saved { id, name: name.to_owned(), state: self.state.clone() });
+        self.checkpoints.push(Saved {
+            id,
+            name: name.to_owned(),
+            state: self.state.clone(),
+        });
         self.base = self.state.clone();
     }
 
@@ -122,12 +166,21 @@ impl Modelled {
             None => self.run.revert_to(target),
         };
         match expected {
-            None => assert!(result.expect_err("no such checkpoint").is_checkpoint_not_found()),
+            None => assert!(
+                result
+                    .expect_err("no such checkpoint")
+                    .is_checkpoint_not_found()
+            ),
             Some(state) => {
                 result.expect("revert");
                 self.becomes(state);
                 if self.lock.is_none() {
-                    let left = self.run.checkpoints().expect("checkpoints").pop().expect("one");
+                    let left = self
+                        .run
+                        .checkpoints()
+                        .expect("checkpoints")
+                        .pop()
+                        .expect("one");
                     assert_eq!(left.message, format!("revert to {name}"));
                     self.checkpointed(left.id, &left.message);
                 }
@@ -151,16 +204,34 @@ impl Modelled {
         };
         let (points, flows) = (points.expect("points"), flows.expect("flows"));
         let value = |batch: &RecordBatch, row| {
-            batch.column_by_name("value").expect("values").as_primitive::<Float64Type>().value(row).to_bits()
+            batch
+                .column_by_name("value")
+                .expect("values")
+                .as_primitive::<Float64Type>()
+                .value(row)
+                .to_bits()
         };
-        let variables = points.column_by_name("variable").expect("variables").as_dictionary::<Int32Type>();
-        let variables = variables.downcast_dict::<stratalog::arrow::array::StringArray>().expect("text");
-        let years = points.column_by_name("year").expect("years").as_primitive::<Int64Type>();
+        let variables = points
+            .column_by_name("variable")
+            .expect("variables")
+            .as_dictionary::<Int32Type>();
+        let variables = variables
+            .downcast_dict::<stratalog::arrow::array::StringArray>()
+            .expect("text");
+        let years = points
+            .column_by_name("year")
+            .expect("years")
+            .as_primitive::<Int64Type>();
         State {
             points: variables
                 .into_iter()
                 .enumerate()
-                .map(|(row, name)| ((name.expect("a name").to_owned(), years.value(row)), value(&points, row)))
+                .map(|(row, name)| {
+                    (
+                        (name.expect("a name").to_owned(), years.value(row)),
+                        value(&points, row),
+                    )
+                })
                 .collect(),
             flows: flows::rows(&flows)
                 .into_iter()
@@ -175,11 +246,20 @@ impl Modelled {
             Step::Add { points, .. } => {
                 let rows: Vec<_> = points
                     .iter()
-                    .map(|((variable, year), value)| (VARIABLES[*variable as usize], *year, VALUES[*value as usize]))
+                    .map(|((variable, year), value)| {
+                        (
+                            VARIABLES[*variable as usize],
+                            *year,
+                            VALUES[*value as usize],
+                        )
+                    })
                     .collect();
                 let counts = self.lock().iamc().add(&frame(&rows)).expect("add");
                 let before = next.points.clone();
-                next.points.extend(rows.iter().map(|(v, y, value)| (((*v).to_owned(), *y), value.to_bits())));
+                next.points.extend(
+                    rows.iter()
+                        .map(|(v, y, value)| (((*v).to_owned(), *y), value.to_bits())),
+                );
                 let inserted = next.points.len() - before.len();
                 assert_eq!(counts.inserted, inserted as u64);
                 self.becomes(next);
@@ -200,16 +280,22 @@ impl Modelled {
             Step::AddFlows { flows, .. } | Step::RemoveFlows { flows, .. } => {
                 let rows: Vec<_> = flows
                     .iter()
-                    .map(|(node, value)| (NODES[*node as usize], 2020, VALUES[*value as usize], None))
+                    .map(|(node, value)| {
+                        (NODES[*node as usize], 2020, VALUES[*value as usize], None)
+                    })
                     .collect();
                 let batch = flows::batch(&rows);
                 let table = self.lock().table("flows").expect("the table");
                 if let Step::AddFlows { .. } = step {
                     table.add(&batch).expect("add");
-                    next.flows.extend(rows.iter().map(|(n, y, v, _)| (((*n).to_owned(), *y), v.to_bits())));
+                    next.flows.extend(
+                        rows.iter()
+                            .map(|(n, y, v, _)| (((*n).to_owned(), *y), v.to_bits())),
+                    );
                 } else {
                     table.remove(&batch).expect("remove");
-                    next.flows.retain(|(node, _), _| !rows.iter().any(|(gone, ..)| gone == node));
+                    next.flows
+                        .retain(|(node, _), _| !rows.iter().any(|(gone, ..)| gone == node));
                 }
                 self.becomes(next);
             }
@@ -230,8 +316,16 @@ impl Modelled {
             }
             Step::RevertToName { name, .. } => {
                 let name = NAMES[*name];
-                let found = self.checkpoints.iter().rev().find(|saved| saved.name == name);
-                self.revert(name.into(), &format!("\"{name}\""), found.map(|saved| saved.state.clone()));
+                let found = self
+                    .checkpoints
+                    .iter()
+                    .rev()
+                    .find(|saved| saved.name == name);
+                self.revert(
+                    name.into(),
+                    &format!("\"{name}\""),
+                    found.map(|saved| saved.state.clone()),
+                );
             }
             Step::RevertToTransaction { nth, .. } => {
                 let (id, state) = nth.get(&self.transactions).clone();
@@ -249,7 +343,10 @@ impl Modelled {
 }
 
 fn frame(rows: &[(&'static str, i64, f64)]) -> Frame {
-    Frame::yearly(rows.iter().map(|(variable, year, value)| ("World", *variable, "EJ/yr", *year, *value)))
+    Frame::yearly(
+        rows.iter()
+            .map(|(variable, year, value)| ("World", *variable, "EJ/yr", *year, *value)),
+    )
 }
 
 impl Step {

@@ -47,8 +47,18 @@ impl Database {
 
     pub fn sqlite() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let url = folder.path().join("test.db").to_str().expect("UTF-8").to_owned();
-        Self { engine: Engine::Sqlite, url, _folder: Some(folder), schema: None }
+        let url = folder
+            .path()
+            .join("test.db")
+            .to_str()
+            .expect("UTF-8")
+            .to_owned();
+        Self {
+            engine: Engine::Sqlite,
+            url,
+            _folder: Some(folder),
+            schema: None,
+        }
     }
 
     /// A schema of its own on the test server, migrated. A missing server is a failure, never skipped.
@@ -79,7 +89,10 @@ impl Database {
     }
 
     pub fn open_with(&self, options: PlatformOptions) -> Platform {
-        options.pool_size(4).open(&self.url).expect("opening the platform")
+        options
+            .pool_size(4)
+            .open(&self.url)
+            .expect("opening the platform")
     }
 
     /// A plain connection, as anybody with an SQL shell has it.
@@ -101,7 +114,8 @@ impl Drop for Database {
             && let Ok(mut connection) = PgConnection::establish(server)
         {
             let _ = diesel::sql_query("SET client_min_messages = warning").execute(&mut connection);
-            let _ = diesel::sql_query(format!("DROP SCHEMA {schema} CASCADE")).execute(&mut connection);
+            let _ =
+                diesel::sql_query(format!("DROP SCHEMA {schema} CASCADE")).execute(&mut connection);
         }
     }
 }
@@ -180,7 +194,11 @@ pub struct WithRun {
 
 /// Yearly points of the region, variable and unit of [`WithRun`].
 pub fn points(points: &[(i64, f64)]) -> stratalog::Frame {
-    stratalog::Frame::yearly(points.iter().map(|(year, value)| ("World", "Energy", "EJ/yr", *year, *value)))
+    stratalog::Frame::yearly(
+        points
+            .iter()
+            .map(|(year, value)| ("World", "Energy", "EJ/yr", *year, *value)),
+    )
 }
 
 impl WithRun {
@@ -197,7 +215,13 @@ impl WithRun {
 
     /// (year, value) of all points.
     pub fn now(&self) -> Vec<(i64, f64)> {
-        years_and_values(&self.run.iamc().tabulate(&stratalog::Filter::all()).expect("points"))
+        years_and_values(
+            &self
+                .run
+                .iamc()
+                .tabulate(&stratalog::Filter::all())
+                .expect("points"),
+        )
     }
 
     pub fn verify(&self) {
@@ -214,9 +238,20 @@ pub fn verify(platform: &Platform) {
 pub fn years_and_values(batch: &stratalog::arrow::array::RecordBatch) -> Vec<(i64, f64)> {
     use stratalog::arrow::array::AsArray;
     use stratalog::arrow::datatypes::{Float64Type, Int64Type};
-    let years = batch.column_by_name("year").expect("years").as_primitive::<Int64Type>();
-    let values = batch.column_by_name("value").expect("values").as_primitive::<Float64Type>();
-    years.values().iter().copied().zip(values.values().iter().copied()).collect()
+    let years = batch
+        .column_by_name("year")
+        .expect("years")
+        .as_primitive::<Int64Type>();
+    let values = batch
+        .column_by_name("value")
+        .expect("values")
+        .as_primitive::<Float64Type>();
+    years
+        .values()
+        .iter()
+        .copied()
+        .zip(values.values().iter().copied())
+        .collect()
 }
 
 impl Plain {
