@@ -106,6 +106,11 @@ fn now(run: &Run) -> Vec<Flow> {
     )
 }
 
+/// A live row as diesel reads it: node, value.
+type Live = (String, f64);
+/// A version row as diesel reads it: value, operation type, whether it is the newest.
+type Version = (f64, i16, bool);
+
 fn flow(node: &str, year: i32, value: f64, note: Option<&str>) -> Flow {
     (node.into(), year, value, note.map(str::to_owned))
 }
@@ -228,7 +233,7 @@ both_engines! {
         let history = flows_version::table
             .order(flows_version::transaction_id)
             .select((flows_version::value, flows_version::operation_type, flows_version::end_transaction_id.is_null()));
-        let (live, history): (Vec<(String, f64)>, Vec<(f64, i16, bool)>) = match database.plain() {
+        let (live, history): (Vec<Live>, Vec<Version>) = match database.plain() {
             crate::support::Plain::Sqlite(mut c) => (live.load(&mut c).expect("live"), history.load(&mut c).expect("history")),
             crate::support::Plain::Postgres(mut c) => (live.load(&mut c).expect("live"), history.load(&mut c).expect("history")),
         };
