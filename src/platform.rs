@@ -90,9 +90,8 @@ impl PlatformOptions {
     pub fn open(self, url: &str) -> Result<Platform> {
         let location = Location::parse(url)?;
         location.check()?;
-        let is_new = location.is_new();
         let store = Store::open(location, self.pool_size)?;
-        if is_new {
+        if migrate::is_new(&store)? {
             migrate::migrate(&store)?;
         }
         migrate::check(&store)?;

@@ -68,15 +68,6 @@ impl Location {
         matches!(self, Self::Memory)
     }
 
-    /// Whether nothing is there yet and opening makes it.
-    pub(crate) fn is_new(&self) -> bool {
-        match self {
-            Self::Memory => true,
-            Self::File(path) => path.metadata().map_or(true, |file| file.len() == 0),
-            Self::Server(_) => false,
-        }
-    }
-
     /// Refuses folders that are not there and network file systems.
     pub(crate) fn check(&self) -> Result<()> {
         let Self::File(path) = self else { return Ok(()) };

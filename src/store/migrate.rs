@@ -63,6 +63,22 @@ fn applied(connection: &mut AnyConnection) -> QueryResult<Vec<String>> {
     Ok(revisions.into_iter().map(|revision| revision.version).collect())
 }
 
+/// Whether opening makes the schema: a SQLite file without tables. Its size does not tell, because
+/// another process may be making the schema at this moment.
+pub(crate) fn is_new(store: &Store) -> Result<bool> {
+    let mut connection = store.connection()?;
+    match &mut *connection {
+        AnyConnection::Sqlite(connection) => {
+            let used: Exists =
+                diesel::sql_query("SELECT EXISTS (SELECT 1 FROM sqlite_schema) AS found")
+                    .get_result(connection)
+                    .map_err(crate::store::doing("looking for tables"))?;
+            Ok(!used.found)
+        }
+        AnyConnection::Postgres(_) => Ok(false),
+    }
+}
+
 /// Checks that the database is at this program's revision.
 pub(crate) fn check(store: &Store) -> Result<()> {
     let failed = |source: BoxError| Error::Migration { url: store.location().to_string(), source };
