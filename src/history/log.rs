@@ -95,14 +95,15 @@ impl Core {
                 let mut changes = Vec::new();
                 for table in &self.tables {
                     // Rows of a run's table are found by run and transaction, as the index has them.
+                    // SQLite numbers $1 and $2 in the order in which the text first names them.
                     let run = match (table.is_run_scoped(), row.run_id) {
                         (true, None) => continue,
-                        (true, Some(_)) => "run_id = $2 AND ",
-                        (false, _) => "$2 = $2 AND ",
+                        (true, Some(_)) => "run_id = $2",
+                        (false, _) => "$2 = $2",
                     };
                     let counts: Vec<Count> = diesel::sql_query(format!(
                         "SELECT operation_type, count(*) AS rows FROM {}
-                         WHERE {run}transaction_id = $1 GROUP BY operation_type",
+                         WHERE transaction_id = $1 AND {run} GROUP BY operation_type",
                         quote(&table.version_name())
                     ))
                     .bind::<BigInt, _>(row.id)
