@@ -490,6 +490,10 @@ fn try_acquire(run: &Run, label: &str, message: &str) -> Result<(LockToken, bool
         .optional()
         .map_err(doing("taking the lock"))?;
         if let Some((token, state)) = acquired {
+            // The lock row outlives its run, so that tokens never begin again.
+            if super::runs::find_by_id(connection, id)?.is_none() {
+                return Err(deleted(label));
+            }
             let recovering = state == RECOVERING;
             if !recovering {
                 hold(connection, id)?;
@@ -509,13 +513,17 @@ fn try_acquire(run: &Run, label: &str, message: &str) -> Result<(LockToken, bool
                 holder: Box::new(row.holder()),
                 waited_seconds: 0.0,
             }),
-            None => Err(Error::NotFound {
-                kind: "run",
-                name: label.to_owned(),
-                hint: "it was deleted".into(),
-            }),
+            None => Err(deleted(label)),
         }
     })
+}
+
+fn deleted(label: &str) -> Error {
+    Error::NotFound {
+        kind: "run",
+        name: label.to_owned(),
+        hint: "it was deleted".into(),
+    }
 }
 
 fn host() -> String {

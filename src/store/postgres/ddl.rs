@@ -91,6 +91,14 @@ BEGIN
   RETURN tx;
 END $$;
 
+-- Writers of platform tables hold no lock: one may draw its id first and get the row last. It would end
+-- a version row before its begin; repeated as a whole, it draws a later id.
+CREATE FUNCTION stratalog_out_of_order() RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'a transaction with a later id has written this row: repeat the whole transaction'
+    USING ERRCODE = 'serialization_failure';
+END $$;
+
 CREATE FUNCTION stratalog_checkpoint() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
@@ -355,7 +363,9 @@ fn record_function(table: &TableDescription, event: Event, function: &str) -> St
         String::new()
     };
     let end = format!(
-        "    UPDATE {version} v SET \"{END_TRANSACTION_ID}\" = tx.\"id\" FROM {rows} n
+        "    UPDATE {version} v SET \"{END_TRANSACTION_ID}\" =
+        CASE WHEN v.\"{TRANSACTION_ID}\" < tx.\"id\" THEN tx.\"id\" ELSE stratalog_out_of_order() END
+      FROM {rows} n
       WHERE {}{} AND v.\"{END_TRANSACTION_ID}\" IS NULL;\n",
         keys_equal(table, "v", "n"),
         in_run("v")
