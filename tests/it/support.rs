@@ -73,7 +73,9 @@ impl Database {
             .execute(&mut connection)
             .expect("making a schema");
         let separator = if server.contains('?') { '&' } else { '?' };
-        let url = format!("{server}{separator}options=-csearch_path%3D{schema}");
+        let url = format!(
+            "{server}{separator}options=-csearch_path%3D{schema}&application_name={schema}"
+        );
         let database = Self {
             engine: Engine::Postgres,
             url,
