@@ -38,6 +38,7 @@
 
 #[cfg(feature = "cli")]
 pub mod cli;
+mod core;
 mod error;
 mod history;
 mod iamc;
