@@ -47,12 +47,37 @@ impl Database {
 
     pub fn sqlite() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let url = folder.path().join("test.db").to_str().expect("UTF-8").to_owned();
-        Self { engine: Engine::Sqlite, url, _folder: Some(folder), schema: None }
+        let url = folder
+            .path()
+            .join("test.db")
+            .to_str()
+            .expect("UTF-8")
+            .to_owned();
+        Self {
+            engine: Engine::Sqlite,
+            url,
+            _folder: Some(folder),
+            schema: None,
+        }
     }
 
-    /// A schema of its own on the test server, migrated. A missing server is a failure, never skipped.
+    /// A schema of its own on the test server, migrated.
     pub fn postgres() -> Self {
+        let database = Self::empty(Engine::Postgres);
+        Platform::migrate(&database.url).expect("migrating");
+        database
+    }
+
+    /// Nothing there yet: no file, or a schema without tables.
+    pub fn empty(engine: Engine) -> Self {
+        match engine {
+            Engine::Sqlite => Self::sqlite(),
+            Engine::Postgres => Self::postgres_schema(),
+        }
+    }
+
+    /// A missing server is a failure, never skipped.
+    fn postgres_schema() -> Self {
         let server = std::env::var("STRATALOG_TEST_POSTGRES_URL").expect(
             "no PostgreSQL to test on: run the tests with `make test` or through tests/with-postgres, \
              or set STRATALOG_TEST_POSTGRES_URL",
@@ -64,14 +89,12 @@ impl Database {
             .expect("making a schema");
         let separator = if server.contains('?') { '&' } else { '?' };
         let url = format!("{server}{separator}options=-csearch_path%3D{schema}");
-        let database = Self {
+        Self {
             engine: Engine::Postgres,
             url,
             _folder: None,
             schema: Some((server, schema)),
-        };
-        Platform::migrate(&database.url).expect("migrating");
-        database
+        }
     }
 
     pub fn open(&self) -> Platform {
@@ -79,7 +102,10 @@ impl Database {
     }
 
     pub fn open_with(&self, options: PlatformOptions) -> Platform {
-        options.pool_size(4).open(&self.url).expect("opening the platform")
+        options
+            .pool_size(4)
+            .open(&self.url)
+            .expect("opening the platform")
     }
 
     /// A plain connection, as anybody with an SQL shell has it.
@@ -95,13 +121,58 @@ impl Database {
     }
 }
 
+/// How many rows each of stratalog's tables has: what a refused call must leave as it is.
+pub type RowCounts = Vec<(String, i64)>;
+
+impl Database {
+    pub fn row_counts(&self) -> RowCounts {
+        use stratalog::schema::tables;
+        let mut plain = self.plain();
+        let versions = tables::versioned()
+            .into_iter()
+            .map(|table| table.version_name());
+        tables::bookkeeping()
+            .into_iter()
+            .chain(tables::versioned())
+            .map(|table| table.name)
+            .chain(versions)
+            .map(|table| {
+                let rows = plain.number(&format!("SELECT count(*) FROM {table}"));
+                (table, rows)
+            })
+            .collect()
+    }
+
+    /// Does what must be refused, checks that nothing was written, and returns the error.
+    pub fn refused<T: std::fmt::Debug>(
+        &self,
+        action: impl FnOnce() -> stratalog::Result<T>,
+    ) -> stratalog::Error {
+        let before = self.row_counts();
+        let error = action().expect_err("this must be refused");
+        assert_eq!(
+            self.row_counts(),
+            before,
+            "written, although refused with: {error}"
+        );
+        error
+    }
+}
+
+/// Ends a test: log and live tables agree.
+pub fn verify(platform: &Platform) {
+    let report = platform.verify().expect("verify");
+    assert!(report.is_ok(), "{report:#?}");
+}
+
 impl Drop for Database {
     fn drop(&mut self) {
         if let Some((server, schema)) = &self.schema
             && let Ok(mut connection) = PgConnection::establish(server)
         {
             let _ = diesel::sql_query("SET client_min_messages = warning").execute(&mut connection);
-            let _ = diesel::sql_query(format!("DROP SCHEMA {schema} CASCADE")).execute(&mut connection);
+            let _ =
+                diesel::sql_query(format!("DROP SCHEMA {schema} CASCADE")).execute(&mut connection);
         }
     }
 }
