@@ -43,6 +43,7 @@ mod error;
 mod history;
 mod iamc;
 mod ids;
+mod input;
 mod names;
 mod platform;
 #[cfg(feature = "cli")]

@@ -19,7 +19,7 @@ pub use filter::Filter;
 pub use frame::Frame;
 pub use points::{AddOptions, PointType};
 
-use crate::run::RowOperation;
+use crate::history::rows::RowOperation;
 
 /// The time series of a run. From a [`Run`] they can be read, from a [`RunLock`] written as well.
 pub struct Iamc<'a> {
