@@ -39,6 +39,8 @@
 #[cfg(feature = "cli")]
 pub mod cli;
 mod error;
+#[cfg(feature = "cli")]
+pub mod files;
 mod history;
 mod iamc;
 mod ids;

@@ -1,5 +1,7 @@
 //! Progress of long work on the terminal (stderr): the same bar for the command line and Python.
 
+use std::io::Write;
+
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A bar that counts rows. Nothing is drawn where stderr is not a terminal, except the closing line.
@@ -30,6 +32,7 @@ impl RowBar {
     /// Replaces the bar by one line that stays.
     pub fn finish(&self, outcome: &str) {
         self.bar.finish_and_clear();
-        eprintln!("{}: {} rows ({outcome})", self.label, self.total);
+        // A closed stderr is no reason to fail.
+        let _ = writeln!(std::io::stderr(), "{}: {} rows ({outcome})", self.label, self.total);
     }
 }

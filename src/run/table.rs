@@ -31,7 +31,7 @@ pub(crate) fn write_rows(
     table: &TableDescription,
     rows: &RecordBatch,
     operation: RowOperation,
-    progress: &mut dyn FnMut(usize),
+    progress: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<ChangeCounts> {
     let incoming = Staging::create(write.connection, table, Purpose::Incoming)?;
     incoming.load(write.connection, table, rows, progress)?;
@@ -90,7 +90,7 @@ impl<'a> RunTable<'a> {
             RowOperation::Remove => format!("{}.remove", self.table.name),
         };
         lock.write(&name, |write| {
-            write_rows(write, self.table, &rows, operation, &mut |_| ())
+            write_rows(write, self.table, &rows, operation, &mut |_| Ok(()))
         })
     }
 
