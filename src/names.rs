@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::history::write::{Subject, Write};
 use crate::platform::Core;
 use crate::schema::TableDescription;
-use crate::store::{AnyConnection, doing, is_unique_violation, quote};
+use crate::store::{AnyConnection, doing, is_unique_violation, quote, sql};
 
 /// The hierarchy of a region for which none was given.
 pub const DEFAULT_HIERARCHY: &str = "common";
@@ -98,6 +98,9 @@ impl Names {
     /// As [`create`](Self::create).
     pub fn create_in(&self, name: &str, hierarchy: &str) -> Result<Named> {
         check_name(self.kind, name)?;
+        if self.kind.has_hierarchy() {
+            check_text("hierarchy", hierarchy)?;
+        }
         let created = self.core.write(
             Subject::Platform,
             &format!("{}.create", self.kind.table()),
@@ -106,12 +109,13 @@ impl Names {
                     return Err(self.already_exists(taken));
                 }
                 create_missing(write, self.kind, &[name], hierarchy)?;
-                find(write.connection, self.kind, name)
+                self.find(write.connection, name)
             },
         );
         match created {
-            Ok(written) => written.value.ok_or_else(|| self.not_found(name)),
-            // Somebody else was faster.
+            // Somebody else was faster: it is there, but not made here.
+            Ok(written) if written.transaction.is_none() => Err(self.already_exists(written.value)),
+            Ok(written) => Ok(written.value),
             Err(error) if is_unique_violation(&error) => match self.get(name) {
                 Ok(taken) => Err(self.already_exists(taken)),
                 Err(_) => Err(error),
@@ -126,7 +130,7 @@ impl Names {
     /// [`Error::NotFound`] with similar names.
     pub fn get(&self, name: &str) -> Result<Named> {
         let mut connection = self.core.store.connection()?;
-        find(&mut connection, self.kind, name)?.ok_or_else(|| self.not_found(name))
+        self.find(&mut connection, name)
     }
 
     /// All of them by name.
@@ -145,9 +149,7 @@ impl Names {
     pub fn delete(&self, name: &str) -> Result<()> {
         let operation = format!("{}.delete", self.kind.table());
         self.core.write(Subject::Platform, &operation, |write| {
-            let Some(named) = find(write.connection, self.kind, name)? else {
-                return Err(self.not_found(name));
-            };
+            let named = self.find(write.connection, name)?;
             let used_by = users(write, self.kind.table(), named.id)?;
             if !used_by.is_empty() {
                 return Err(Error::InUse {
@@ -156,10 +158,13 @@ impl Names {
                     used_by,
                 });
             }
-            diesel::sql_query(format!("DELETE FROM {} WHERE id = $1", quote(self.kind.table())))
-                .bind::<BigInt, _>(named.id)
-                .execute(write.connection)
-                .map_err(doing("deleting"))?;
+            sql(format!(
+                "DELETE FROM {} WHERE id = $1",
+                quote(self.kind.table())
+            ))
+            .bind::<BigInt, _>(named.id)
+            .execute(write.connection)
+            .map_err(doing("deleting"))?;
             Ok(())
         })?;
         Ok(())
@@ -173,29 +178,56 @@ impl Names {
         }
     }
 
-    fn not_found(&self, name: &str) -> Error {
-        let names: Vec<_> =
-            self.list().unwrap_or_default().into_iter().map(|named| named.name).collect();
+    fn find(&self, connection: &mut AnyConnection, name: &str) -> Result<Named> {
+        match find(connection, self.kind, name)? {
+            Some(named) => Ok(named),
+            None => Err(self.not_found(connection, name)),
+        }
+    }
+
+    /// On the connection at hand: a pool of one has no other.
+    fn not_found(&self, connection: &mut AnyConnection, name: &str) -> Error {
+        let names: Vec<_> = all(connection, self.kind)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|named| named.name)
+            .collect();
         let hint = match similar(name, &names) {
             Some(candidate) => format!("did you mean \"{candidate}\"?"),
             None if names.is_empty() => format!("there are no {} yet", self.kind.table()),
             None => format!("list them with platform.{}.tabulate()", self.kind.table()),
         };
-        Error::NotFound { kind: self.kind.word(), name: format!("\"{name}\""), hint }
+        Error::NotFound {
+            kind: self.kind.word(),
+            name: format!("\"{name}\""),
+            hint,
+        }
     }
 }
 
 fn check_name(kind: Kind, name: &str) -> Result<()> {
-    let refuse =
-        |problem| Err(Error::InvalidName { kind: kind.word(), name: name.to_owned(), problem });
+    // What has no unit (a share, a count) has the unit "".
+    if name.is_empty() && kind == Kind::Unit {
+        return Ok(());
+    }
+    check_text(kind.word(), name)
+}
+
+fn check_text(kind: &'static str, name: &str) -> Result<()> {
+    let refuse = |problem| {
+        Err(Error::InvalidName {
+            kind,
+            name: name.to_owned(),
+            problem,
+        })
+    };
     if name.contains('\0') {
         return refuse("there is a NUL in it");
     }
     if name.trim() != name {
         return refuse("it begins or ends with a blank");
     }
-    // What has no unit (a share, a count) has the unit "".
-    if name.is_empty() && kind != Kind::Unit {
+    if name.is_empty() {
         return refuse("it is empty");
     }
     Ok(())
@@ -205,7 +237,12 @@ fn check_name(kind: Kind, name: &str) -> Result<()> {
 pub(crate) fn similar<'a>(name: &str, names: &'a [String]) -> Option<&'a str> {
     names
         .iter()
-        .map(|candidate| (distance(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .map(|candidate| {
+            (
+                distance(&name.to_lowercase(), &candidate.to_lowercase()),
+                candidate,
+            )
+        })
         .filter(|(distance, candidate)| *distance <= candidate.chars().count().min(6) / 3)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate.as_str())
@@ -220,7 +257,9 @@ fn distance(a: &str, b: &str) -> usize {
         row[0] = i + 1;
         for (j, y) in b.iter().enumerate() {
             let above = row[j + 1];
-            row[j + 1] = (diagonal + usize::from(x != *y)).min(above + 1).min(row[j] + 1);
+            row[j + 1] = (diagonal + usize::from(x != *y))
+                .min(above + 1)
+                .min(row[j] + 1);
             diagonal = above;
         }
     }
@@ -228,12 +267,19 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 fn selected(kind: Kind) -> String {
-    let hierarchy = if kind.has_hierarchy() { "hierarchy" } else { "CAST(NULL AS TEXT)" };
-    format!("SELECT id, name, {hierarchy} AS hierarchy FROM {}", quote(kind.table()))
+    let hierarchy = if kind.has_hierarchy() {
+        "hierarchy"
+    } else {
+        "CAST(NULL AS TEXT)"
+    };
+    format!(
+        "SELECT id, name, {hierarchy} AS hierarchy FROM {}",
+        quote(kind.table())
+    )
 }
 
 fn find(connection: &mut AnyConnection, kind: Kind, name: &str) -> Result<Option<Named>> {
-    diesel::sql_query(format!("{} WHERE name = $1", selected(kind)))
+    sql(format!("{} WHERE name = $1", selected(kind)))
         .bind::<Text, _>(name)
         .get_result(connection)
         .optional()
@@ -242,7 +288,7 @@ fn find(connection: &mut AnyConnection, kind: Kind, name: &str) -> Result<Option
 
 /// All of a kind, by name.
 pub(crate) fn all(connection: &mut AnyConnection, kind: Kind) -> Result<Vec<Named>> {
-    diesel::sql_query(format!("{} ORDER BY name", selected(kind)))
+    sql(format!("{} ORDER BY name", selected(kind)))
         .load(connection)
         .map_err(doing("reading names"))
 }
@@ -252,7 +298,10 @@ pub(crate) fn ids_by_name(
     connection: &mut AnyConnection,
     kind: Kind,
 ) -> Result<HashMap<String, i64>> {
-    Ok(all(connection, kind)?.into_iter().map(|named| (named.name, named.id)).collect())
+    Ok(all(connection, kind)?
+        .into_iter()
+        .map(|named| (named.name, named.id))
+        .collect())
 }
 
 #[derive(QueryableByName)]
@@ -271,7 +320,7 @@ pub(crate) fn create_missing(
     hierarchy: &str,
 ) -> Result<()> {
     let table = kind.table();
-    let deleted: Vec<Deleted> = diesel::sql_query(format!(
+    let deleted: Vec<Deleted> = sql(format!(
         "SELECT id, name FROM {} WHERE operation_type = 2 AND end_transaction_id IS NULL ORDER BY id",
         quote(&format!("{table}_version"))
     ))
@@ -280,8 +329,9 @@ pub(crate) fn create_missing(
     let deleted: HashMap<_, _> = deleted.into_iter().map(|row| (row.name, row.id)).collect();
     // Sorted: two writers that make the same names do not wait for each other crosswise.
     let names: BTreeSet<_> = names.iter().copied().collect();
-    let (known, new): (Vec<&str>, Vec<&str>) =
-        names.into_iter().partition(|name| deleted.contains_key(*name));
+    let (known, new): (Vec<&str>, Vec<&str>) = names
+        .into_iter()
+        .partition(|name| deleted.contains_key(*name));
     for (names, with_id) in [(known, true), (new, false)] {
         for chunk in names.chunks(NAMES_PER_INSERT) {
             insert(write, kind, chunk, with_id.then_some(&deleted), hierarchy)?;
@@ -305,11 +355,15 @@ fn insert(
         columns.push("id");
     }
     let row = |first: usize| {
-        let parameters: Vec<_> = (first..first + columns.len()).map(|n| format!("${n}")).collect();
+        let parameters: Vec<_> = (first..first + columns.len())
+            .map(|n| format!("${n}"))
+            .collect();
         format!("({})", parameters.join(", "))
     };
-    let rows: Vec<_> = (0..names.len()).map(|n| row(n * columns.len() + 1)).collect();
-    let mut query = diesel::sql_query(format!(
+    let rows: Vec<_> = (0..names.len())
+        .map(|n| row(n * columns.len() + 1))
+        .collect();
+    let mut query = sql(format!(
         "INSERT INTO {} ({}) VALUES {} ON CONFLICT (name) DO NOTHING",
         quote(kind.table()),
         columns.join(", "),
@@ -326,7 +380,9 @@ fn insert(
             query = query.bind::<BigInt, _>(*id);
         }
     }
-    query.execute(write.connection).map_err(doing("making names"))?;
+    query
+        .execute(write.connection)
+        .map_err(doing("making names"))?;
     Ok(())
 }
 
@@ -342,15 +398,23 @@ pub(crate) fn users(write: &mut Write<'_>, table: &str, id: i64) -> Result<Strin
     let core = write.core;
     let mut users = Vec::new();
     for child in &core.tables {
-        for column in child.columns.iter().filter(|c| child.parent_of(c) == Some(table)) {
-            let rows: Vec<User> = diesel::sql_query(users_query(child, &column.name))
+        for column in child
+            .columns
+            .iter()
+            .filter(|c| child.parent_of(c) == Some(table))
+        {
+            let rows: Vec<User> = sql(users_query(child, &column.name))
                 .bind::<BigInt, _>(id)
                 .load(write.connection)
                 .map_err(doing("looking for what uses it"))?;
             if rows.is_empty() {
                 continue;
             }
-            let mut shown: Vec<_> = rows.iter().take(SHOWN).map(|row| row.label.clone()).collect();
+            let mut shown: Vec<_> = rows
+                .iter()
+                .take(SHOWN)
+                .map(|row| row.label.clone())
+                .collect();
             if rows.len() > SHOWN {
                 shown.push(format!("{} more", rows.len() - SHOWN));
             }
@@ -361,7 +425,11 @@ pub(crate) fn users(write: &mut Write<'_>, table: &str, id: i64) -> Result<Strin
 }
 
 fn users_query(child: &TableDescription, column: &str) -> String {
-    let run = if child.is_run_scoped() { "run_id" } else { "id" };
+    let run = if child.is_run_scoped() {
+        "run_id"
+    } else {
+        "id"
+    };
     if child.is_run_scoped() || child.name == "runs" {
         format!(
             "SELECT m.name || ' / ' || s.name || ', version ' || CAST(r.version AS TEXT) AS label
@@ -410,7 +478,7 @@ struct IdAndName {
 
 /// The name of each id that there is or ever was: history may refer to what was deleted.
 pub(crate) fn by_id(connection: &mut AnyConnection, kind: Kind) -> Result<HashMap<i64, String>> {
-    let rows: Vec<IdAndName> = diesel::sql_query(format!(
+    let rows: Vec<IdAndName> = sql(format!(
         "SELECT id, name FROM {} WHERE end_transaction_id IS NULL",
         quote(&format!("{}_version", kind.table()))
     ))

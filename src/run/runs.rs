@@ -14,7 +14,7 @@ use crate::run::{Run, RunInfo, lock};
 use crate::schema::tables::{models, runs, runs_version, scenarios};
 use crate::store::{AnyConnection, doing, is_unique_violation};
 
-/// How often making a run is tried again because another process took the number.
+/// How often a write is tried again because another process took the number or the default.
 const ATTEMPTS: u32 = 200;
 
 /// All runs of a platform.
@@ -37,18 +37,27 @@ pub struct RunFilter {
 type Row = (i64, String, String, i32, bool);
 
 fn info((id, model, scenario, version, is_default): Row) -> RunInfo {
-    RunInfo { id: RunId(id), model, scenario, version, is_default }
+    RunInfo {
+        id: RunId(id),
+        model,
+        scenario,
+        version,
+        is_default,
+    }
 }
 
 macro_rules! named_runs {
     () => {
-        runs::table.inner_join(models::table).inner_join(scenarios::table).select((
-            runs::id,
-            models::name,
-            scenarios::name,
-            runs::version,
-            runs::is_default,
-        ))
+        runs::table
+            .inner_join(models::table)
+            .inner_join(scenarios::table)
+            .select((
+                runs::id,
+                models::name,
+                scenarios::name,
+                runs::version,
+                runs::is_default,
+            ))
     };
 }
 
@@ -76,16 +85,23 @@ impl Runs {
     /// # Errors
     /// [`Error::InvalidName`].
     pub fn create(&self, model: &str, scenario: &str) -> Result<Run> {
+        let info = self.write("runs.create", |write| create(write, model, scenario))?;
+        Ok(self.run(info))
+    }
+
+    /// Another process may take the number, or set another default, at the same moment: the next attempt
+    /// sees what it did.
+    fn write<T>(
+        &self,
+        operation: &str,
+        mut work: impl FnMut(&mut Write<'_>) -> Result<T>,
+    ) -> Result<T> {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let created = self.core.write(Subject::Platform, "runs.create", |write| {
-                create(write, model, scenario)
-            });
-            match created {
-                // Another process took the number: the next attempt sees its run.
+            match self.core.write(Subject::Platform, operation, &mut work) {
                 Err(error) if attempt < ATTEMPTS && is_unique_violation(&error) => {}
-                created => return Ok(self.run(created?.value)),
+                written => return Ok(written?.value),
             }
         }
     }
@@ -122,7 +138,10 @@ impl Runs {
         if let Some(run) = wanted {
             return Ok(run.clone());
         }
-        let versions: Vec<_> = found.iter().map(|run| run.info().version.to_string()).collect();
+        let versions: Vec<_> = found
+            .iter()
+            .map(|run| run.info().version.to_string())
+            .collect();
         let versions = versions.join(", ");
         match version {
             None if !found.is_empty() => Err(Error::NoDefaultVersion {
@@ -172,8 +191,18 @@ impl Runs {
         Ok(rows
             .into_iter()
             .map(info)
-            .filter(|run| filter.model.as_ref().is_none_or(|model| *model == run.model))
-            .filter(|run| filter.scenario.as_ref().is_none_or(|scenario| *scenario == run.scenario))
+            .filter(|run| {
+                filter
+                    .model
+                    .as_ref()
+                    .is_none_or(|model| *model == run.model)
+            })
+            .filter(|run| {
+                filter
+                    .scenario
+                    .as_ref()
+                    .is_none_or(|scenario| *scenario == run.scenario)
+            })
             .filter(|run| !filter.default_only || run.is_default)
             .map(|info| self.run(info))
             .collect())
@@ -196,8 +225,12 @@ impl Runs {
     }
 
     fn set_default(&self, run: RunId, is_default: bool) -> Result<()> {
-        let operation = if is_default { "runs.set_as_default" } else { "runs.unset_as_default" };
-        self.core.write(Subject::Platform, operation, |write| {
+        let operation = if is_default {
+            "runs.set_as_default"
+        } else {
+            "runs.unset_as_default"
+        };
+        self.write(operation, |write| {
             let (model, scenario): (i64, i64) = runs::table
                 .find(run.0)
                 .select((runs::model_id, runs::scenario_id))
@@ -221,13 +254,16 @@ impl Runs {
                 .execute(write.connection)
                 .map_err(doing("changing the default version"))?;
             }
-            diesel::update(runs::table.find(run.0).filter(runs::is_default.ne(is_default)))
-                .set(runs::is_default.eq(is_default))
-                .execute(write.connection)
-                .map_err(doing("changing the default version"))?;
+            diesel::update(
+                runs::table
+                    .find(run.0)
+                    .filter(runs::is_default.ne(is_default)),
+            )
+            .set(runs::is_default.eq(is_default))
+            .execute(write.connection)
+            .map_err(doing("changing the default version"))?;
             Ok(())
-        })?;
-        Ok(())
+        })
     }
 
     /// Deletes a run with all its rows, as one logged transaction. Its history stays. Takes the lock itself.
@@ -240,7 +276,12 @@ impl Runs {
             write.core.check_tables(write.connection)?;
             let core = write.core;
             // Children first.
-            for table in core.tables.iter().rev().filter(|table| table.is_run_scoped()) {
+            for table in core
+                .tables
+                .iter()
+                .rev()
+                .filter(|table| table.is_run_scoped())
+            {
                 revert::delete_all(write, table, run.id())?.apply(write)?;
             }
             diesel::delete(runs::table.find(run.id().0))

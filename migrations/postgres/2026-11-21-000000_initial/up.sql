@@ -90,6 +90,14 @@ BEGIN
   RETURN tx;
 END $$;
 
+-- Writers of platform tables hold no lock: one may draw its id first and get the row last. It would end
+-- a version row before its begin; repeated as a whole, it draws a later id.
+CREATE FUNCTION stratalog_out_of_order() RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'a transaction with a later id has written this row: repeat the whole transaction'
+    USING ERRCODE = 'serialization_failure';
+END $$;
+
 CREATE FUNCTION stratalog_checkpoint() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
@@ -154,14 +162,18 @@ BEGIN
   END IF;
   tx := stratalog_current('models');
   IF NOT EXISTS (SELECT 1 FROM "models_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "models_version" v SET "end_transaction_id" = tx."id" FROM new_rows n
+    UPDATE "models_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "models_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 0 FROM new_rows n;
   ELSE
     DELETE FROM "models_version" v USING new_rows n
       WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "models_version" v SET "end_transaction_id" = tx."id" FROM new_rows n
+    UPDATE "models_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "models_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
@@ -186,14 +198,18 @@ BEGIN
   END IF;
   tx := stratalog_current('models');
   IF NOT EXISTS (SELECT 1 FROM "models_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "models_version" v SET "end_transaction_id" = tx."id" FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
+    UPDATE "models_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "models_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 1 FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n;
   ELSE
     DELETE FROM "models_version" v USING (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
       WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "models_version" v SET "end_transaction_id" = tx."id" FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
+    UPDATE "models_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "models_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
@@ -218,14 +234,18 @@ BEGIN
   END IF;
   tx := stratalog_current('models');
   IF NOT EXISTS (SELECT 1 FROM "models_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "models_version" v SET "end_transaction_id" = tx."id" FROM old_rows n
+    UPDATE "models_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "models_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 2 FROM old_rows n;
   ELSE
     DELETE FROM "models_version" v USING old_rows n
       WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "models_version" v SET "end_transaction_id" = tx."id" FROM old_rows n
+    UPDATE "models_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "models_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 2 FROM old_rows n JOIN "models_version" b ON b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2;
@@ -272,14 +292,18 @@ BEGIN
   END IF;
   tx := stratalog_current('scenarios');
   IF NOT EXISTS (SELECT 1 FROM "scenarios_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "scenarios_version" v SET "end_transaction_id" = tx."id" FROM new_rows n
+    UPDATE "scenarios_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "scenarios_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 0 FROM new_rows n;
   ELSE
     DELETE FROM "scenarios_version" v USING new_rows n
       WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "scenarios_version" v SET "end_transaction_id" = tx."id" FROM new_rows n
+    UPDATE "scenarios_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "scenarios_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
@@ -304,14 +328,18 @@ BEGIN
   END IF;
   tx := stratalog_current('scenarios');
   IF NOT EXISTS (SELECT 1 FROM "scenarios_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "scenarios_version" v SET "end_transaction_id" = tx."id" FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
+    UPDATE "scenarios_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "scenarios_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 1 FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n;
   ELSE
     DELETE FROM "scenarios_version" v USING (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
       WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "scenarios_version" v SET "end_transaction_id" = tx."id" FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
+    UPDATE "scenarios_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "scenarios_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
@@ -336,14 +364,18 @@ BEGIN
   END IF;
   tx := stratalog_current('scenarios');
   IF NOT EXISTS (SELECT 1 FROM "scenarios_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "scenarios_version" v SET "end_transaction_id" = tx."id" FROM old_rows n
+    UPDATE "scenarios_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "scenarios_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 2 FROM old_rows n;
   ELSE
     DELETE FROM "scenarios_version" v USING old_rows n
       WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "scenarios_version" v SET "end_transaction_id" = tx."id" FROM old_rows n
+    UPDATE "scenarios_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "scenarios_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 2 FROM old_rows n JOIN "scenarios_version" b ON b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2;
@@ -392,14 +424,18 @@ BEGIN
   END IF;
   tx := stratalog_current('regions');
   IF NOT EXISTS (SELECT 1 FROM "regions_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "regions_version" v SET "end_transaction_id" = tx."id" FROM new_rows n
+    UPDATE "regions_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "regions_version" ("id", "name", "hierarchy", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."hierarchy", tx."id", 0 FROM new_rows n;
   ELSE
     DELETE FROM "regions_version" v USING new_rows n
       WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "regions_version" v SET "end_transaction_id" = tx."id" FROM new_rows n
+    UPDATE "regions_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "regions_version" ("id", "name", "hierarchy", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."hierarchy", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
@@ -424,14 +460,18 @@ BEGIN
   END IF;
   tx := stratalog_current('regions');
   IF NOT EXISTS (SELECT 1 FROM "regions_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "regions_version" v SET "end_transaction_id" = tx."id" FROM (SELECT c."id", c."name", c."hierarchy" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."hierarchy" IS DISTINCT FROM c."hierarchy")) n
+    UPDATE "regions_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."id", c."name", c."hierarchy" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."hierarchy" IS DISTINCT FROM c."hierarchy")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "regions_version" ("id", "name", "hierarchy", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."hierarchy", tx."id", 1 FROM (SELECT c."id", c."name", c."hierarchy" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."hierarchy" IS DISTINCT FROM c."hierarchy")) n;
   ELSE
     DELETE FROM "regions_version" v USING (SELECT c."id", c."name", c."hierarchy" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."hierarchy" IS DISTINCT FROM c."hierarchy")) n
       WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "regions_version" v SET "end_transaction_id" = tx."id" FROM (SELECT c."id", c."name", c."hierarchy" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."hierarchy" IS DISTINCT FROM c."hierarchy")) n
+    UPDATE "regions_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."id", c."name", c."hierarchy" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."hierarchy" IS DISTINCT FROM c."hierarchy")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "regions_version" ("id", "name", "hierarchy", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."hierarchy", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
@@ -456,14 +496,18 @@ BEGIN
   END IF;
   tx := stratalog_current('regions');
   IF NOT EXISTS (SELECT 1 FROM "regions_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "regions_version" v SET "end_transaction_id" = tx."id" FROM old_rows n
+    UPDATE "regions_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "regions_version" ("id", "name", "hierarchy", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."hierarchy", tx."id", 2 FROM old_rows n;
   ELSE
     DELETE FROM "regions_version" v USING old_rows n
       WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "regions_version" v SET "end_transaction_id" = tx."id" FROM old_rows n
+    UPDATE "regions_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "regions_version" ("id", "name", "hierarchy", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."hierarchy", tx."id", 2 FROM old_rows n JOIN "regions_version" b ON b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2;
@@ -510,14 +554,18 @@ BEGIN
   END IF;
   tx := stratalog_current('units');
   IF NOT EXISTS (SELECT 1 FROM "units_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "units_version" v SET "end_transaction_id" = tx."id" FROM new_rows n
+    UPDATE "units_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "units_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 0 FROM new_rows n;
   ELSE
     DELETE FROM "units_version" v USING new_rows n
       WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "units_version" v SET "end_transaction_id" = tx."id" FROM new_rows n
+    UPDATE "units_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "units_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
@@ -542,14 +590,18 @@ BEGIN
   END IF;
   tx := stratalog_current('units');
   IF NOT EXISTS (SELECT 1 FROM "units_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "units_version" v SET "end_transaction_id" = tx."id" FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
+    UPDATE "units_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "units_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 1 FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n;
   ELSE
     DELETE FROM "units_version" v USING (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
       WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "units_version" v SET "end_transaction_id" = tx."id" FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
+    UPDATE "units_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "units_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
@@ -574,14 +626,18 @@ BEGIN
   END IF;
   tx := stratalog_current('units');
   IF NOT EXISTS (SELECT 1 FROM "units_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "units_version" v SET "end_transaction_id" = tx."id" FROM old_rows n
+    UPDATE "units_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "units_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 2 FROM old_rows n;
   ELSE
     DELETE FROM "units_version" v USING old_rows n
       WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "units_version" v SET "end_transaction_id" = tx."id" FROM old_rows n
+    UPDATE "units_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "units_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 2 FROM old_rows n JOIN "units_version" b ON b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2;
@@ -628,14 +684,18 @@ BEGIN
   END IF;
   tx := stratalog_current('variables');
   IF NOT EXISTS (SELECT 1 FROM "variables_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "variables_version" v SET "end_transaction_id" = tx."id" FROM new_rows n
+    UPDATE "variables_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "variables_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 0 FROM new_rows n;
   ELSE
     DELETE FROM "variables_version" v USING new_rows n
       WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "variables_version" v SET "end_transaction_id" = tx."id" FROM new_rows n
+    UPDATE "variables_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "variables_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
@@ -660,14 +720,18 @@ BEGIN
   END IF;
   tx := stratalog_current('variables');
   IF NOT EXISTS (SELECT 1 FROM "variables_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "variables_version" v SET "end_transaction_id" = tx."id" FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
+    UPDATE "variables_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "variables_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 1 FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n;
   ELSE
     DELETE FROM "variables_version" v USING (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
       WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "variables_version" v SET "end_transaction_id" = tx."id" FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
+    UPDATE "variables_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "variables_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
@@ -692,14 +756,18 @@ BEGIN
   END IF;
   tx := stratalog_current('variables');
   IF NOT EXISTS (SELECT 1 FROM "variables_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "variables_version" v SET "end_transaction_id" = tx."id" FROM old_rows n
+    UPDATE "variables_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "variables_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 2 FROM old_rows n;
   ELSE
     DELETE FROM "variables_version" v USING old_rows n
       WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "variables_version" v SET "end_transaction_id" = tx."id" FROM old_rows n
+    UPDATE "variables_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "variables_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 2 FROM old_rows n JOIN "variables_version" b ON b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2;
@@ -753,14 +821,18 @@ BEGIN
   END IF;
   tx := stratalog_current('runs');
   IF NOT EXISTS (SELECT 1 FROM "runs_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "runs_version" v SET "end_transaction_id" = tx."id" FROM new_rows n
+    UPDATE "runs_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type")
       SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", tx."id", 0 FROM new_rows n;
   ELSE
     DELETE FROM "runs_version" v USING new_rows n
       WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "runs_version" v SET "end_transaction_id" = tx."id" FROM new_rows n
+    UPDATE "runs_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type")
       SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
@@ -785,14 +857,18 @@ BEGIN
   END IF;
   tx := stratalog_current('runs');
   IF NOT EXISTS (SELECT 1 FROM "runs_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "runs_version" v SET "end_transaction_id" = tx."id" FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default")) n
+    UPDATE "runs_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type")
       SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", tx."id", 1 FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default")) n;
   ELSE
     DELETE FROM "runs_version" v USING (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default")) n
       WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "runs_version" v SET "end_transaction_id" = tx."id" FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default")) n
+    UPDATE "runs_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type")
       SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
@@ -817,14 +893,18 @@ BEGIN
   END IF;
   tx := stratalog_current('runs');
   IF NOT EXISTS (SELECT 1 FROM "runs_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "runs_version" v SET "end_transaction_id" = tx."id" FROM old_rows n
+    UPDATE "runs_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type")
       SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", tx."id", 2 FROM old_rows n;
   ELSE
     DELETE FROM "runs_version" v USING old_rows n
       WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "runs_version" v SET "end_transaction_id" = tx."id" FROM old_rows n
+    UPDATE "runs_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type")
       SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", tx."id", 2 FROM old_rows n JOIN "runs_version" b ON b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2;
@@ -885,14 +965,18 @@ BEGIN
     RAISE EXCEPTION 'stratalog:outside_transaction: datapoints: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   IF NOT EXISTS (SELECT 1 FROM "datapoints_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    UPDATE "datapoints_version" v SET "end_transaction_id" = tx."id" FROM new_rows n
+    UPDATE "datapoints_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n
       WHERE v."run_id" = n."run_id" AND v."region_id" = n."region_id" AND v."variable_id" = n."variable_id" AND v."unit_id" = n."unit_id" AND v."point_type" = n."point_type" AND v."step" = n."step" AND v."category" = n."category" AND v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
       SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", 0 FROM new_rows n;
   ELSE
     DELETE FROM "datapoints_version" v USING new_rows n
       WHERE v."run_id" = n."run_id" AND v."region_id" = n."region_id" AND v."variable_id" = n."variable_id" AND v."unit_id" = n."unit_id" AND v."point_type" = n."point_type" AND v."step" = n."step" AND v."category" = n."category" AND v."run_id" = tx."run_id" AND v."transaction_id" = tx."id";
-    UPDATE "datapoints_version" v SET "end_transaction_id" = tx."id" FROM new_rows n
+    UPDATE "datapoints_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n
       WHERE v."run_id" = n."run_id" AND v."region_id" = n."region_id" AND v."variable_id" = n."variable_id" AND v."unit_id" = n."unit_id" AND v."point_type" = n."point_type" AND v."step" = n."step" AND v."category" = n."category" AND v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
       SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
@@ -920,14 +1004,18 @@ BEGIN
     RAISE EXCEPTION 'stratalog:outside_transaction: datapoints: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   IF NOT EXISTS (SELECT 1 FROM "datapoints_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    UPDATE "datapoints_version" v SET "end_transaction_id" = tx."id" FROM (SELECT c."run_id", c."region_id", c."variable_id", c."unit_id", c."point_type", c."step", c."category", c."value" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."region_id" = o."region_id" AND c."variable_id" = o."variable_id" AND c."unit_id" = o."unit_id" AND c."point_type" = o."point_type" AND c."step" = o."step" AND c."category" = o."category" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value"))) n
+    UPDATE "datapoints_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."run_id", c."region_id", c."variable_id", c."unit_id", c."point_type", c."step", c."category", c."value" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."region_id" = o."region_id" AND c."variable_id" = o."variable_id" AND c."unit_id" = o."unit_id" AND c."point_type" = o."point_type" AND c."step" = o."step" AND c."category" = o."category" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value"))) n
       WHERE v."run_id" = n."run_id" AND v."region_id" = n."region_id" AND v."variable_id" = n."variable_id" AND v."unit_id" = n."unit_id" AND v."point_type" = n."point_type" AND v."step" = n."step" AND v."category" = n."category" AND v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
       SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", 1 FROM (SELECT c."run_id", c."region_id", c."variable_id", c."unit_id", c."point_type", c."step", c."category", c."value" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."region_id" = o."region_id" AND c."variable_id" = o."variable_id" AND c."unit_id" = o."unit_id" AND c."point_type" = o."point_type" AND c."step" = o."step" AND c."category" = o."category" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value"))) n;
   ELSE
     DELETE FROM "datapoints_version" v USING (SELECT c."run_id", c."region_id", c."variable_id", c."unit_id", c."point_type", c."step", c."category", c."value" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."region_id" = o."region_id" AND c."variable_id" = o."variable_id" AND c."unit_id" = o."unit_id" AND c."point_type" = o."point_type" AND c."step" = o."step" AND c."category" = o."category" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value"))) n
       WHERE v."run_id" = n."run_id" AND v."region_id" = n."region_id" AND v."variable_id" = n."variable_id" AND v."unit_id" = n."unit_id" AND v."point_type" = n."point_type" AND v."step" = n."step" AND v."category" = n."category" AND v."run_id" = tx."run_id" AND v."transaction_id" = tx."id";
-    UPDATE "datapoints_version" v SET "end_transaction_id" = tx."id" FROM (SELECT c."run_id", c."region_id", c."variable_id", c."unit_id", c."point_type", c."step", c."category", c."value" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."region_id" = o."region_id" AND c."variable_id" = o."variable_id" AND c."unit_id" = o."unit_id" AND c."point_type" = o."point_type" AND c."step" = o."step" AND c."category" = o."category" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value"))) n
+    UPDATE "datapoints_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."run_id", c."region_id", c."variable_id", c."unit_id", c."point_type", c."step", c."category", c."value" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."region_id" = o."region_id" AND c."variable_id" = o."variable_id" AND c."unit_id" = o."unit_id" AND c."point_type" = o."point_type" AND c."step" = o."step" AND c."category" = o."category" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value"))) n
       WHERE v."run_id" = n."run_id" AND v."region_id" = n."region_id" AND v."variable_id" = n."variable_id" AND v."unit_id" = n."unit_id" AND v."point_type" = n."point_type" AND v."step" = n."step" AND v."category" = n."category" AND v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
       SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
@@ -955,14 +1043,18 @@ BEGIN
     RAISE EXCEPTION 'stratalog:outside_transaction: datapoints: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   IF NOT EXISTS (SELECT 1 FROM "datapoints_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    UPDATE "datapoints_version" v SET "end_transaction_id" = tx."id" FROM old_rows n
+    UPDATE "datapoints_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n
       WHERE v."run_id" = n."run_id" AND v."region_id" = n."region_id" AND v."variable_id" = n."variable_id" AND v."unit_id" = n."unit_id" AND v."point_type" = n."point_type" AND v."step" = n."step" AND v."category" = n."category" AND v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
       SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", 2 FROM old_rows n;
   ELSE
     DELETE FROM "datapoints_version" v USING old_rows n
       WHERE v."run_id" = n."run_id" AND v."region_id" = n."region_id" AND v."variable_id" = n."variable_id" AND v."unit_id" = n."unit_id" AND v."point_type" = n."point_type" AND v."step" = n."step" AND v."category" = n."category" AND v."run_id" = tx."run_id" AND v."transaction_id" = tx."id";
-    UPDATE "datapoints_version" v SET "end_transaction_id" = tx."id" FROM old_rows n
+    UPDATE "datapoints_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n
       WHERE v."run_id" = n."run_id" AND v."region_id" = n."region_id" AND v."variable_id" = n."variable_id" AND v."unit_id" = n."unit_id" AND v."point_type" = n."point_type" AND v."step" = n."step" AND v."category" = n."category" AND v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
       SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", 2 FROM old_rows n JOIN "datapoints_version" b ON b."run_id" = n."run_id" AND b."region_id" = n."region_id" AND b."variable_id" = n."variable_id" AND b."unit_id" = n."unit_id" AND b."point_type" = n."point_type" AND b."step" = n."step" AND b."category" = n."category" AND b."run_id" = tx."run_id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2;
