@@ -46,6 +46,8 @@ pub struct ImportOptions<'a> {
 /// How far an import is.
 #[derive(Debug)]
 pub enum ImportStep<'a> {
+    /// Goes on to a file, which may take a while.
+    Read(&'a Path),
     /// Goes on to a run.
     Begin {
         /// The run.
@@ -127,7 +129,7 @@ pub fn import(
     options: &ImportOptions<'_>,
     progress: &mut dyn FnMut(ImportStep<'_>),
 ) -> Result<Vec<Imported>, Box<Failed>> {
-    let planned = plan(platform, files, options)?;
+    let planned = plan(platform, files, options, progress)?;
     let mut imported = Vec::new();
     for planned in planned {
         let name = match &planned.run {
@@ -167,9 +169,11 @@ fn plan(
     platform: &Platform,
     files: &[PathBuf],
     options: &ImportOptions<'_>,
+    progress: &mut dyn FnMut(ImportStep<'_>),
 ) -> Result<Vec<Planned>> {
     let mut planned = Vec::new();
     for file in files {
+        progress(ImportStep::Read(file));
         let runs = read(file)?;
         if runs.is_empty() {
             return Err(refused(file, "there is nothing below the header"));

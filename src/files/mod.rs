@@ -32,6 +32,7 @@ use crate::error::{Error, Result};
 use crate::iamc::Frame;
 
 pub use import::{Failed, ImportOptions, ImportStep, Imported, import};
+pub(crate) use write::number_text;
 pub use write::{Layout, write, write_to};
 
 /// The points of one run in a file.

@@ -324,7 +324,7 @@ fn time_text(time: Time) -> String {
 
 /// The shortest text that reads back as the same float. "-0.0" keeps its point: many programs would
 /// take "-0" for an integer, which has no sign there.
-fn number_text(value: f64) -> String {
+pub(crate) fn number_text(value: f64) -> String {
     let mut text = format!("{value:?}");
     if value != 0.0 && text.ends_with(".0") {
         text.truncate(text.len() - 2);

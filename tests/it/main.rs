@@ -7,6 +7,7 @@
 )]
 
 mod change_log;
+mod cli;
 mod concurrency;
 mod files;
 mod flows;
