@@ -38,6 +38,7 @@
 
 #[cfg(feature = "cli")]
 pub mod cli;
+mod core;
 mod error;
 #[cfg(feature = "cli")]
 pub mod files;

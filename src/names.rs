@@ -7,9 +7,9 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 use serde::Serialize;
 
+use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::history::write::{Subject, Write};
-use crate::platform::Core;
 use crate::schema::TableDescription;
 use crate::store::{AnyConnection, doing, is_unique_violation, quote, sql};
 

@@ -2,10 +2,12 @@
 //!
 //! Input is checked as a whole before anything is written, and a call is all or nothing.
 
+mod columns;
 mod filter;
 mod frame;
 mod points;
 mod tabulate;
+mod times;
 
 use arrow::array::RecordBatch;
 

@@ -20,12 +20,12 @@ use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use serde::Serialize;
 
+use crate::core::Core;
 use crate::error::{Error, LockHolder, Result};
 use crate::history::write::{Subject, Write};
 use crate::history::{ChangeCounts, revert};
 use crate::iamc::Iamc;
 use crate::ids::{LockToken, RunId, TransactionId};
-use crate::platform::Core;
 use crate::run::checkpoint::{self, Checkpoint, Target};
 use crate::run::{Run, RunTable};
 use crate::schema::tables::run_locks;

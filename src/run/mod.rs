@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::history::{ChangeCounts, DiffSummary, LogEntry, LogFilter};
 use crate::iamc::Iamc;
 use crate::ids::{RunId, TransactionId};
-use crate::platform::Core;
 
 pub use checkpoint::{Checkpoint, Target};
 pub(crate) use checkpoint::{last_transaction, resolve};

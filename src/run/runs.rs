@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use diesel::prelude::*;
 
+use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::history::revert;
 use crate::history::write::{Subject, Write};
 use crate::ids::RunId;
 use crate::names::{self, DEFAULT_HIERARCHY, Kind};
-use crate::platform::Core;
 use crate::run::{Run, RunInfo, lock};
 use crate::schema::tables::{models, runs, runs_version, scenarios};
 use crate::store::{AnyConnection, doing, is_unique_violation};
