@@ -40,6 +40,8 @@
 pub mod cli;
 mod core;
 mod error;
+#[cfg(feature = "cli")]
+pub mod files;
 mod history;
 mod iamc;
 mod ids;

@@ -23,7 +23,7 @@ pub(crate) fn write_rows(
     table: &TableDescription,
     rows: &RecordBatch,
     operation: RowOperation,
-    progress: &mut dyn FnMut(usize),
+    progress: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<ChangeCounts> {
     let incoming = Staging::create(write.connection, table, Purpose::Incoming)?;
     incoming.load(write.connection, table, rows, progress)?;

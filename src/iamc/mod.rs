@@ -17,6 +17,8 @@ use crate::run::{Run, RunLock, Target};
 
 pub use filter::Filter;
 pub use frame::Frame;
+#[cfg(feature = "cli")]
+pub(crate) use points::missing_names;
 pub use points::{AddOptions, PointType};
 
 use crate::history::rows::RowOperation;

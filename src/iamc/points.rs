@@ -67,6 +67,8 @@ pub struct AddOptions<'a> {
     pub create_missing: bool,
     /// Told how many more rows have been handed to the database.
     pub progress: Option<&'a mut dyn FnMut(usize)>,
+    /// Asked whenever rows have been handed to the database; an error ends the call, and nothing is written.
+    pub interrupt: Option<&'a dyn Fn() -> Result<()>>,
 }
 
 /// A checked frame.
@@ -116,6 +118,7 @@ pub(super) fn write(
     };
     let table = datapoints::table::description();
     let create_missing = options.create_missing;
+    let interrupt = options.interrupt;
     lock.write(name, |write| {
         let Some(rows) = points.resolve(write, lock.run().info(), operation, create_missing)?
         else {
@@ -125,6 +128,7 @@ pub(super) fn write(
             if let Some(progress) = &mut options.progress {
                 progress(rows);
             }
+            interrupt.map_or(Ok(()), |interrupt| interrupt())
         };
         write_rows(write, &table, &rows, operation, &mut progress)
     })
@@ -302,7 +306,7 @@ fn in_order_of_table(columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
     Ok(RecordBatch::try_from_iter_with_nullable(ordered)?)
 }
 
-fn missing_names(kind: Kind, missing: &[&str], known: &HashMap<String, i64>) -> String {
+pub(crate) fn missing_names(kind: Kind, missing: &[&str], known: &HashMap<String, i64>) -> String {
     let table = kind.table();
     let known: Vec<String> = known.keys().cloned().collect();
     let shown: Vec<_> = missing

@@ -71,7 +71,7 @@ impl<'a> RunTable<'a> {
             RowOperation::Remove => format!("{}.remove", self.table.name),
         };
         lock.write(&name, |write| {
-            write_rows(write, self.table, &rows, operation, &mut |_| ())
+            write_rows(write, self.table, &rows, operation, &mut |_| Ok(()))
         })
     }
 

@@ -6,7 +6,9 @@
 )]
 
 mod change_log;
+mod cli;
 mod concurrency;
+mod files;
 mod flows;
 mod iamc;
 mod lock;
@@ -18,3 +20,4 @@ mod schema;
 mod smoke;
 mod state_machine;
 mod support;
+mod workbook;
