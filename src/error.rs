@@ -65,7 +65,9 @@ pub enum Error {
         id: i64,
     },
     /// Deleting something that other rows refer to.
-    #[error("{kind} {name} cannot be deleted: it is used by {used_by}; delete or change those first")]
+    #[error(
+        "{kind} {name} cannot be deleted: it is used by {used_by}; delete or change those first"
+    )]
     InUse {
         /// "region", "unit", …
         kind: &'static str,
@@ -110,13 +112,17 @@ pub enum Error {
         waited_seconds: f64,
     },
     /// A write to a run without its lock.
-    #[error("run {run} is not locked by you: write inside `with run.transact(\"message\"):` (Rust: `run.lock(\"message\")?`)")]
+    #[error(
+        "run {run} is not locked by you: write inside `with run.transact(\"message\"):` (Rust: `run.lock(\"message\")?`)"
+    )]
     RunLockRequired {
         /// The run.
         run: String,
     },
     /// The lock was this holder's, but is no longer.
-    #[error("the lock of run {run} (token {token}) was lost: nothing more can be written with it; take the lock again and look at the run's state first")]
+    #[error(
+        "the lock of run {run} (token {token}) was lost: nothing more can be written with it; take the lock again and look at the run's state first"
+    )]
     LockLost {
         /// The run.
         run: String,
@@ -124,7 +130,9 @@ pub enum Error {
         token: LockToken,
     },
     /// `transact` inside `transact` on the same run object.
-    #[error("run {run} is locked by this very object already: transact blocks do not nest; write in the outer block and make checkpoints there")]
+    #[error(
+        "run {run} is locked by this very object already: transact blocks do not nest; write in the outer block and make checkpoints there"
+    )]
     NestedLock {
         /// The run.
         run: String,
@@ -165,7 +173,9 @@ pub enum Error {
     #[error("{0}")]
     InvalidFilter(String),
     /// A revert needs rows that have since been deleted; nothing changed.
-    #[error("run {run} cannot be reverted, nothing changed: the earlier state needs {missing}, deleted since; create it again under the same name (it gets its old id back) and repeat")]
+    #[error(
+        "run {run} cannot be reverted, nothing changed: the earlier state needs {missing}, deleted since; create it again under the same name (it gets its old id back) and repeat"
+    )]
     RevertNeedsMissing {
         /// The run.
         run: String,
@@ -173,7 +183,9 @@ pub enum Error {
         missing: String,
     },
     /// The database is at an older schema than this program.
-    #[error("{url} has schema {found}, this program needs {expected}: run `stratalog migrate {url}` (a backup first is wise)")]
+    #[error(
+        "{url} has schema {found}, this program needs {expected}: run `stratalog migrate {url}` (a backup first is wise)"
+    )]
     SchemaOutdated {
         /// The database.
         url: String,
@@ -212,7 +224,9 @@ pub enum Error {
     #[error("refused by the change log: {0}")]
     ChangeLogRefused(String),
     /// Another process kept the database busy for too long.
-    #[error("{0} was busy for too long with another process's write: try again, or look who is writing with `stratalog locks`")]
+    #[error(
+        "{0} was busy for too long with another process's write: try again, or look who is writing with `stratalog locks`"
+    )]
     Busy(String),
     /// Waiting was interrupted.
     #[error("interrupted")]
@@ -317,7 +331,10 @@ impl Error {
 
     /// A database whose schema is older or newer than this program's.
     pub fn is_schema_mismatch(&self) -> bool {
-        matches!(self, Self::SchemaOutdated { .. } | Self::SchemaTooNew { .. })
+        matches!(
+            self,
+            Self::SchemaOutdated { .. } | Self::SchemaTooNew { .. }
+        )
     }
 
     /// A write that the database refused because it would have bypassed the change log.
@@ -327,6 +344,8 @@ impl Error {
 
     /// Short-hand for refused input.
     pub(crate) fn frame(problem: impl Into<String>) -> Self {
-        Self::InvalidFrame { problem: problem.into() }
+        Self::InvalidFrame {
+            problem: problem.into(),
+        }
     }
 }

@@ -71,3 +71,12 @@ pub mod __private {
     pub use diesel;
     pub use pastey::paste;
 }
+
+/// The examples of the README and of the pages in docs/ run as tests.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../README.md")]
+    mod readme {}
+    #[doc = include_str!("../docs/rust.md")]
+    mod rust {}
+}

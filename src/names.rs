@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::history::write::{Subject, Write};
 use crate::platform::Core;
 use crate::schema::TableDescription;
-use crate::store::{AnyConnection, doing, is_unique_violation, quote};
+use crate::store::{AnyConnection, doing, is_unique_violation, quote, sql};
 
 /// The hierarchy of a region for which none was given.
 pub const DEFAULT_HIERARCHY: &str = "common";
@@ -156,10 +156,13 @@ impl Names {
                     used_by,
                 });
             }
-            diesel::sql_query(format!("DELETE FROM {} WHERE id = $1", quote(self.kind.table())))
-                .bind::<BigInt, _>(named.id)
-                .execute(write.connection)
-                .map_err(doing("deleting"))?;
+            sql(format!(
+                "DELETE FROM {} WHERE id = $1",
+                quote(self.kind.table())
+            ))
+            .bind::<BigInt, _>(named.id)
+            .execute(write.connection)
+            .map_err(doing("deleting"))?;
             Ok(())
         })?;
         Ok(())
@@ -174,20 +177,33 @@ impl Names {
     }
 
     fn not_found(&self, name: &str) -> Error {
-        let names: Vec<_> =
-            self.list().unwrap_or_default().into_iter().map(|named| named.name).collect();
+        let names: Vec<_> = self
+            .list()
+            .unwrap_or_default()
+            .into_iter()
+            .map(|named| named.name)
+            .collect();
         let hint = match similar(name, &names) {
             Some(candidate) => format!("did you mean \"{candidate}\"?"),
             None if names.is_empty() => format!("there are no {} yet", self.kind.table()),
             None => format!("list them with platform.{}.tabulate()", self.kind.table()),
         };
-        Error::NotFound { kind: self.kind.word(), name: format!("\"{name}\""), hint }
+        Error::NotFound {
+            kind: self.kind.word(),
+            name: format!("\"{name}\""),
+            hint,
+        }
     }
 }
 
 fn check_name(kind: Kind, name: &str) -> Result<()> {
-    let refuse =
-        |problem| Err(Error::InvalidName { kind: kind.word(), name: name.to_owned(), problem });
+    let refuse = |problem| {
+        Err(Error::InvalidName {
+            kind: kind.word(),
+            name: name.to_owned(),
+            problem,
+        })
+    };
     if name.contains('\0') {
         return refuse("there is a NUL in it");
     }
@@ -205,7 +221,12 @@ fn check_name(kind: Kind, name: &str) -> Result<()> {
 pub(crate) fn similar<'a>(name: &str, names: &'a [String]) -> Option<&'a str> {
     names
         .iter()
-        .map(|candidate| (distance(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .map(|candidate| {
+            (
+                distance(&name.to_lowercase(), &candidate.to_lowercase()),
+                candidate,
+            )
+        })
         .filter(|(distance, candidate)| *distance <= candidate.chars().count().min(6) / 3)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate.as_str())
@@ -220,7 +241,9 @@ fn distance(a: &str, b: &str) -> usize {
         row[0] = i + 1;
         for (j, y) in b.iter().enumerate() {
             let above = row[j + 1];
-            row[j + 1] = (diagonal + usize::from(x != *y)).min(above + 1).min(row[j] + 1);
+            row[j + 1] = (diagonal + usize::from(x != *y))
+                .min(above + 1)
+                .min(row[j] + 1);
             diagonal = above;
         }
     }
@@ -228,12 +251,19 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 fn selected(kind: Kind) -> String {
-    let hierarchy = if kind.has_hierarchy() { "hierarchy" } else { "CAST(NULL AS TEXT)" };
-    format!("SELECT id, name, {hierarchy} AS hierarchy FROM {}", quote(kind.table()))
+    let hierarchy = if kind.has_hierarchy() {
+        "hierarchy"
+    } else {
+        "CAST(NULL AS TEXT)"
+    };
+    format!(
+        "SELECT id, name, {hierarchy} AS hierarchy FROM {}",
+        quote(kind.table())
+    )
 }
 
 fn find(connection: &mut AnyConnection, kind: Kind, name: &str) -> Result<Option<Named>> {
-    diesel::sql_query(format!("{} WHERE name = $1", selected(kind)))
+    sql(format!("{} WHERE name = $1", selected(kind)))
         .bind::<Text, _>(name)
         .get_result(connection)
         .optional()
@@ -242,7 +272,7 @@ fn find(connection: &mut AnyConnection, kind: Kind, name: &str) -> Result<Option
 
 /// All of a kind, by name.
 pub(crate) fn all(connection: &mut AnyConnection, kind: Kind) -> Result<Vec<Named>> {
-    diesel::sql_query(format!("{} ORDER BY name", selected(kind)))
+    sql(format!("{} ORDER BY name", selected(kind)))
         .load(connection)
         .map_err(doing("reading names"))
 }
@@ -252,7 +282,10 @@ pub(crate) fn ids_by_name(
     connection: &mut AnyConnection,
     kind: Kind,
 ) -> Result<HashMap<String, i64>> {
-    Ok(all(connection, kind)?.into_iter().map(|named| (named.name, named.id)).collect())
+    Ok(all(connection, kind)?
+        .into_iter()
+        .map(|named| (named.name, named.id))
+        .collect())
 }
 
 #[derive(QueryableByName)]
@@ -271,7 +304,7 @@ pub(crate) fn create_missing(
     hierarchy: &str,
 ) -> Result<()> {
     let table = kind.table();
-    let deleted: Vec<Deleted> = diesel::sql_query(format!(
+    let deleted: Vec<Deleted> = sql(format!(
         "SELECT id, name FROM {} WHERE operation_type = 2 AND end_transaction_id IS NULL ORDER BY id",
         quote(&format!("{table}_version"))
     ))
@@ -280,8 +313,9 @@ pub(crate) fn create_missing(
     let deleted: HashMap<_, _> = deleted.into_iter().map(|row| (row.name, row.id)).collect();
     // Sorted: two writers that make the same names do not wait for each other crosswise.
     let names: BTreeSet<_> = names.iter().copied().collect();
-    let (known, new): (Vec<&str>, Vec<&str>) =
-        names.into_iter().partition(|name| deleted.contains_key(*name));
+    let (known, new): (Vec<&str>, Vec<&str>) = names
+        .into_iter()
+        .partition(|name| deleted.contains_key(*name));
     for (names, with_id) in [(known, true), (new, false)] {
         for chunk in names.chunks(NAMES_PER_INSERT) {
             insert(write, kind, chunk, with_id.then_some(&deleted), hierarchy)?;
@@ -305,11 +339,15 @@ fn insert(
         columns.push("id");
     }
     let row = |first: usize| {
-        let parameters: Vec<_> = (first..first + columns.len()).map(|n| format!("${n}")).collect();
+        let parameters: Vec<_> = (first..first + columns.len())
+            .map(|n| format!("${n}"))
+            .collect();
         format!("({})", parameters.join(", "))
     };
-    let rows: Vec<_> = (0..names.len()).map(|n| row(n * columns.len() + 1)).collect();
-    let mut query = diesel::sql_query(format!(
+    let rows: Vec<_> = (0..names.len())
+        .map(|n| row(n * columns.len() + 1))
+        .collect();
+    let mut query = sql(format!(
         "INSERT INTO {} ({}) VALUES {} ON CONFLICT (name) DO NOTHING",
         quote(kind.table()),
         columns.join(", "),
@@ -326,7 +364,9 @@ fn insert(
             query = query.bind::<BigInt, _>(*id);
         }
     }
-    query.execute(write.connection).map_err(doing("making names"))?;
+    query
+        .execute(write.connection)
+        .map_err(doing("making names"))?;
     Ok(())
 }
 
@@ -342,15 +382,23 @@ pub(crate) fn users(write: &mut Write<'_>, table: &str, id: i64) -> Result<Strin
     let core = write.core;
     let mut users = Vec::new();
     for child in &core.tables {
-        for column in child.columns.iter().filter(|c| child.parent_of(c) == Some(table)) {
-            let rows: Vec<User> = diesel::sql_query(users_query(child, &column.name))
+        for column in child
+            .columns
+            .iter()
+            .filter(|c| child.parent_of(c) == Some(table))
+        {
+            let rows: Vec<User> = sql(users_query(child, &column.name))
                 .bind::<BigInt, _>(id)
                 .load(write.connection)
                 .map_err(doing("looking for what uses it"))?;
             if rows.is_empty() {
                 continue;
             }
-            let mut shown: Vec<_> = rows.iter().take(SHOWN).map(|row| row.label.clone()).collect();
+            let mut shown: Vec<_> = rows
+                .iter()
+                .take(SHOWN)
+                .map(|row| row.label.clone())
+                .collect();
             if rows.len() > SHOWN {
                 shown.push(format!("{} more", rows.len() - SHOWN));
             }
@@ -361,7 +409,11 @@ pub(crate) fn users(write: &mut Write<'_>, table: &str, id: i64) -> Result<Strin
 }
 
 fn users_query(child: &TableDescription, column: &str) -> String {
-    let run = if child.is_run_scoped() { "run_id" } else { "id" };
+    let run = if child.is_run_scoped() {
+        "run_id"
+    } else {
+        "id"
+    };
     if child.is_run_scoped() || child.name == "runs" {
         format!(
             "SELECT m.name || ' / ' || s.name || ', version ' || CAST(r.version AS TEXT) AS label
@@ -410,7 +462,7 @@ struct IdAndName {
 
 /// The name of each id that there is or ever was: history may refer to what was deleted.
 pub(crate) fn by_id(connection: &mut AnyConnection, kind: Kind) -> Result<HashMap<i64, String>> {
-    let rows: Vec<IdAndName> = diesel::sql_query(format!(
+    let rows: Vec<IdAndName> = sql(format!(
         "SELECT id, name FROM {} WHERE end_transaction_id IS NULL",
         quote(&format!("{}_version", kind.table()))
     ))

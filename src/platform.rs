@@ -56,7 +56,11 @@ pub struct PlatformOptions {
 
 impl Default for PlatformOptions {
     fn default() -> Self {
-        Self { actor: None, pool_size: 8, tables: Vec::new() }
+        Self {
+            actor: None,
+            pool_size: 8,
+            tables: Vec::new(),
+        }
     }
 }
 
@@ -90,9 +94,8 @@ impl PlatformOptions {
     pub fn open(self, url: &str) -> Result<Platform> {
         let location = Location::parse(url)?;
         location.check()?;
-        let is_new = location.is_new();
         let store = Store::open(location, self.pool_size)?;
-        if is_new {
+        if migrate::is_new(&store)? {
             migrate::migrate(&store)?;
         }
         migrate::check(&store)?;
@@ -115,24 +118,33 @@ pub(crate) fn operating_system_user() -> String {
 }
 
 /// The tables that programs added, those of this program made or compared first.
-fn with_described_tables(
-    store: &Store,
-    own: &[TableDescription],
-) -> Result<Vec<TableDescription>> {
+fn with_described_tables(store: &Store, own: &[TableDescription]) -> Result<Vec<TableDescription>> {
     let mut known = store.read(read_described_tables)?;
     for table in own {
         table.validate()?;
-        let refuse =
-            |problem: &str| Error::InvalidDescription { table: table.name.clone(), problem: problem.into() };
-        if table.scope == Scope::Bookkeeping || tables::versioned().iter().any(|t| t.name == table.name) {
+        let refuse = |problem: &str| Error::InvalidDescription {
+            table: table.name.clone(),
+            problem: problem.into(),
+        };
+        if table.scope == Scope::Bookkeeping
+            || tables::versioned().iter().any(|t| t.name == table.name)
+        {
             return Err(refuse("the name is taken by stratalog itself"));
         }
-        for parent in table.columns.iter().filter_map(|column| table.parent_of(column)) {
+        for parent in table
+            .columns
+            .iter()
+            .filter_map(|column| table.parent_of(column))
+        {
             let parent = tables::versioned()
                 .into_iter()
                 .chain(known.iter().cloned())
                 .find(|candidate| candidate.name == parent)
-                .ok_or_else(|| refuse(&format!("it refers to {parent}, which is not a described table")))?;
+                .ok_or_else(|| {
+                    refuse(&format!(
+                        "it refers to {parent}, which is not a described table"
+                    ))
+                })?;
             if parent.rank >= table.rank || !parent.has_generated_id() {
                 return Err(refuse(&format!(
                     "its rank must be above that of {}, which must have a key of just id",
@@ -188,8 +200,10 @@ fn read_described_tables(connection: &mut AnyConnection) -> Result<Vec<TableDesc
         .map_err(doing("reading table descriptions"))?;
     rows.into_iter()
         .map(|(table, description)| {
-            serde_json::from_str(&description)
-                .map_err(|error| Error::InvalidDescription { table, problem: error.to_string() })
+            serde_json::from_str(&description).map_err(|error| Error::InvalidDescription {
+                table,
+                problem: error.to_string(),
+            })
         })
         .collect()
 }

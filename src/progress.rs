@@ -19,7 +19,11 @@ impl RowBar {
             bar.set_style(style.progress_chars("━╸ "));
         }
         bar.set_prefix(label.to_owned());
-        Self { bar, label: label.to_owned(), total: total as u64 }
+        Self {
+            bar,
+            label: label.to_owned(),
+            total: total as u64,
+        }
     }
 
     /// So many more rows were taken.

@@ -31,8 +31,15 @@ pub(crate) fn was_state(alias: &str, at: &str) -> String {
 }
 
 /// The keys of a run's rows that transactions in `(after, until]` touched.
-pub(crate) fn touched_keys(table: &TableDescription, run: &str, after: &str, until: Option<&str>) -> String {
-    let until = until.map_or(String::new(), |until| format!(" AND v.\"{TRANSACTION_ID}\" <= {until}"));
+pub(crate) fn touched_keys(
+    table: &TableDescription,
+    run: &str,
+    after: &str,
+    until: Option<&str>,
+) -> String {
+    let until = until.map_or(String::new(), |until| {
+        format!(" AND v.\"{TRANSACTION_ID}\" <= {until}")
+    });
     format!(
         "(SELECT DISTINCT {} FROM {} v WHERE v.\"{RUN_ID}\" = {run} AND v.\"{TRANSACTION_ID}\" > {after}{until})",
         column_list("v", table.key_columns()),

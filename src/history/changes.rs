@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::history::write::Write;
 use crate::schema::{END_TRANSACTION_ID, OPERATION_TYPE, TRANSACTION_ID, TableDescription};
 use crate::store::bulk::{Purpose, Staging, begin_recording, end_recording};
-use crate::store::{BulkRecording, batch, column_list, doing, keys_equal, quote};
+use crate::store::{BulkRecording, batch, column_list, doing, keys_equal, quote, sql};
 
 /// How many rows a write inserted, updated and deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -42,7 +42,11 @@ impl std::ops::AddAssign for ChangeCounts {
 
 impl std::fmt::Display for ChangeCounts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} inserted, {} updated, {} deleted", self.inserted, self.updated, self.deleted)
+        write!(
+            f,
+            "{} inserted, {} updated, {} deleted",
+            self.inserted, self.updated, self.deleted
+        )
     }
 }
 
@@ -70,12 +74,18 @@ impl<'t> ChangeSet<'t> {
         binds: &[i64],
     ) -> Result<Self> {
         let staging = Staging::create(write.connection, table, Purpose::Changes)?;
-        let mut insert = diesel::sql_query(format!("INSERT INTO {} {select}", staging.name)).into_boxed();
+        let mut insert = sql(format!("INSERT INTO {} {select}", staging.name)).into_boxed();
         for bind in binds {
             insert = insert.bind::<BigInt, _>(*bind);
         }
-        insert.execute(write.connection).map_err(doing("working out what changes"))?;
-        let mut set = Self { table, staging, counts: ChangeCounts::default() };
+        insert
+            .execute(write.connection)
+            .map_err(doing("working out what changes"))?;
+        let mut set = Self {
+            table,
+            staging,
+            counts: ChangeCounts::default(),
+        };
         set.counts = set.count(write)?;
         Ok(set)
     }
@@ -125,7 +135,7 @@ impl<'t> ChangeSet<'t> {
     }
 
     fn count(&self, write: &mut Write<'_>) -> Result<ChangeCounts> {
-        let rows: Vec<OperationCount> = diesel::sql_query(format!(
+        let rows: Vec<OperationCount> = sql(format!(
             "SELECT operation_type, count(*) AS rows FROM {} GROUP BY operation_type",
             self.staging.name
         ))
@@ -155,11 +165,15 @@ impl<'t> ChangeSet<'t> {
             return Ok(());
         }
         let keys = column_list("", self.table.key_columns());
-        self.recorded(write, "operation_type = 2", &[format!(
-            "DELETE FROM {} WHERE ({keys}) IN (SELECT {keys} FROM {} WHERE operation_type = 2)",
-            quote(&self.table.name),
-            self.staging.name
-        )])
+        self.recorded(
+            write,
+            "operation_type = 2",
+            &[format!(
+                "DELETE FROM {} WHERE ({keys}) IN (SELECT {keys} FROM {} WHERE operation_type = 2)",
+                quote(&self.table.name),
+                self.staging.name
+            )],
+        )
     }
 
     /// Inserts and updates. Parents come before their children.
@@ -214,7 +228,7 @@ impl<'t> ChangeSet<'t> {
         let table = self.table;
         let version = quote(&table.version_name());
         let changes = &self.staging.name;
-        diesel::sql_query(format!(
+        sql(format!(
             "UPDATE {version} SET \"{END_TRANSACTION_ID}\" = $1 FROM {changes} c
              WHERE {} AND {version}.\"{END_TRANSACTION_ID}\" IS NULL AND c.{which}",
             keys_equal(table, &version, "c")
@@ -223,7 +237,7 @@ impl<'t> ChangeSet<'t> {
         .execute(write.connection)
         .map_err(doing("ending version rows"))?;
         let columns = column_list("", table.columns.iter());
-        diesel::sql_query(format!(
+        sql(format!(
             "INSERT INTO {version} ({columns}, \"{TRANSACTION_ID}\", \"{OPERATION_TYPE}\")
              SELECT {columns}, $1, operation_type FROM {changes} WHERE {which}"
         ))
@@ -242,7 +256,7 @@ impl<'t> ChangeSet<'t> {
             String::new()
         };
         // CROSS JOIN: what this transaction wrote, mostly nothing, is looked at first.
-        let touched: Option<One> = diesel::sql_query(format!(
+        let touched: Option<One> = sql(format!(
             "SELECT 1 AS one FROM {version} CROSS JOIN {} c
              WHERE {version}.\"{TRANSACTION_ID}\" = $1{in_run} AND {} AND c.{which} LIMIT 1",
             self.staging.name,

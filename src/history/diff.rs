@@ -10,7 +10,7 @@ use crate::history::changes::ChangeCounts;
 use crate::ids::{RunId, TransactionId};
 use crate::platform::Core;
 use crate::schema::TableDescription;
-use crate::store::{AnyConnection, Engine, doing, keys_equal, quote};
+use crate::store::{AnyConnection, Engine, doing, keys_equal, quote, sql};
 
 /// How one table of a run differs between two states.
 #[derive(Clone, Debug, Serialize)]
@@ -66,7 +66,7 @@ impl Core {
         let (earlier, later) = if forward { (from, to) } else { (to, from) };
         let mut summary = Vec::new();
         for table in self.tables.iter().filter(|table| table.is_run_scoped()) {
-            let rows: Vec<Count> = diesel::sql_query(format!(
+            let rows: Vec<Count> = sql(format!(
                 "SELECT CAST(operation_type AS SMALLINT) AS operation_type, count(*) AS rows FROM ({}) d GROUP BY operation_type",
                 select_difference(self.store.engine(), table, "")
             ))
@@ -85,7 +85,10 @@ impl Core {
                 }
             }
             if changes.total() > 0 {
-                summary.push(Difference { table: table.name.clone(), changes });
+                summary.push(Difference {
+                    table: table.name.clone(),
+                    changes,
+                });
             }
         }
         Ok(summary)

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::history::changes::ChangeCounts;
 use crate::ids::{RunId, TransactionId};
 use crate::platform::Core;
-use crate::store::{doing, quote};
+use crate::store::{doing, quote, sql};
 
 /// One transaction and what it changed.
 #[derive(Clone, Debug, Serialize)]
@@ -44,7 +44,11 @@ pub struct LogFilter {
 
 impl Default for LogFilter {
     fn default() -> Self {
-        Self { run: None, before: None, limit: 50 }
+        Self {
+            run: None,
+            before: None,
+            limit: 50,
+        }
     }
 }
 
@@ -81,7 +85,7 @@ impl Core {
     pub(crate) fn log(&self, filter: &LogFilter) -> Result<Vec<LogEntry>> {
         self.store.read(|connection| {
             let run = if filter.run.is_some() { "run_id = $1 AND " } else { "$1 = $1 AND " };
-            let rows: Vec<Row> = diesel::sql_query(format!(
+            let rows: Vec<Row> = sql(format!(
                 "SELECT id, issued_at, run_id, actor, operation FROM transactions
                  WHERE {run}id < $2 ORDER BY id DESC LIMIT $3"
             ))
@@ -97,16 +101,16 @@ impl Core {
                     // Rows of a run's table are found by run and transaction, as the index has them.
                     let run = match (table.is_run_scoped(), row.run_id) {
                         (true, None) => continue,
-                        (true, Some(_)) => "run_id = $2 AND ",
-                        (false, _) => "$2 = $2 AND ",
+                        (true, Some(_)) => "run_id = $1 AND ",
+                        (false, _) => "$1 = $1 AND ",
                     };
-                    let counts: Vec<Count> = diesel::sql_query(format!(
+                    let counts: Vec<Count> = sql(format!(
                         "SELECT operation_type, count(*) AS rows FROM {}
-                         WHERE {run}transaction_id = $1 GROUP BY operation_type",
+                         WHERE {run}transaction_id = $2 GROUP BY operation_type",
                         quote(&table.version_name())
                     ))
-                    .bind::<BigInt, _>(row.id)
                     .bind::<BigInt, _>(row.run_id.unwrap_or_default())
+                    .bind::<BigInt, _>(row.id)
                     .load(connection)
                     .map_err(doing("counting a transaction's changes"))?;
                     let mut total = ChangeCounts::default();
@@ -122,7 +126,7 @@ impl Core {
                         changes.push((table.name.clone(), total));
                     }
                 }
-                let messages: Vec<Message> = diesel::sql_query(
+                let messages: Vec<Message> = sql(
                     "SELECT message FROM checkpoints WHERE run_id = $1 AND transaction_id = $2 ORDER BY id",
                 )
                 .bind::<BigInt, _>(row.run_id.unwrap_or_default())

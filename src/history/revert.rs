@@ -13,7 +13,7 @@ use crate::history::changes::{ChangeCounts, ChangeSet};
 use crate::history::write::Write;
 use crate::ids::{RunId, TransactionId};
 use crate::schema::TableDescription;
-use crate::store::{column_list, doing, keys_equal, quote};
+use crate::store::{column_list, doing, keys_equal, quote, sql};
 
 /// Sets all rows of the run back to their state after `target`. `label` is the run's name in errors.
 pub(crate) fn revert(
@@ -52,7 +52,10 @@ fn changes_back_to<'t>(
     run: RunId,
     target: TransactionId,
 ) -> Result<ChangeSet<'t>> {
-    let (select, binds) = (select_changes_back_to(write.engine(), table), [run.0, target.0]);
+    let (select, binds) = (
+        select_changes_back_to(write.engine(), table),
+        [run.0, target.0],
+    );
     ChangeSet::fill(write, table, &select, &binds)
 }
 
@@ -103,7 +106,11 @@ fn check_parents(write: &mut Write<'_>, set: &ChangeSet<'_>, label: &str) -> Res
     let core = write.core;
     let mut missing = Vec::new();
     for column in &set.table().columns {
-        let Some(parent) = set.table().parent_of(column).and_then(|name| core.table(name)) else {
+        let Some(parent) = set
+            .table()
+            .parent_of(column)
+            .and_then(|name| core.table(name))
+        else {
             continue;
         };
         // A parent without a name of its own is shown by its id.
@@ -111,7 +118,7 @@ fn check_parents(write: &mut Write<'_>, set: &ChangeSet<'_>, label: &str) -> Res
             Some(_) => "v.name",
             None => "CAST(v.id AS TEXT)",
         };
-        let rows: Vec<Missing> = diesel::sql_query(format!(
+        let rows: Vec<Missing> = sql(format!(
             "SELECT DISTINCT {name} AS name FROM {changes} c
              JOIN {version} v ON v.id = c.{column} AND v.operation_type = 2 AND v.end_transaction_id IS NULL
              WHERE c.operation_type < 2

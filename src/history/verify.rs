@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::platform::Core;
 use crate::schema::TableDescription;
-use crate::store::{AnyConnection, Engine, doing, keys_equal, quote};
+use crate::store::{AnyConnection, Engine, doing, keys_equal, quote, sql};
 
 /// Rows that break one of the log's promises.
 #[derive(Clone, Debug, Serialize)]
@@ -92,7 +92,7 @@ impl Core {
 }
 
 fn count(connection: &mut AnyConnection, from: &str) -> Result<u64> {
-    let count: Count = diesel::sql_query(format!("SELECT count(*) AS rows FROM {from}"))
+    let count: Count = sql(format!("SELECT count(*) AS rows FROM {from}"))
         .get_result(connection)
         .map_err(doing("counting rows"))?;
     Ok(count.rows.unsigned_abs())
@@ -104,7 +104,7 @@ impl Check {
         if count == 0 {
             return Ok(None);
         }
-        let rows: Vec<Label> = diesel::sql_query(format!(
+        let rows: Vec<Label> = sql(format!(
             "SELECT {} AS label FROM {} ORDER BY 1 LIMIT {NAMED_ROWS}",
             self.label, self.bad_rows
         ))
@@ -134,8 +134,7 @@ fn table_checks(engine: Engine, table: &TableDescription) -> Vec<Check> {
     let version = quote(&table.version_name());
     let key = quote(&table.key[0]);
     let by_key = key_label(table, "x");
-    let by_version =
-        format!("{by_key} || ', transaction_id=' || CAST(x.transaction_id AS TEXT)");
+    let by_version = format!("{by_key} || ', transaction_id=' || CAST(x.transaction_id AS TEXT)");
     let y_is_x = keys_equal(table, "y", "x");
     let check = |problem, label: &str, bad_rows: String| Check {
         table: table.name.clone(),

@@ -12,7 +12,7 @@ use crate::ids::{LockToken, RunId, TransactionId};
 use crate::platform::Core;
 use crate::schema::tables::transactions;
 use crate::schema::{TRANSACTION_ID, TableDescription};
-use crate::store::{AnyConnection, Engine, Outcome, quote};
+use crate::store::{AnyConnection, Engine, Outcome, quote, sql};
 
 /// What a transaction may write to.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,11 @@ pub(crate) enum Subject<'a> {
     /// Platform tables only.
     Platform,
     /// One run's rows too, with the token of the lock that covers it.
-    Run { id: RunId, label: &'a str, token: LockToken },
+    Run {
+        id: RunId,
+        label: &'a str,
+        token: LockToken,
+    },
 }
 
 /// A running transaction.
@@ -86,16 +90,29 @@ impl Core {
                 .get_result::<i64>(connection)
                 .map_err(|source| match subject {
                     Subject::Run { label, token, .. } if crate::store::is_lock_refusal(&source) => {
-                        Error::LockLost { run: label.to_owned(), token }
+                        Error::LockLost {
+                            run: label.to_owned(),
+                            token,
+                        }
                     }
                     _ => crate::store::doing("beginning a stratalog transaction")(source),
                 })?;
-            let mut write = Write { connection, core: self, id: TransactionId(id) };
+            let mut write = Write {
+                connection,
+                core: self,
+                id: TransactionId(id),
+            };
             let value = work(&mut write)?;
             if self.changed_something(connection, id, run)? {
-                Ok(Outcome::Commit(Written { value, transaction: Some(TransactionId(id)) }))
+                Ok(Outcome::Commit(Written {
+                    value,
+                    transaction: Some(TransactionId(id)),
+                }))
             } else {
-                Ok(Outcome::Nothing(Written { value, transaction: None }))
+                Ok(Outcome::Nothing(Written {
+                    value,
+                    transaction: None,
+                }))
             }
         })
     }
@@ -111,22 +128,27 @@ impl Core {
             .tables
             .iter()
             .filter(|table| run.is_some() || !table.is_run_scoped())
-            .map(|table| changed_in(table))
+            .map(changed_in)
             .collect();
-        let mut query = diesel::sql_query(format!("SELECT {} AS changed", terms.join(" OR ")))
+        let mut query = sql(format!("SELECT {} AS changed", terms.join(" OR ")))
             .into_boxed()
             .bind::<BigInt, _>(transaction);
         if let Some(run) = run {
             query = query.bind::<BigInt, _>(run);
         }
-        let changed: Changed = query.get_result(connection)
-                .map_err(crate::store::doing("asking what changed"))?;
+        let changed: Changed = query
+            .get_result(connection)
+            .map_err(crate::store::doing("asking what changed"))?;
         Ok(changed.changed)
     }
 }
 
 fn changed_in(table: &TableDescription) -> String {
-    let run = if table.is_run_scoped() { " AND run_id = $2" } else { "" };
+    let run = if table.is_run_scoped() {
+        " AND run_id = $2"
+    } else {
+        ""
+    };
     format!(
         "EXISTS (SELECT 1 FROM {} WHERE \"{TRANSACTION_ID}\" = $1{run})",
         quote(&table.version_name())

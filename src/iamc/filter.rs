@@ -58,7 +58,10 @@ impl Filter {
         let mut sql = String::new();
         let mut add = |expression: &str, ids: &[i64]| {
             binds.push(Bind::Text(engine.list_of(ids)));
-            sql += &format!(" AND {}", engine.is_in_list(expression, &format!("${}", binds.len())));
+            sql += &format!(
+                " AND {}",
+                engine.is_in_list(expression, &format!("${}", binds.len()))
+            );
         };
         for (column, kind, patterns) in [
             ("d.region_id", Kind::Region, &self.region),
@@ -82,8 +85,12 @@ impl Filter {
 
 /// Whether a name matches a pattern in which `*` stands for any text.
 fn matches(pattern: &str, name: &str) -> bool {
-    let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
-    let Some(mut name) = name.strip_prefix(first) else { return false };
+    let Some((first, rest)) = pattern.split_once('*') else {
+        return pattern == name;
+    };
+    let Some(mut name) = name.strip_prefix(first) else {
+        return false;
+    };
     let mut parts: Vec<_> = rest.split('*').collect();
     let last = parts.pop().unwrap_or_default();
     for part in parts {

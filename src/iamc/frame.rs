@@ -34,7 +34,9 @@ impl Frame {
     /// # Errors
     /// [`Error::Arrow`](crate::Error::Arrow) when they do not fit together.
     pub fn from_batches(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Self> {
-        Ok(Self { batch: concat_batches(schema, batches)? })
+        Ok(Self {
+            batch: concat_batches(schema, batches)?,
+        })
     }
 
     /// Yearly points: region, variable, unit, year, value.
@@ -49,8 +51,18 @@ impl Frame {
             ("region", text(|point| point.0)),
             ("variable", text(|point| point.1)),
             ("unit", text(|point| point.2)),
-            ("year", Arc::new(Int64Array::from_iter_values(points.iter().map(|point| point.3)))),
-            ("value", Arc::new(Float64Array::from_iter_values(points.iter().map(|point| point.4)))),
+            (
+                "year",
+                Arc::new(Int64Array::from_iter_values(
+                    points.iter().map(|point| point.3),
+                )),
+            ),
+            (
+                "value",
+                Arc::new(Float64Array::from_iter_values(
+                    points.iter().map(|point| point.4),
+                )),
+            ),
         ])
     }
 

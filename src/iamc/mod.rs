@@ -31,7 +31,10 @@ impl<'a> Iamc<'a> {
     }
 
     pub(crate) fn writer(lock: &'a RunLock) -> Self {
-        Self { run: lock.run(), lock: Some(lock) }
+        Self {
+            run: lock.run(),
+            lock: Some(lock),
+        }
     }
 
     /// Inserts points that are new and updates those that differ, by (region, variable, unit, time).
@@ -73,7 +76,9 @@ impl<'a> Iamc<'a> {
     }
 
     fn lock(&self) -> Result<&'a RunLock> {
-        self.lock.ok_or_else(|| Error::RunLockRequired { run: self.run.label() })
+        self.lock.ok_or_else(|| Error::RunLockRequired {
+            run: self.run.label(),
+        })
     }
 
     /// The points that a filter selects, in a stable order. Columns: `region`, `variable`, `unit` (text, as
@@ -104,11 +109,7 @@ impl<'a> Iamc<'a> {
     ///
     /// # Errors
     /// [`Error::CheckpointNotFound`], [`Error::TransactionNotFound`].
-    pub fn difference(
-        &self,
-        from: impl Into<Target>,
-        to: Option<Target>,
-    ) -> Result<RecordBatch> {
+    pub fn difference(&self, from: impl Into<Target>, to: Option<Target>) -> Result<RecordBatch> {
         tabulate::difference(self.run, &from.into(), to.as_ref())
     }
 }

@@ -87,8 +87,17 @@ struct Points {
 }
 
 const KNOWN: [&str; 11] = [
-    "model", "scenario", "version", "region", "variable", "unit", "year", "subannual", "datetime",
-    "time", "value",
+    "model",
+    "scenario",
+    "version",
+    "region",
+    "variable",
+    "unit",
+    "year",
+    "subannual",
+    "datetime",
+    "time",
+    "value",
 ];
 
 pub(super) fn write(
@@ -98,7 +107,12 @@ pub(super) fn write(
     mut options: AddOptions<'_>,
 ) -> Result<ChangeCounts> {
     let lock = lock?;
-    let points = Points::check(frame.batch(), lock.run().info(), operation, options.point_type)?;
+    let points = Points::check(
+        frame.batch(),
+        lock.run().info(),
+        operation,
+        options.point_type,
+    )?;
     let name = match operation {
         RowOperation::Add => "iamc.add",
         RowOperation::Remove => "iamc.remove",
@@ -106,7 +120,8 @@ pub(super) fn write(
     let table = datapoints::table::description();
     let create_missing = options.create_missing;
     lock.write(name, |write| {
-        let Some(rows) = points.resolve(write, lock.run().info(), operation, create_missing)? else {
+        let Some(rows) = points.resolve(write, lock.run().info(), operation, create_missing)?
+        else {
             return Ok(ChangeCounts::default());
         };
         let mut progress = |rows| {
@@ -169,7 +184,9 @@ impl Points {
             .collect();
         twice.sort_unstable();
         twice.dedup();
-        let Some(first) = twice.first() else { return Ok(order) };
+        let Some(first) = twice.first() else {
+            return Ok(order);
+        };
         Err(Error::frame(format!(
             "the same point more than once, in {}; the first is region \"{}\", variable \"{}\", unit \"{}\"",
             row_list(&twice),
@@ -218,7 +235,9 @@ impl Points {
             );
         }
         if !unknown.is_empty() {
-            return Err(Error::UnknownNames { missing: unknown.join("; ") });
+            return Err(Error::UnknownNames {
+                missing: unknown.join("; "),
+            });
         }
         if self.order.is_empty() {
             return Ok(None);
@@ -230,24 +249,36 @@ impl Points {
             ))
         };
         let value: ArrayRef = match operation {
-            RowOperation::Add => {
-                Arc::new(Float64Array::from_iter_values(rows().map(|row| self.value[row])))
-            }
+            RowOperation::Add => Arc::new(Float64Array::from_iter_values(
+                rows().map(|row| self.value[row]),
+            )),
             RowOperation::Remove => Arc::new(Float64Array::new_null(self.order.len())),
         };
         let columns: Vec<(&str, ArrayRef)> = vec![
-            ("run_id", Arc::new(Int64Array::from(vec![run.id.0; self.order.len()]))),
+            (
+                "run_id",
+                Arc::new(Int64Array::from(vec![run.id.0; self.order.len()])),
+            ),
             ("region_id", id_column(&self.region, &ids[0])),
             ("variable_id", id_column(&self.variable, &ids[1])),
             ("unit_id", id_column(&self.unit, &ids[2])),
             (
                 "point_type",
-                Arc::new(Int16Array::from_iter_values(rows().map(|row| self.point_type[row] as i16))),
+                Arc::new(Int16Array::from_iter_values(
+                    rows().map(|row| self.point_type[row] as i16),
+                )),
             ),
-            ("step", Arc::new(Int64Array::from_iter_values(rows().map(|row| self.step[row])))),
+            (
+                "step",
+                Arc::new(Int64Array::from_iter_values(
+                    rows().map(|row| self.step[row]),
+                )),
+            ),
             (
                 "category",
-                Arc::new(StringArray::from_iter_values(rows().map(|row| self.category.of(row)))),
+                Arc::new(StringArray::from_iter_values(
+                    rows().map(|row| self.category.of(row)),
+                )),
             ),
             ("value", value),
         ];
@@ -262,7 +293,13 @@ fn in_order_of_table(columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch> {
     let ordered: Vec<_> = table
         .columns
         .iter()
-        .filter_map(|column| Some((column.name.as_str(), by_name.remove(column.name.as_str())?, true)))
+        .filter_map(|column| {
+            Some((
+                column.name.as_str(),
+                by_name.remove(column.name.as_str())?,
+                true,
+            ))
+        })
         .collect();
     Ok(RecordBatch::try_from_iter_with_nullable(ordered)?)
 }
@@ -295,26 +332,42 @@ impl Coded {
 
 fn check_columns(batch: &RecordBatch, operation: RowOperation) -> Result<()> {
     let schema = batch.schema();
-    let names: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let names: Vec<_> = schema
+        .fields()
+        .iter()
+        .map(|field| field.name().as_str())
+        .collect();
     let mut problems = Vec::new();
-    let mut missing: Vec<&str> =
-        ["region", "variable", "unit"].into_iter().filter(|name| !names.contains(name)).collect();
+    let mut missing: Vec<&str> = ["region", "variable", "unit"]
+        .into_iter()
+        .filter(|name| !names.contains(name))
+        .collect();
     if operation == RowOperation::Add && !names.contains(&"value") {
         missing.push("value");
     }
     if !missing.is_empty() {
         problems.push(format!("missing columns: {}", missing.join(", ")));
     }
-    if !["year", "datetime", "time"].iter().any(|name| names.contains(name)) {
+    if !["year", "datetime", "time"]
+        .iter()
+        .any(|name| names.contains(name))
+    {
         problems.push("no time column: year, year and subannual, datetime, or time".into());
     }
     if names.contains(&"time") && ["year", "datetime"].iter().any(|name| names.contains(name)) {
         problems.push("a time column beside year or datetime".into());
     }
-    let unknown: Vec<&str> = names.iter().copied().filter(|name| !KNOWN.contains(name)).collect();
+    let unknown: Vec<&str> = names
+        .iter()
+        .copied()
+        .filter(|name| !KNOWN.contains(name))
+        .collect();
     if !unknown.is_empty() {
         let mut text = format!("unknown columns: {}", unknown.join(", "));
-        if unknown.iter().any(|name| KNOWN.contains(&name.to_lowercase().as_str())) {
+        if unknown
+            .iter()
+            .any(|name| KNOWN.contains(&name.to_lowercase().as_str()))
+        {
             text += " (names of columns are in lower case)";
         } else if unknown.iter().all(|name| name.parse::<i32>().is_ok()) {
             text += " (years as columns are the wide format: melt it, or use `stratalog import`)";
@@ -326,22 +379,34 @@ fn check_columns(batch: &RecordBatch, operation: RowOperation) -> Result<()> {
             problems.push(format!("the column {name} is there twice"));
         }
     }
-    if problems.is_empty() { Ok(()) } else { Err(Error::frame(problems.join("; "))) }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::frame(problems.join("; ")))
+    }
 }
 
 /// `model`, `scenario` and `version` may be there if every row names this run.
 fn check_run_columns(batch: &RecordBatch, run: &RunInfo) -> Result<()> {
-    for (column, expected) in
-        [("model", run.model.clone()), ("scenario", run.scenario.clone()), ("version", run.version.to_string())]
-    {
-        let Some(array) = batch.column_by_name(column) else { continue };
+    for (column, expected) in [
+        ("model", run.model.clone()),
+        ("scenario", run.scenario.clone()),
+        ("version", run.version.to_string()),
+    ] {
+        let Some(array) = batch.column_by_name(column) else {
+            continue;
+        };
         let text = as_type(column, array, &DataType::Utf8)?;
         let text = text.as_string::<i32>();
         let others: Vec<_> = (0..text.len())
             .filter(|row| text.is_null(*row) || !same_text(text.value(*row), &expected, column))
             .collect();
         if let Some(first) = others.first() {
-            let found = if text.is_null(*first) { "nothing" } else { text.value(*first) };
+            let found = if text.is_null(*first) {
+                "nothing"
+            } else {
+                text.value(*first)
+            };
             return Err(Error::frame(format!(
                 "column \"{column}\" names another run ({found:?} instead of {expected:?}) in {}",
                 row_list(&others)
@@ -357,9 +422,16 @@ fn same_text(found: &str, expected: &str, column: &str) -> bool {
 }
 
 fn as_type(name: &str, array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef> {
-    let options = CastOptions { safe: false, ..CastOptions::default() };
-    cast_with_options(array, data_type, &options)
-        .map_err(|error| Error::frame(format!("column \"{name}\" ({}): {error}", array.data_type())))
+    let options = CastOptions {
+        safe: false,
+        ..CastOptions::default()
+    };
+    cast_with_options(array, data_type, &options).map_err(|error| {
+        Error::frame(format!(
+            "column \"{name}\" ({}): {error}",
+            array.data_type()
+        ))
+    })
 }
 
 fn is_text(data_type: &DataType) -> bool {
@@ -380,7 +452,10 @@ fn coded(batch: &RecordBatch, name: &str) -> Result<Coded> {
 
 fn coded_array(name: &str, array: &ArrayRef) -> Result<Coded> {
     if array.is_empty() {
-        return Ok(Coded { names: Vec::new(), codes: Vec::new() });
+        return Ok(Coded {
+            names: Vec::new(),
+            codes: Vec::new(),
+        });
     }
     if !is_text(array.data_type()) {
         return Err(Error::frame(format!(
@@ -470,12 +545,20 @@ impl Times {
             (year_name, datetime_name) = ("time", "time");
         }
         let years = year.map(|array| years(year_name, array)).transpose()?;
-        let moments = datetime.map(|array| moments(datetime_name, array)).transpose()?;
-        let subannual = batch.column_by_name("subannual").map(subannual).transpose()?;
+        let moments = datetime
+            .map(|array| moments(datetime_name, array))
+            .transpose()?;
+        let subannual = batch
+            .column_by_name("subannual")
+            .map(subannual)
+            .transpose()?;
         let mut result = Self {
             point_type: Vec::with_capacity(rows),
             step: Vec::with_capacity(rows),
-            category: Coded { names: vec![String::new()], codes: Vec::with_capacity(rows) },
+            category: Coded {
+                names: vec![String::new()],
+                codes: Vec::with_capacity(rows),
+            },
         };
         let mut code_of: HashMap<&str, u32> = HashMap::new();
         let mut bad = BadTimes::default();
@@ -526,7 +609,10 @@ impl BadTimes {
     fn refuse(&self, wanted: Option<PointType>) -> Result<()> {
         let mut problems = Vec::new();
         if !self.none.is_empty() {
-            problems.push(format!("no time (missing values) in {}", row_list(&self.none)));
+            problems.push(format!(
+                "no time (missing values) in {}",
+                row_list(&self.none)
+            ));
         }
         if !self.both.is_empty() {
             problems.push(format!(
@@ -535,9 +621,17 @@ impl BadTimes {
             ));
         }
         if let (Some(wanted), false) = (wanted, self.other.is_empty()) {
-            problems.push(format!("not {}, as the type says, in {}", wanted.word(), row_list(&self.other)));
+            problems.push(format!(
+                "not {}, as the type says, in {}",
+                wanted.word(),
+                row_list(&self.other)
+            ));
         }
-        if problems.is_empty() { Ok(()) } else { Err(Error::frame(problems.join("; "))) }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::frame(problems.join("; ")))
+        }
     }
 }
 
@@ -611,8 +705,15 @@ fn moments(name: &str, array: &ArrayRef) -> Result<Vec<Option<i64>>> {
         DataType::Timestamp(_, zone) => zone.clone(),
         _ => None,
     };
-    let micros = as_type(name, array, &DataType::Timestamp(TimeUnit::Microsecond, zone))?;
-    Ok(micros.as_primitive::<TimestampMicrosecondType>().iter().collect())
+    let micros = as_type(
+        name,
+        array,
+        &DataType::Timestamp(TimeUnit::Microsecond, zone),
+    )?;
+    Ok(micros
+        .as_primitive::<TimestampMicrosecondType>()
+        .iter()
+        .collect())
 }
 
 /// Parts of the year. Missing and "Year" (pyam's word for the whole of it) mean none.
@@ -631,7 +732,10 @@ fn subannual(array: &ArrayRef) -> Result<Vec<Option<String>>> {
     Ok(text
         .as_string::<i32>()
         .iter()
-        .map(|part| part.filter(|part| !part.is_empty() && *part != "Year").map(str::to_owned))
+        .map(|part| {
+            part.filter(|part| !part.is_empty() && *part != "Year")
+                .map(str::to_owned)
+        })
         .collect())
 }
 
@@ -645,7 +749,11 @@ fn parse_times(array: &ArrayRef) -> Result<(ArrayRef, ArrayRef)> {
     for (row, value) in text.iter().enumerate() {
         let value = value.unwrap_or_default().trim();
         let year = value.parse::<i64>().ok();
-        let moment = if year.is_some() { None } else { parse_moment(value) };
+        let moment = if year.is_some() {
+            None
+        } else {
+            parse_moment(value)
+        };
         if year.is_none() && moment.is_none() && !value.is_empty() {
             bad.push(row);
         }
@@ -670,9 +778,18 @@ pub(crate) fn parse_moment(text: &str) -> Option<i64> {
     if let Ok(moment) = DateTime::parse_from_rfc3339(&text.replacen(' ', "T", 1)) {
         return Some(moment.timestamp_micros());
     }
-    let naive = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"]
-        .iter()
-        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-        .or_else(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0))?;
+    let naive = [
+        "%Y-%m-%dT%H:%M:%S%.f",
+        "%Y-%m-%d %H:%M:%S%.f",
+        "%Y-%m-%d %H:%M",
+        "%Y-%m-%dT%H:%M",
+    ]
+    .iter()
+    .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+    .or_else(|| {
+        NaiveDate::parse_from_str(text, "%Y-%m-%d")
+            .ok()?
+            .and_hms_opt(0, 0, 0)
+    })?;
     Some(naive.and_utc().timestamp_micros())
 }

@@ -38,7 +38,10 @@ pub(super) fn points(run: &Run, filter: &Filter, target: Option<&Target>) -> Res
             column_list("d", table.key_columns()),
         );
         let rows = select(connection, &sql, &binds, &table.columns)?;
-        let value = (field("value", rows.column_by_name("value")), column(&rows, "value"));
+        let value = (
+            field("value", rows.column_by_name("value")),
+            column(&rows, "value"),
+        );
         named(connection, &rows, Vec::new(), vec![value])
     })
 }
@@ -102,12 +105,16 @@ fn difference_columns(table: &TableDescription) -> Vec<Column> {
 }
 
 fn field(name: &str, array: Option<&ArrayRef>) -> Field {
-    let data_type = array.map_or(arrow::datatypes::DataType::Null, |array| array.data_type().clone());
+    let data_type = array.map_or(arrow::datatypes::DataType::Null, |array| {
+        array.data_type().clone()
+    });
     Field::new(name, data_type, true)
 }
 
 fn column(rows: &RecordBatch, name: &str) -> ArrayRef {
-    rows.column_by_name(name).cloned().unwrap_or_else(|| Arc::new(StringArray::new_null(rows.num_rows())))
+    rows.column_by_name(name)
+        .cloned()
+        .unwrap_or_else(|| Arc::new(StringArray::new_null(rows.num_rows())))
 }
 
 /// Ids become names and steps become times; time columns that no row uses are left out.
@@ -150,14 +157,18 @@ fn dictionary(connection: &mut AnyConnection, kind: Kind, ids: &ArrayRef) -> Res
         .collect();
     let names = names::by_id(connection, kind)?;
     let values = StringArray::from_iter_values(
-        used.iter().map(|id| names.get(id).map_or("", String::as_str)),
+        used.iter()
+            .map(|id| names.get(id).map_or("", String::as_str)),
     );
     Ok(Arc::new(DictionaryArray::try_new(keys, Arc::new(values))?))
 }
 
 fn times(rows: &RecordBatch) -> Vec<(&'static str, ArrayRef)> {
-    let (types, steps, categories) =
-        (column(rows, "point_type"), column(rows, "step"), column(rows, "category"));
+    let (types, steps, categories) = (
+        column(rows, "point_type"),
+        column(rows, "step"),
+        column(rows, "category"),
+    );
     let types = types.as_primitive::<Int16Type>();
     let steps = steps.as_primitive::<Int64Type>();
     let categories = categories.as_string::<i32>();

@@ -50,7 +50,10 @@ pub struct LockOptions<'a> {
 impl LockOptions<'_> {
     /// Waits up to `timeout`.
     pub fn timeout(timeout: Duration) -> Self {
-        Self { timeout: Some(timeout), interrupt: None }
+        Self {
+            timeout: Some(timeout),
+            interrupt: None,
+        }
     }
 }
 
@@ -175,20 +178,40 @@ impl RunLock {
             }
             match try_acquire(&run, &label, message) {
                 Ok((token, was_recovering)) => {
-                    let lock =
-                        Self { run, label, token, message: message.to_owned(), finished: false };
-                    if was_recovering {
-                        lock.finish_recovery()?;
+                    let mut lock = Self {
+                        run,
+                        label,
+                        token,
+                        message: message.to_owned(),
+                        finished: false,
+                    };
+                    if was_recovering && let Err(error) = lock.finish_recovery() {
+                        // Still recovering: the next one to ask tries again.
+                        lock.finished = true;
+                        return Err(error);
                     }
                     return Ok(lock);
                 }
-                Err(Error::RunIsLocked { run, run_id, holder, .. }) => {
+                Err(Error::RunIsLocked {
+                    run,
+                    run_id,
+                    holder,
+                    ..
+                }) => {
                     let waited = started.elapsed();
                     let left = options.timeout.unwrap_or_default().saturating_sub(waited);
                     if left.is_zero() {
-                        let waited_seconds =
-                            if options.timeout.is_some() { waited.as_secs_f64() } else { 0.0 };
-                        return Err(Error::RunIsLocked { run, run_id, holder, waited_seconds });
+                        let waited_seconds = if options.timeout.is_some() {
+                            waited.as_secs_f64()
+                        } else {
+                            0.0
+                        };
+                        return Err(Error::RunIsLocked {
+                            run,
+                            run_id,
+                            holder,
+                            waited_seconds,
+                        });
                     }
                     std::thread::sleep(left.min(SLICE));
                 }
@@ -303,7 +326,11 @@ impl RunLock {
     }
 
     fn subject(&self) -> Subject<'_> {
-        Subject::Run { id: self.run.id(), label: &self.label, token: self.token }
+        Subject::Run {
+            id: self.run.id(),
+            label: &self.label,
+            token: self.token,
+        }
     }
 
     /// Runs `work` in a short database transaction that has proved the token and holds the lock row.
@@ -327,7 +354,10 @@ impl RunLock {
     }
 
     fn lost(&self) -> Error {
-        Error::LockLost { run: self.label.clone(), token: self.token }
+        Error::LockLost {
+            run: self.label.clone(),
+            token: self.token,
+        }
     }
 
     /// Reverts and releases in one commit; marks the run when that fails.
@@ -380,16 +410,21 @@ impl RunLock {
                 .map_err(doing("marking the run"))
         });
         if let Err(error) = marked {
-            log::error!("run {}: marking it for recovery failed: {error}", self.label);
+            log::error!(
+                "run {}: marking it for recovery failed: {error}",
+                self.label
+            );
         }
     }
 
     /// Finishes the rollback that the last holder could not; then the lock is held as any other.
     fn finish_recovery(&self) -> Result<()> {
         let run = self.run.id();
-        self.run.core.write(self.subject(), "rollback left by an earlier holder", |write| {
-            self.undo(write)
-        })?;
+        self.run.core.write(
+            self.subject(),
+            "rollback left by an earlier holder",
+            |write| self.undo(write),
+        )?;
         self.under_lock(|connection| hold(connection, run))
     }
 }
@@ -399,7 +434,10 @@ fn hold(connection: &mut AnyConnection, run: RunId) -> Result<()> {
     // A statement of its own: it sees every transaction that was committed before the row was locked.
     let last = checkpoint::last_transaction(connection, run)?;
     diesel::update(run_locks::table.find(run.0))
-        .set((run_locks::state.eq(HELD), run_locks::lock_transaction.eq(last.0)))
+        .set((
+            run_locks::state.eq(HELD),
+            run_locks::lock_transaction.eq(last.0),
+        ))
         .execute(connection)
         .map_err(doing("taking the lock"))?;
     Ok(())
@@ -434,7 +472,9 @@ fn try_acquire(run: &Run, label: &str, message: &str) -> Result<(LockToken, bool
     core.store.transaction(|connection| {
         let now = chrono::Utc::now().naive_utc();
         let acquired: Option<(i64, String)> = diesel::update(
-            run_locks::table.filter(run_locks::run_id.eq(id.0)).filter(run_locks::state.ne(HELD)),
+            run_locks::table
+                .filter(run_locks::run_id.eq(id.0))
+                .filter(run_locks::state.ne(HELD)),
         )
         .set((
             run_locks::token.eq(run_locks::token + 1),

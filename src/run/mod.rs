@@ -16,9 +16,9 @@ use crate::ids::{RunId, TransactionId};
 use crate::platform::Core;
 
 pub use checkpoint::{Checkpoint, Target};
-pub use lock::{LockOptions, LockRow, RunLock};
 pub(crate) use checkpoint::{last_transaction, resolve};
 pub(crate) use lock::locks;
+pub use lock::{LockOptions, LockRow, RunLock};
 pub use runs::{RunFilter, Runs};
 pub use table::RunTable;
 pub(crate) use table::{RowOperation, check_values, row_list, write_rows};
@@ -41,7 +41,10 @@ pub struct RunInfo {
 impl RunInfo {
     /// "model / scenario, version 1": how errors name it.
     pub fn label(&self) -> String {
-        format!("{} / {}, version {}", self.model, self.scenario, self.version)
+        format!(
+            "{} / {}, version {}",
+            self.model, self.scenario, self.version
+        )
     }
 }
 
@@ -107,7 +110,9 @@ impl Run {
     /// # Errors
     /// Errors of the database.
     pub fn checkpoints(&self) -> Result<Vec<Checkpoint>> {
-        self.core.store.read(|connection| checkpoint::list(connection, self.id()))
+        self.core
+            .store
+            .read(|connection| checkpoint::list(connection, self.id()))
     }
 
     /// The checkpoint of that id or name. A name means its latest checkpoint.
@@ -117,10 +122,12 @@ impl Run {
     pub fn checkpoint(&self, target: impl Into<Target>) -> Result<Checkpoint> {
         let target = target.into();
         self.core.store.read(|connection| {
-            checkpoint::find(connection, &self.info, &target)?.ok_or_else(|| Error::CheckpointNotFound {
-                run: self.label(),
-                target: target.to_string(),
-                known: "a transaction is not a checkpoint".into(),
+            checkpoint::find(connection, &self.info, &target)?.ok_or_else(|| {
+                Error::CheckpointNotFound {
+                    run: self.label(),
+                    target: target.to_string(),
+                    known: "a transaction is not a checkpoint".into(),
+                }
             })
         })
     }
@@ -130,7 +137,11 @@ impl Run {
     /// # Errors
     /// Errors of the database.
     pub fn log(&self) -> Result<Vec<LogEntry>> {
-        self.core.log(&LogFilter { run: Some(self.id()), limit: i64::MAX, ..LogFilter::default() })
+        self.core.log(&LogFilter {
+            run: Some(self.id()),
+            limit: i64::MAX,
+            ..LogFilter::default()
+        })
     }
 
     /// The last transaction that wrote to it; [`TransactionId::BEFORE_FIRST`] before any did.
@@ -138,18 +149,16 @@ impl Run {
     /// # Errors
     /// Errors of the database.
     pub fn last_transaction(&self) -> Result<TransactionId> {
-        self.core.store.read(|connection| checkpoint::last_transaction(connection, self.id()))
+        self.core
+            .store
+            .read(|connection| checkpoint::last_transaction(connection, self.id()))
     }
 
     /// Counts per table of what changed from one state to another; `to = None` is the present one.
     ///
     /// # Errors
     /// [`Error::CheckpointNotFound`], [`Error::TransactionNotFound`].
-    pub fn diff_summary(
-        &self,
-        from: impl Into<Target>,
-        to: Option<Target>,
-    ) -> Result<DiffSummary> {
+    pub fn diff_summary(&self, from: impl Into<Target>, to: Option<Target>) -> Result<DiffSummary> {
         let from = from.into();
         self.core.store.read(|connection| {
             let from = checkpoint::resolve(connection, &self.info, &from)?;
@@ -186,7 +195,9 @@ impl Run {
     ) -> Result<ChangeCounts> {
         let target = target.into();
         // A target that is not there is an error before anybody is kept waiting for the lock.
-        self.core.store.read(|connection| checkpoint::resolve(connection, &self.info, &target))?;
+        self.core
+            .store
+            .read(|connection| checkpoint::resolve(connection, &self.info, &target))?;
         let message = format!("revert to {target}");
         let lock = self.lock_with(&message, options)?;
         let counts = lock.revert_to(target)?;

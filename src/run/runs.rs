@@ -37,18 +37,27 @@ pub struct RunFilter {
 type Row = (i64, String, String, i32, bool);
 
 fn info((id, model, scenario, version, is_default): Row) -> RunInfo {
-    RunInfo { id: RunId(id), model, scenario, version, is_default }
+    RunInfo {
+        id: RunId(id),
+        model,
+        scenario,
+        version,
+        is_default,
+    }
 }
 
 macro_rules! named_runs {
     () => {
-        runs::table.inner_join(models::table).inner_join(scenarios::table).select((
-            runs::id,
-            models::name,
-            scenarios::name,
-            runs::version,
-            runs::is_default,
-        ))
+        runs::table
+            .inner_join(models::table)
+            .inner_join(scenarios::table)
+            .select((
+                runs::id,
+                models::name,
+                scenarios::name,
+                runs::version,
+                runs::is_default,
+            ))
     };
 }
 
@@ -122,7 +131,10 @@ impl Runs {
         if let Some(run) = wanted {
             return Ok(run.clone());
         }
-        let versions: Vec<_> = found.iter().map(|run| run.info().version.to_string()).collect();
+        let versions: Vec<_> = found
+            .iter()
+            .map(|run| run.info().version.to_string())
+            .collect();
         let versions = versions.join(", ");
         match version {
             None if !found.is_empty() => Err(Error::NoDefaultVersion {
@@ -172,8 +184,18 @@ impl Runs {
         Ok(rows
             .into_iter()
             .map(info)
-            .filter(|run| filter.model.as_ref().is_none_or(|model| *model == run.model))
-            .filter(|run| filter.scenario.as_ref().is_none_or(|scenario| *scenario == run.scenario))
+            .filter(|run| {
+                filter
+                    .model
+                    .as_ref()
+                    .is_none_or(|model| *model == run.model)
+            })
+            .filter(|run| {
+                filter
+                    .scenario
+                    .as_ref()
+                    .is_none_or(|scenario| *scenario == run.scenario)
+            })
             .filter(|run| !filter.default_only || run.is_default)
             .map(|info| self.run(info))
             .collect())
@@ -196,7 +218,11 @@ impl Runs {
     }
 
     fn set_default(&self, run: RunId, is_default: bool) -> Result<()> {
-        let operation = if is_default { "runs.set_as_default" } else { "runs.unset_as_default" };
+        let operation = if is_default {
+            "runs.set_as_default"
+        } else {
+            "runs.unset_as_default"
+        };
         self.core.write(Subject::Platform, operation, |write| {
             let (model, scenario): (i64, i64) = runs::table
                 .find(run.0)
@@ -221,10 +247,14 @@ impl Runs {
                 .execute(write.connection)
                 .map_err(doing("changing the default version"))?;
             }
-            diesel::update(runs::table.find(run.0).filter(runs::is_default.ne(is_default)))
-                .set(runs::is_default.eq(is_default))
-                .execute(write.connection)
-                .map_err(doing("changing the default version"))?;
+            diesel::update(
+                runs::table
+                    .find(run.0)
+                    .filter(runs::is_default.ne(is_default)),
+            )
+            .set(runs::is_default.eq(is_default))
+            .execute(write.connection)
+            .map_err(doing("changing the default version"))?;
             Ok(())
         })?;
         Ok(())
@@ -240,7 +270,12 @@ impl Runs {
             write.core.check_tables(write.connection)?;
             let core = write.core;
             // Children first.
-            for table in core.tables.iter().rev().filter(|table| table.is_run_scoped()) {
+            for table in core
+                .tables
+                .iter()
+                .rev()
+                .filter(|table| table.is_run_scoped())
+            {
                 revert::delete_all(write, table, run.id())?.apply(write)?;
             }
             diesel::delete(runs::table.find(run.id().0))

@@ -59,11 +59,18 @@ impl<'a> RunTable<'a> {
                 problem: "not a run-scoped table of this platform: open it with Platform::options().table::<…>()".into(),
             }
         })?;
-        Ok(Self { run, lock: None, table })
+        Ok(Self {
+            run,
+            lock: None,
+            table,
+        })
     }
 
     pub(super) fn writer(lock: &'a RunLock, name: &str) -> Result<Self> {
-        Ok(Self { lock: Some(lock), ..Self::reader(lock.run(), name)? })
+        Ok(Self {
+            lock: Some(lock),
+            ..Self::reader(lock.run(), name)?
+        })
     }
 
     /// Inserts the rows that are new and updates those that differ; rows that stay as they are leave no trace.
@@ -83,7 +90,9 @@ impl<'a> RunTable<'a> {
     }
 
     fn write(&self, rows: &RecordBatch, operation: RowOperation) -> Result<ChangeCounts> {
-        let lock = self.lock.ok_or_else(|| Error::RunLockRequired { run: self.run.label() })?;
+        let lock = self.lock.ok_or_else(|| Error::RunLockRequired {
+            run: self.run.label(),
+        })?;
         let rows = self.with_run_id(rows, operation)?;
         let name = match operation {
             RowOperation::Add => format!("{}.add", self.table.name),
@@ -104,7 +113,10 @@ impl<'a> RunTable<'a> {
             .map(|field| format!("\"{}\"", field.name()))
             .collect();
         if !unknown.is_empty() {
-            return Err(Error::frame(format!("unknown columns {}", unknown.join(", "))));
+            return Err(Error::frame(format!(
+                "unknown columns {}",
+                unknown.join(", ")
+            )));
         }
         let mut arrays: Vec<ArrayRef> = Vec::new();
         let mut fields = Vec::new();
@@ -113,22 +125,31 @@ impl<'a> RunTable<'a> {
             let array: ArrayRef = if column.name == RUN_ID {
                 Arc::new(Int64Array::from(vec![self.run.id().0; rows.num_rows()]))
             } else if let Some(array) = rows.column_by_name(&column.name) {
-                let options = CastOptions { safe: false, ..CastOptions::default() };
-                arrow::compute::cast_with_options(array, &wanted, &options).map_err(|error| {
-                    Error::frame(format!("column \"{}\": {error}", column.name))
-                })?
+                let options = CastOptions {
+                    safe: false,
+                    ..CastOptions::default()
+                };
+                arrow::compute::cast_with_options(array, &wanted, &options)
+                    .map_err(|error| Error::frame(format!("column \"{}\": {error}", column.name)))?
             } else if operation == RowOperation::Remove && !self.table.key.contains(&column.name) {
                 new_null_array(&wanted, rows.num_rows())
             } else {
-                return Err(Error::frame(format!("the column \"{}\" is missing", column.name)));
+                return Err(Error::frame(format!(
+                    "the column \"{}\" is missing",
+                    column.name
+                )));
             };
             let needed = operation == RowOperation::Add || self.table.key.contains(&column.name);
-            check_values(&column.name, column.column_type, &array, needed && !column.nullable)?;
+            check_values(
+                &column.name,
+                column.column_type,
+                &array,
+                needed && !column.nullable,
+            )?;
             fields.push(arrow::datatypes::Field::new(&column.name, wanted, true));
             arrays.push(array);
         }
-        let batch =
-            RecordBatch::try_new(Arc::new(arrow::datatypes::Schema::new(fields)), arrays)?;
+        let batch = RecordBatch::try_new(Arc::new(arrow::datatypes::Schema::new(fields)), arrays)?;
         refuse_duplicate_keys(self.table, &batch)?;
         Ok(batch)
     }
@@ -146,12 +167,20 @@ impl<'a> RunTable<'a> {
     /// # Errors
     /// [`Error::CheckpointNotFound`], [`Error::TransactionNotFound`].
     pub fn tabulate_as_of(&self, target: impl Into<Target>) -> Result<RecordBatch> {
-        self.select(&as_of::relation(self.table, "$1", "$2"), Some(target.into()))
+        self.select(
+            &as_of::relation(self.table, "$1", "$2"),
+            Some(target.into()),
+        )
     }
 
     fn select(&self, relation: &str, target: Option<Target>) -> Result<RecordBatch> {
-        let columns: Vec<_> =
-            self.table.columns.iter().filter(|column| column.name != RUN_ID).cloned().collect();
+        let columns: Vec<_> = self
+            .table
+            .columns
+            .iter()
+            .filter(|column| column.name != RUN_ID)
+            .cloned()
+            .collect();
         let order = column_list("d", self.table.key_columns());
         let sql = format!(
             "SELECT {} FROM {relation} d WHERE d.run_id = $1 ORDER BY {order}",
@@ -178,7 +207,11 @@ pub(crate) fn row_list(rows: &[usize]) -> String {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    format!("{} {}{more}", if rows.len() == 1 { "row" } else { "rows" }, shown.join(", "))
+    format!(
+        "{} {}{more}",
+        if rows.len() == 1 { "row" } else { "rows" },
+        shown.join(", ")
+    )
 }
 
 /// Refuses missing values, NaN, infinity and text with NUL, naming the rows.
@@ -194,7 +227,10 @@ pub(crate) fn check_values(
         if rows.is_empty() {
             return Ok(());
         }
-        Err(Error::frame(format!("column \"{name}\" has {what} in {}", row_list(rows))))
+        Err(Error::frame(format!(
+            "column \"{name}\" has {what} in {}",
+            row_list(rows)
+        )))
     };
     if needed && array.null_count() > 0 {
         let rows: Vec<_> = (0..array.len()).filter(|row| array.is_null(*row)).collect();
@@ -221,10 +257,20 @@ pub(crate) fn check_values(
 
 fn refuse_duplicate_keys(table: &TableDescription, batch: &RecordBatch) -> Result<()> {
     use arrow::compute::{SortColumn, lexsort_to_indices, partition, take};
-    let keys: Vec<_> =
-        table.key.iter().filter_map(|key| batch.column_by_name(key)).cloned().collect();
+    let keys: Vec<_> = table
+        .key
+        .iter()
+        .filter_map(|key| batch.column_by_name(key))
+        .cloned()
+        .collect();
     let order = lexsort_to_indices(
-        &keys.iter().map(|values| SortColumn { values: Arc::clone(values), options: None }).collect::<Vec<_>>(),
+        &keys
+            .iter()
+            .map(|values| SortColumn {
+                values: Arc::clone(values),
+                options: None,
+            })
+            .collect::<Vec<_>>(),
         None,
     )?;
     let sorted: Vec<_> = keys
@@ -241,5 +287,8 @@ fn refuse_duplicate_keys(table: &TableDescription, batch: &RecordBatch) -> Resul
     if duplicates.is_empty() {
         return Ok(());
     }
-    Err(Error::frame(format!("the same key more than once, in {}", row_list(&duplicates))))
+    Err(Error::frame(format!(
+        "the same key more than once, in {}",
+        row_list(&duplicates)
+    )))
 }

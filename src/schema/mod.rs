@@ -53,7 +53,11 @@ pub struct Unique {
 impl Unique {
     /// The index that enforces it on a table.
     pub(crate) fn create_index(&self, table: &str) -> String {
-        let columns: Vec<_> = self.columns.iter().map(|column| format!("\"{column}\"")).collect();
+        let columns: Vec<_> = self
+            .columns
+            .iter()
+            .map(|column| format!("\"{column}\""))
+            .collect();
         let (suffix, when) = match &self.when {
             Some(column) => (format!("_when_{column}"), format!(" WHERE \"{column}\"")),
             None => (String::new(), String::new()),
@@ -124,12 +128,19 @@ impl TableDescription {
 
     /// The columns that are not part of the key.
     pub fn value_columns(&self) -> impl Iterator<Item = &Column> {
-        self.columns.iter().filter(|column| !self.key.contains(&column.name))
+        self.columns
+            .iter()
+            .filter(|column| !self.key.contains(&column.name))
     }
 
     /// The columns of the key, in the key's order.
     pub fn key_columns(&self) -> impl Iterator<Item = &Column> {
         self.key.iter().filter_map(|name| self.column(name))
+    }
+
+    /// The DDL of the table on an engine: the table, its version table, indexes and triggers.
+    pub fn create_table(&self, engine: crate::store::Engine) -> String {
+        engine.create_table(self)
     }
 
     /// The table whose `id` the column holds; `run_id` always holds that of a run.
@@ -143,7 +154,11 @@ impl TableDescription {
     /// The index that makes revert and diff cost what changed, not what is there.
     pub(crate) fn create_changes_index(&self) -> String {
         let version = self.version_name();
-        let run = if self.is_run_scoped() { "\"run_id\", " } else { "" };
+        let run = if self.is_run_scoped() {
+            "\"run_id\", "
+        } else {
+            ""
+        };
         format!("CREATE INDEX \"{version}_changes\" ON \"{version}\" ({run}\"{TRANSACTION_ID}\")")
     }
 
@@ -153,7 +168,10 @@ impl TableDescription {
     /// [`Error::InvalidDescription`] saying what is wrong.
     pub fn validate(&self) -> Result<()> {
         let refuse = |problem: String| {
-            Err(Error::InvalidDescription { table: self.name.clone(), problem })
+            Err(Error::InvalidDescription {
+                table: self.name.clone(),
+                problem,
+            })
         };
         for name in std::iter::once(&self.name).chain(self.columns.iter().map(|c| &c.name)) {
             if !is_identifier(name) {
@@ -169,13 +187,23 @@ impl TableDescription {
             if [TRANSACTION_ID, END_TRANSACTION_ID, OPERATION_TYPE].contains(&column.name.as_str())
                 && self.is_versioned()
             {
-                return refuse(format!("the column name {} is stratalog's own", column.name));
+                return refuse(format!(
+                    "the column name {} is stratalog's own",
+                    column.name
+                ));
             }
-            if self.columns[..position].iter().any(|c| c.name == column.name) {
+            if self.columns[..position]
+                .iter()
+                .any(|c| c.name == column.name)
+            {
                 return refuse(format!("the column {} is there twice", column.name));
             }
         }
-        for name in self.key.iter().chain(self.unique.iter().flat_map(|unique| &unique.columns)) {
+        for name in self
+            .key
+            .iter()
+            .chain(self.unique.iter().flat_map(|unique| &unique.columns))
+        {
             match self.column(name) {
                 None => return refuse(format!("the key names {name}, which is not a column")),
                 Some(column) if column.nullable && self.key.contains(name) => {

@@ -115,8 +115,7 @@ impl Staging {
                 sqlite::bulk::load(connection, &self.name, batch, progress)
             }
             AnyConnection::Postgres(connection) => {
-                let target =
-                    format!("{} ({})", self.name, column_list("", table.columns.iter()));
+                let target = format!("{} ({})", self.name, column_list("", table.columns.iter()));
                 postgres::copy::load(connection, &target, batch, progress)
             }
         }

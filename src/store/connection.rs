@@ -40,7 +40,10 @@ impl r2d2::ManageConnection for Manager {
             AnyConnection::Sqlite(_) => Ok(()),
             AnyConnection::Postgres(connection) => connection.ping(),
         };
-        alive.map_err(|source| Error::Database { doing: "checking a connection".into(), source })
+        alive.map_err(|source| Error::Database {
+            doing: "checking a connection".into(),
+            source,
+        })
     }
 
     /// A connection with a transaction still open, as a panic leaves it, is not used again.
@@ -65,11 +68,17 @@ pub(super) fn pool(location: &Location, size: u32) -> Result<r2d2::Pool<Manager>
         builder.max_size(size).min_idle(Some(0))
     };
     // The first connection is made here, so that a wrong URL is an error now and says why.
-    let manager = Manager { location: location.clone() };
+    let manager = Manager {
+        location: location.clone(),
+    };
     drop(r2d2::ManageConnection::connect(&manager)?);
-    builder.error_handler(Box::new(r2d2::LoggingErrorHandler)).build(manager).map_err(|source| {
-        Error::Connection { url: location.to_string(), source: Box::new(source) }
-    })
+    builder
+        .error_handler(Box::new(r2d2::LoggingErrorHandler))
+        .build(manager)
+        .map_err(|source| Error::Connection {
+            url: location.to_string(),
+            source: Box::new(source),
+        })
 }
 
 /// Begins a transaction that may write. On SQLite the write lock is taken here: a transaction that
@@ -94,7 +103,7 @@ pub(super) fn begin_snapshot(connection: &mut AnyConnection) -> QueryResult<()> 
         }
         AnyConnection::Postgres(connection) => AnsiTransactionManager::begin_transaction_sql(
             connection,
-            "BEGIN ISOLATION LEVEL REPEATABLE READ",
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         ),
     }
 }

@@ -16,14 +16,22 @@ pub(crate) fn doing(what: &str) -> impl FnOnce(DieselError) -> Error {
     move |source| match refusal(&source) {
         Some((_, text)) => Error::ChangeLogRefused(text),
         None if is_busy(&source) => Error::Busy("the database".into()),
-        None => Error::Database { doing: what, source },
+        None => Error::Database {
+            doing: what,
+            source,
+        },
     }
 }
 
 /// The code and text of a refusal by one of our triggers.
 fn refusal(error: &DieselError) -> Option<(String, String)> {
-    let DieselError::DatabaseError(_, information) = error else { return None };
-    let (code, text) = information.message().strip_prefix(PREFIX)?.split_once(": ")?;
+    let DieselError::DatabaseError(_, information) = error else {
+        return None;
+    };
+    let (code, text) = information
+        .message()
+        .strip_prefix(PREFIX)?
+        .split_once(": ")?;
     Some((code.to_owned(), text.to_owned()))
 }
 
@@ -41,7 +49,10 @@ fn message_of(error: &DieselError) -> &str {
 
 /// SQLite waited for its busy timeout in vain.
 fn is_busy(error: &DieselError) -> bool {
-    matches!(message_of(error), "database is locked" | "database table is locked")
+    matches!(
+        message_of(error),
+        "database is locked" | "database table is locked"
+    )
 }
 
 /// A unique name or number was taken, perhaps a moment ago.
@@ -57,7 +68,9 @@ pub(crate) fn is_unique_violation(error: &Error) -> bool {
 
 /// A collision with another transaction that goes away when the whole is repeated.
 pub(super) fn is_transient(error: &Error) -> bool {
-    let Error::Database { source, .. } = error else { return false };
+    let Error::Database { source, .. } = error else {
+        return false;
+    };
     match source {
         DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => true,
         // Diesel has no kind for a deadlock (40P01).

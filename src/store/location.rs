@@ -7,8 +7,16 @@ use crate::error::{Error, Result};
 use crate::store::Engine;
 
 /// File systems on which SQLite's write-ahead log does not work: its index is shared memory.
-const NETWORK_FILE_SYSTEMS: [&str; 8] =
-    ["nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "fuse.sshfs"];
+const NETWORK_FILE_SYSTEMS: [&str; 8] = [
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "9p",
+    "afs",
+    "fuse.sshfs",
+];
 
 /// A parsed database URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +34,10 @@ impl Location {
     /// `sqlite:////var/scenarios.db` (absolute), `sqlite://:memory:`, `:memory:`, `postgresql://…`.
     pub(crate) fn parse(url: &str) -> Result<Self> {
         let refuse = |problem: &str| {
-            Err(Error::InvalidUrl { url: without_password(url), problem: problem.into() })
+            Err(Error::InvalidUrl {
+                url: without_password(url),
+                problem: problem.into(),
+            })
         };
         if url.contains('\0') {
             return refuse("there is a NUL in it");
@@ -68,25 +79,26 @@ impl Location {
         matches!(self, Self::Memory)
     }
 
-    /// Whether nothing is there yet and opening makes it.
-    pub(crate) fn is_new(&self) -> bool {
-        match self {
-            Self::Memory => true,
-            Self::File(path) => path.metadata().map_or(true, |file| file.len() == 0),
-            Self::Server(_) => false,
-        }
-    }
-
     /// Refuses folders that are not there and network file systems.
     pub(crate) fn check(&self) -> Result<()> {
-        let Self::File(path) = self else { return Ok(()) };
-        let refuse = |problem: String| Err(Error::InvalidUrl { url: self.to_string(), problem });
+        let Self::File(path) = self else {
+            return Ok(());
+        };
+        let refuse = |problem: String| {
+            Err(Error::InvalidUrl {
+                url: self.to_string(),
+                problem,
+            })
+        };
         let folder = match path.parent() {
             Some(folder) if folder != Path::new("") => folder,
             _ => Path::new("."),
         };
         if !folder.is_dir() {
-            return refuse(format!("the folder {} does not exist: make it first", folder.display()));
+            return refuse(format!(
+                "the folder {} does not exist: make it first",
+                folder.display()
+            ));
         }
         if path.is_dir() {
             return refuse("this is a folder: name a file in it".into());
@@ -113,7 +125,9 @@ fn network_file_system<'a>(folder: &Path, mounts: &'a str) -> Option<&'a str> {
             let (_, point, kind) = (fields.next()?, fields.next()?, fields.next()?);
             // Blanks in a mount point are written as \040.
             let point = PathBuf::from(point.replace("\\040", " "));
-            folder.starts_with(&point).then(|| (point.as_os_str().len(), kind))
+            folder
+                .starts_with(&point)
+                .then(|| (point.as_os_str().len(), kind))
         })
         // Of two mounts on one point the later hides the earlier: max_by_key keeps the last.
         .max_by_key(|(length, _)| *length)
@@ -133,7 +147,9 @@ impl fmt::Display for Location {
 
 /// `postgresql://user:***@host/database`, for messages.
 fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
     let (authority, path) = match rest.find(['/', '?']) {
         Some(end) => rest.split_at(end),
         None => (rest, ""),
@@ -143,7 +159,13 @@ fn without_password(url: &str) -> String {
         Some((path, parameters)) => {
             let shown: Vec<_> = parameters
                 .split('&')
-                .map(|p| if p.starts_with("password=") { "password=***" } else { p })
+                .map(|p| {
+                    if p.starts_with("password=") {
+                        "password=***"
+                    } else {
+                        p
+                    }
+                })
                 .collect();
             format!("{path}?{}", shown.join("&"))
         }
@@ -186,9 +208,18 @@ mod tests {
     #[test]
     fn passwords_are_not_shown() {
         for (url, shown) in [
-            ("postgresql://me:secret@host/db", "postgresql://me:***@host/db"),
-            ("postgresql://me:se@cret@host/db", "postgresql://me:***@host/db"),
-            ("postgresql://host/db?user=me&password=x", "postgresql://host/db?user=me&password=***"),
+            (
+                "postgresql://me:secret@host/db",
+                "postgresql://me:***@host/db",
+            ),
+            (
+                "postgresql://me:se@cret@host/db",
+                "postgresql://me:***@host/db",
+            ),
+            (
+                "postgresql://host/db?user=me&password=x",
+                "postgresql://host/db?user=me&password=***",
+            ),
             ("postgresql://me@host/db", "postgresql://me@host/db"),
         ] {
             assert_eq!(without_password(url), shown);
@@ -198,9 +229,18 @@ mod tests {
     #[test]
     fn network_file_systems_are_found_by_the_longest_mount() {
         let mounts = "/dev/sda / ext4 rw 0 0\nserver:/home /home nfs4 rw 0 0\n/dev/sdb /home/me/disk ext4 rw 0 0\n//nas/a\\040b /mnt/a\\040b cifs rw 0 0\n";
-        assert_eq!(network_file_system(Path::new("/home/me"), mounts), Some("nfs4"));
-        assert_eq!(network_file_system(Path::new("/home/me/disk/x"), mounts), None);
-        assert_eq!(network_file_system(Path::new("/mnt/a b/c"), mounts), Some("cifs"));
+        assert_eq!(
+            network_file_system(Path::new("/home/me"), mounts),
+            Some("nfs4")
+        );
+        assert_eq!(
+            network_file_system(Path::new("/home/me/disk/x"), mounts),
+            None
+        );
+        assert_eq!(
+            network_file_system(Path::new("/mnt/a b/c"), mounts),
+            Some("cifs")
+        );
         assert_eq!(network_file_system(Path::new("/var"), mounts), None);
     }
 }

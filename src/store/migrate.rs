@@ -60,12 +60,31 @@ fn applied(connection: &mut AnyConnection) -> QueryResult<Vec<String>> {
         "SELECT CAST(version AS TEXT) AS version FROM __diesel_schema_migrations ORDER BY version",
     )
     .load(connection)?;
-    Ok(revisions.into_iter().map(|revision| revision.version).collect())
+    Ok(revisions
+        .into_iter()
+        .map(|revision| revision.version)
+        .collect())
+}
+
+/// Whether it is a SQLite database without any table: a new file, which opening migrates. Asked of the
+/// database, because a file that another process is just making is not empty any more.
+pub(crate) fn is_new(store: &Store) -> Result<bool> {
+    let mut connection = store.connection()?;
+    let AnyConnection::Sqlite(connection) = &mut *connection else {
+        return Ok(false);
+    };
+    let exists: Exists = diesel::sql_query("SELECT EXISTS (SELECT 1 FROM sqlite_schema) AS found")
+        .get_result(connection)
+        .map_err(crate::store::doing("looking whether the database is new"))?;
+    Ok(!exists.found)
 }
 
 /// Checks that the database is at this program's revision.
 pub(crate) fn check(store: &Store) -> Result<()> {
-    let failed = |source: BoxError| Error::Migration { url: store.location().to_string(), source };
+    let failed = |source: BoxError| Error::Migration {
+        url: store.location().to_string(),
+        source,
+    };
     let expected = known_revisions().map_err(failed)?;
     let found = store.read(|connection| {
         applied(connection).map_err(crate::store::doing("reading the schema's revision"))
@@ -74,12 +93,23 @@ pub(crate) fn check(store: &Store) -> Result<()> {
         return Ok(());
     }
     let shown = |revisions: &[String]| revisions.last().map_or("none", String::as_str).to_owned();
-    let (url, found_text, expected_text) =
-        (store.location().to_string(), shown(&found), shown(&expected));
+    let (url, found_text, expected_text) = (
+        store.location().to_string(),
+        shown(&found),
+        shown(&expected),
+    );
     if found.iter().any(|revision| !expected.contains(revision)) {
-        Err(Error::SchemaTooNew { url, found: found_text, expected: expected_text })
+        Err(Error::SchemaTooNew {
+            url,
+            found: found_text,
+            expected: expected_text,
+        })
     } else {
-        Err(Error::SchemaOutdated { url, found: found_text, expected: expected_text })
+        Err(Error::SchemaOutdated {
+            url,
+            found: found_text,
+            expected: expected_text,
+        })
     }
 }
 
@@ -88,12 +118,15 @@ pub(crate) fn check(store: &Store) -> Result<()> {
 /// All of it is one database transaction, and a second process that migrates at the same time waits
 /// for the first and then finds nothing to do.
 pub(crate) fn migrate(store: &Store) -> Result<Vec<String>> {
-    let failed = |source: BoxError| Error::Migration { url: store.location().to_string(), source };
+    let failed = |source: BoxError| Error::Migration {
+        url: store.location().to_string(),
+        source,
+    };
     let mut connection = store.connection()?;
     let applied = match &mut *connection {
-        AnyConnection::Sqlite(connection) => connection.immediate_transaction(|connection| {
-            run_pending(connection, SQLITE)
-        }),
+        AnyConnection::Sqlite(connection) => {
+            connection.immediate_transaction(|connection| run_pending(connection, SQLITE))
+        }
         AnyConnection::Postgres(connection) => connection.transaction(|connection| {
             connection.batch_execute(POSTGRES_ENTER_DDL)?;
             run_pending(connection, POSTGRES)
@@ -134,7 +167,9 @@ where
     C: MigrationHarness<DB>,
     EmbeddedMigrations: MigrationSource<DB>,
 {
-    let versions = connection.run_pending_migrations(source).map_err(MigrateError)?;
+    let versions = connection
+        .run_pending_migrations(source)
+        .map_err(MigrateError)?;
     Ok(versions.iter().map(MigrationVersion::to_string).collect())
 }
 

@@ -64,10 +64,18 @@ impl Engine {
         let terms: Vec<_> = columns
             .map(|column| {
                 let name = quote(&column.name);
-                self.differs(column.column_type, &format!("{a}.{name}"), &format!("{b}.{name}"))
+                self.differs(
+                    column.column_type,
+                    &format!("{a}.{name}"),
+                    &format!("{b}.{name}"),
+                )
             })
             .collect();
-        if terms.is_empty() { "1 = 0".to_owned() } else { format!("({})", terms.join(" OR ")) }
+        if terms.is_empty() {
+            "1 = 0".to_owned()
+        } else {
+            format!("({})", terms.join(" OR "))
+        }
     }
 
     /// SQL that is true when an integer expression is one of a list bound as text with [`list_of`](Self::list_of).
@@ -118,8 +126,15 @@ pub(crate) fn quote(identifier: &str) -> String {
 
 /// `a."x", a."y"` for the columns of a description.
 pub(crate) fn column_list<'a>(alias: &str, columns: impl Iterator<Item = &'a Column>) -> String {
-    let prefix = if alias.is_empty() { String::new() } else { format!("{alias}.") };
-    columns.map(|c| format!("{prefix}{}", quote(&c.name))).collect::<Vec<_>>().join(", ")
+    let prefix = if alias.is_empty() {
+        String::new()
+    } else {
+        format!("{alias}.")
+    };
+    columns
+        .map(|c| format!("{prefix}{}", quote(&c.name)))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// `a."k1" = b."k1" AND …` for the key of a table.
@@ -209,10 +224,7 @@ impl Store {
     }
 
     /// Runs `work` on a consistent snapshot of the database that sees no later commits.
-    pub(crate) fn read<T>(
-        &self,
-        work: impl FnOnce(&mut AnyConnection) -> Result<T>,
-    ) -> Result<T> {
+    pub(crate) fn read<T>(&self, work: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
         let mut connection = self.connection()?;
         connection::begin_snapshot(&mut connection).map_err(doing("beginning to read"))?;
         let result = work(&mut connection);
@@ -227,6 +239,31 @@ pub(crate) enum Outcome<T> {
     Commit(T),
     /// Nothing changed: leave no trace.
     Nothing(T),
+}
+
+/// Generated SQL with parameters `$1`, `$2` …, for either engine.
+///
+/// SQLite takes `$1` for a name and numbers parameters by where they first appear: they must appear in order.
+pub(crate) fn sql(text: impl Into<String>) -> diesel::query_builder::SqlQuery {
+    let text = text.into();
+    debug_assert!(
+        parameters_are_in_order(&text),
+        "parameters out of order: {text}"
+    );
+    diesel::sql_query(text)
+}
+
+fn parameters_are_in_order(text: &str) -> bool {
+    let mut seen = 0;
+    text.split('$').skip(1).all(|rest| {
+        let digits = rest
+            .split(|c: char| !c.is_ascii_digit())
+            .next()
+            .unwrap_or_default();
+        let number = digits.parse().unwrap_or(0);
+        seen = seen.max(if number == seen + 1 { number } else { seen });
+        number <= seen
+    })
 }
 
 /// Runs SQL text without parameters.

@@ -12,13 +12,11 @@ use chrono::NaiveDateTime;
 use diesel::deserialize::{self, QueryableByName};
 use diesel::prelude::*;
 use diesel::row::NamedRow;
-use diesel::sql_types::{
-    BigInt, Bool, Double, Integer, Nullable, SmallInt, Text, Timestamp,
-};
+use diesel::sql_types::{BigInt, Bool, Double, Integer, Nullable, SmallInt, Text, Timestamp};
 
 use crate::error::Result;
 use crate::schema::{Column, ColumnType};
-use crate::store::{AnyConnection, doing};
+use crate::store::{AnyConnection, doing, sql};
 
 type AnyBackend = <AnyConnection as Connection>::Backend;
 
@@ -71,12 +69,24 @@ impl Builder {
         name: &str,
     ) -> deserialize::Result<()> {
         match self {
-            Self::BigInt(b) => b.append_option(NamedRow::get::<Nullable<BigInt>, Option<i64>>(row, name)?),
-            Self::Integer(b) => b.append_option(NamedRow::get::<Nullable<Integer>, Option<i32>>(row, name)?),
-            Self::SmallInt(b) => b.append_option(NamedRow::get::<Nullable<SmallInt>, Option<i16>>(row, name)?),
-            Self::Double(b) => b.append_option(NamedRow::get::<Nullable<Double>, Option<f64>>(row, name)?),
-            Self::Text(b) => b.append_option(NamedRow::get::<Nullable<Text>, Option<String>>(row, name)?),
-            Self::Bool(b) => b.append_option(NamedRow::get::<Nullable<Bool>, Option<bool>>(row, name)?),
+            Self::BigInt(b) => {
+                b.append_option(NamedRow::get::<Nullable<BigInt>, Option<i64>>(row, name)?)
+            }
+            Self::Integer(b) => {
+                b.append_option(NamedRow::get::<Nullable<Integer>, Option<i32>>(row, name)?)
+            }
+            Self::SmallInt(b) => {
+                b.append_option(NamedRow::get::<Nullable<SmallInt>, Option<i16>>(row, name)?)
+            }
+            Self::Double(b) => {
+                b.append_option(NamedRow::get::<Nullable<Double>, Option<f64>>(row, name)?)
+            }
+            Self::Text(b) => {
+                b.append_option(NamedRow::get::<Nullable<Text>, Option<String>>(row, name)?)
+            }
+            Self::Bool(b) => {
+                b.append_option(NamedRow::get::<Nullable<Bool>, Option<bool>>(row, name)?)
+            }
             Self::Timestamp(b) => b.append_option(
                 NamedRow::get::<Nullable<Timestamp>, Option<NaiveDateTime>>(row, name)?
                     .map(|time| time.and_utc().timestamp_micros()),
@@ -110,7 +120,9 @@ struct Appended;
 impl QueryableByName<AnyBackend> for Appended {
     fn build<'a>(row: &impl NamedRow<'a, AnyBackend>) -> deserialize::Result<Self> {
         BUILDERS.with_borrow_mut(|builders| {
-            builders.iter_mut().try_for_each(|(name, builder)| builder.append(row, name))
+            builders
+                .iter_mut()
+                .try_for_each(|(name, builder)| builder.append(row, name))
         })?;
         Ok(Self)
     }
@@ -119,14 +131,17 @@ impl QueryableByName<AnyBackend> for Appended {
 /// Runs a query that yields the columns by name.
 pub(crate) fn select(
     connection: &mut AnyConnection,
-    sql: &str,
+    text: &str,
     binds: &[Bind],
     columns: &[Column],
 ) -> Result<RecordBatch> {
     BUILDERS.set(
-        columns.iter().map(|c| (c.name.clone(), Builder::new(c.column_type))).collect(),
+        columns
+            .iter()
+            .map(|c| (c.name.clone(), Builder::new(c.column_type)))
+            .collect(),
     );
-    let mut query = diesel::sql_query(sql).into_boxed();
+    let mut query = sql(text).into_boxed();
     for bind in binds {
         query = match bind {
             Bind::BigInt(value) => query.bind::<BigInt, _>(*value),
@@ -136,7 +151,10 @@ pub(crate) fn select(
     let rows: QueryResult<Vec<Appended>> = query.load(connection);
     let mut builders = BUILDERS.take();
     rows.map_err(doing("reading rows"))?;
-    let arrays = builders.iter_mut().map(|(_, builder)| builder.finish()).collect();
+    let arrays = builders
+        .iter_mut()
+        .map(|(_, builder)| builder.finish())
+        .collect();
     let schema = Schema::new(
         columns
             .iter()

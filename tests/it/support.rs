@@ -47,8 +47,18 @@ impl Database {
 
     pub fn sqlite() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let url = folder.path().join("test.db").to_str().expect("UTF-8").to_owned();
-        Self { engine: Engine::Sqlite, url, _folder: Some(folder), schema: None }
+        let url = folder
+            .path()
+            .join("test.db")
+            .to_str()
+            .expect("UTF-8")
+            .to_owned();
+        Self {
+            engine: Engine::Sqlite,
+            url,
+            _folder: Some(folder),
+            schema: None,
+        }
     }
 
     /// A schema of its own on the test server, migrated. A missing server is a failure, never skipped.
@@ -79,7 +89,10 @@ impl Database {
     }
 
     pub fn open_with(&self, options: PlatformOptions) -> Platform {
-        options.pool_size(4).open(&self.url).expect("opening the platform")
+        options
+            .pool_size(4)
+            .open(&self.url)
+            .expect("opening the platform")
     }
 
     /// A plain connection, as anybody with an SQL shell has it.
@@ -101,7 +114,8 @@ impl Drop for Database {
             && let Ok(mut connection) = PgConnection::establish(server)
         {
             let _ = diesel::sql_query("SET client_min_messages = warning").execute(&mut connection);
-            let _ = diesel::sql_query(format!("DROP SCHEMA {schema} CASCADE")).execute(&mut connection);
+            let _ =
+                diesel::sql_query(format!("DROP SCHEMA {schema} CASCADE")).execute(&mut connection);
         }
     }
 }
@@ -169,5 +183,101 @@ impl Plain {
             Ok(()) => panic!("not refused: {sql}"),
             Err(error) => error.to_string(),
         }
+    }
+}
+
+/// A platform with a run that has one point: region "World", variable "Energy", unit "EJ/yr", 2020, 1.0.
+pub struct WithRun {
+    pub platform: Platform,
+    pub run: stratalog::Run,
+}
+
+/// Yearly points of the region, variable and unit of [`WithRun`].
+pub fn points(points: &[(i64, f64)]) -> stratalog::Frame {
+    stratalog::Frame::yearly(
+        points
+            .iter()
+            .map(|(year, value)| ("World", "Energy", "EJ/yr", *year, *value)),
+    )
+}
+
+impl WithRun {
+    pub fn new(database: &Database) -> Self {
+        let platform = database.open();
+        platform.regions().create("World").expect("a region");
+        platform.units().create("EJ/yr").expect("a unit");
+        let run = platform.runs().create("model", "scenario").expect("a run");
+        let lock = run.lock("first point").expect("the lock");
+        lock.iamc().add(&points(&[(2020, 1.0)])).expect("a point");
+        lock.commit().expect("a checkpoint");
+        Self { platform, run }
+    }
+
+    /// (year, value) of all points.
+    pub fn now(&self) -> Vec<(i64, f64)> {
+        years_and_values(
+            &self
+                .run
+                .iamc()
+                .tabulate(&stratalog::Filter::all())
+                .expect("points"),
+        )
+    }
+
+    pub fn verify(&self) {
+        verify(&self.platform);
+    }
+}
+
+pub fn verify(platform: &Platform) {
+    let report = platform.verify().expect("verifying");
+    assert!(report.is_ok(), "{report:#?}");
+}
+
+/// (year, value) of tabulated yearly points.
+pub fn years_and_values(batch: &stratalog::arrow::array::RecordBatch) -> Vec<(i64, f64)> {
+    use stratalog::arrow::array::AsArray;
+    use stratalog::arrow::datatypes::{Float64Type, Int64Type};
+    let years = batch
+        .column_by_name("year")
+        .expect("years")
+        .as_primitive::<Int64Type>();
+    let values = batch
+        .column_by_name("value")
+        .expect("values")
+        .as_primitive::<Float64Type>();
+    years
+        .values()
+        .iter()
+        .copied()
+        .zip(values.values().iter().copied())
+        .collect()
+}
+
+impl Plain {
+    /// Begins a stratalog transaction of a run by hand, as the documented protocol has it.
+    pub fn begin(&mut self, run: i64, token: i64) -> QueryResult<()> {
+        if let Self::Sqlite(_) = self {
+            self.run("PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON; PRAGMA busy_timeout = 20000")?;
+            self.run("BEGIN IMMEDIATE")?;
+        } else {
+            self.run("BEGIN")?;
+        }
+        self.run(&format!(
+            "INSERT INTO transactions (run_id, lock_token, actor, operation, client_uuid)
+             VALUES ({run}, {token}, 'shell', 'by hand', '{}')",
+            uuid()
+        ))
+    }
+
+    pub fn commit(&mut self) -> QueryResult<()> {
+        if let Self::Sqlite(_) = self {
+            self.run("DELETE FROM transaction_context")?;
+        }
+        self.run("COMMIT")
+    }
+
+    pub fn roll_back(&mut self) {
+        let _ = self.run("ROLLBACK");
     }
 }

@@ -54,32 +54,38 @@ pub(crate) fn load(
     batch: &RecordBatch,
     progress: &mut dyn FnMut(usize),
 ) -> QueryResult<()> {
-    let columns: Vec<_> =
-        batch.columns().iter().map(ColumnValues::new).collect::<QueryResult<_>>()?;
+    let columns: Vec<_> = batch
+        .columns()
+        .iter()
+        .map(ColumnValues::new)
+        .collect::<QueryResult<_>>()?;
     TARGET.set(target.to_owned());
     let progress = RefCell::new(progress);
     let rows = batch.num_rows();
     diesel::copy_from(any_staging::table)
-        .from_raw_data(RunTimeTarget, |out: &mut dyn Write| -> Result<(), CopyError> {
-            let mut buffer = Vec::with_capacity(1 << 16);
-            buffer.extend_from_slice(b"PGCOPY\n\xff\r\n\0");
-            buffer.extend_from_slice(&[0; 8]);
-            let mut reported = 0;
-            for row in 0..rows {
-                write_row(&mut buffer, &columns, row);
-                if buffer.len() >= 1 << 16 {
-                    out.write_all(&buffer)?;
-                    buffer.clear();
+        .from_raw_data(
+            RunTimeTarget,
+            |out: &mut dyn Write| -> Result<(), CopyError> {
+                let mut buffer = Vec::with_capacity(1 << 16);
+                buffer.extend_from_slice(b"PGCOPY\n\xff\r\n\0");
+                buffer.extend_from_slice(&[0; 8]);
+                let mut reported = 0;
+                for row in 0..rows {
+                    write_row(&mut buffer, &columns, row);
+                    if buffer.len() >= 1 << 16 {
+                        out.write_all(&buffer)?;
+                        buffer.clear();
+                    }
+                    if row + 1 - reported == REPORT_EVERY || row + 1 == rows {
+                        (progress.borrow_mut())(row + 1 - reported);
+                        reported = row + 1;
+                    }
                 }
-                if row + 1 - reported == REPORT_EVERY || row + 1 == rows {
-                    (progress.borrow_mut())(row + 1 - reported);
-                    reported = row + 1;
-                }
-            }
-            buffer.extend_from_slice(&(-1i16).to_be_bytes());
-            out.write_all(&buffer)?;
-            Ok(())
-        })
+                buffer.extend_from_slice(&(-1i16).to_be_bytes());
+                out.write_all(&buffer)?;
+                Ok(())
+            },
+        )
         .with_format(CopyFormat::Binary)
         .execute(connection)
         .map(|_| ())

@@ -26,10 +26,15 @@ pub(crate) fn initial_schema() -> String {
     }
     ddl += BOOKKEEPING;
     for table in tables::bookkeeping() {
-        ddl += &always(&table.name, &format!("{}_no_truncate", table.name), &format!(
-            "BEFORE TRUNCATE ON {} FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('append_only', '{}: never truncated')",
-            quote(&table.name), table.name
-        ));
+        ddl += &always(
+            &table.name,
+            &format!("{}_no_truncate", table.name),
+            &format!(
+                "BEFORE TRUNCATE ON {} FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('append_only', '{}: never truncated')",
+                quote(&table.name),
+                table.name
+            ),
+        );
     }
     for table in tables::versioned() {
         ddl += &create_table(&table);
@@ -134,7 +139,11 @@ fn column_definition(column: &Column) -> String {
     } else {
         ""
     };
-    format!("  {} {}{null}{default}", quote(&column.name), sql::type_name(column.column_type))
+    format!(
+        "  {} {}{null}{default}",
+        quote(&column.name),
+        sql::type_name(column.column_type)
+    )
 }
 
 fn create_live_table(table: &TableDescription) -> String {
@@ -152,8 +161,15 @@ fn create_live_table(table: &TableDescription) -> String {
         }
         parts.push(definition);
     }
-    parts.push(format!("  PRIMARY KEY ({})", column_list("", table.key_columns())));
-    let mut ddl = format!("\nCREATE TABLE {} (\n{}\n);\n", quote(&table.name), parts.join(",\n"));
+    parts.push(format!(
+        "  PRIMARY KEY ({})",
+        column_list("", table.key_columns())
+    ));
+    let mut ddl = format!(
+        "\nCREATE TABLE {} (\n{}\n);\n",
+        quote(&table.name),
+        parts.join(",\n")
+    );
     for unique in &table.unique {
         let _ = writeln!(ddl, "{};", unique.create_index(&table.name));
     }
@@ -166,7 +182,11 @@ fn create_version_table(table: &TableDescription) -> String {
         .iter()
         .map(|c| {
             let null = if c.nullable { "" } else { " NOT NULL" };
-            format!("  {} {}{null}", quote(&c.name), sql::type_name(c.column_type))
+            format!(
+                "  {} {}{null}",
+                quote(&c.name),
+                sql::type_name(c.column_type)
+            )
         })
         .collect();
     parts.push(format!("  \"{TRANSACTION_ID}\" bigint NOT NULL"));
@@ -215,7 +235,10 @@ fn guard_triggers(table: &TableDescription) -> String {
             column_list("", table.key_columns()),
             quote(name),
             changed.join(" OR "),
-            refuse("key_update", &format!("{name}: a key is not changed: delete the row and insert another"))
+            refuse(
+                "key_update",
+                &format!("{name}: a key is not changed: delete the row and insert another")
+            )
         ),
     );
     ddl += &always(
@@ -224,7 +247,10 @@ fn guard_triggers(table: &TableDescription) -> String {
         &format!(
             "BEFORE TRUNCATE ON {} FOR EACH STATEMENT {}",
             quote(name),
-            refuse("truncate", &format!("{name}: TRUNCATE would not be logged: use DELETE"))
+            refuse(
+                "truncate",
+                &format!("{name}: TRUNCATE would not be logged: use DELETE")
+            )
         ),
     );
     ddl += &always(
@@ -233,7 +259,10 @@ fn guard_triggers(table: &TableDescription) -> String {
         &format!(
             "BEFORE INSERT OR UPDATE OR DELETE ON {} FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) {}",
             quote(&version),
-            refuse("append_only", &format!("{version}: history is written by stratalog only and never changed"))
+            refuse(
+                "append_only",
+                &format!("{version}: history is written by stratalog only and never changed")
+            )
         ),
     );
     ddl += &always(
@@ -242,7 +271,10 @@ fn guard_triggers(table: &TableDescription) -> String {
         &format!(
             "BEFORE TRUNCATE ON {} FOR EACH STATEMENT {}",
             quote(&version),
-            refuse("append_only", &format!("{version}: history is never deleted"))
+            refuse(
+                "append_only",
+                &format!("{version}: history is never deleted")
+            )
         ),
     );
     ddl
@@ -309,7 +341,11 @@ fn record_function(table: &TableDescription, event: Event, function: &str) -> St
         }
     };
     let other_run = if table.is_run_scoped() {
-        let rows = if event == Event::Delete { "old_rows" } else { "new_rows" };
+        let rows = if event == Event::Delete {
+            "old_rows"
+        } else {
+            "new_rows"
+        };
         format!(
             "  IF EXISTS (SELECT 1 FROM {rows} n WHERE n.\"{RUN_ID}\" IS DISTINCT FROM tx.\"run_id\") THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: {name}: a run is written to in a stratalog transaction that holds its lock';

@@ -67,13 +67,23 @@ pub(crate) fn load(
     batch: &RecordBatch,
     progress: &mut dyn FnMut(usize),
 ) -> QueryResult<()> {
-    let columns: Vec<_> =
-        batch.columns().iter().map(ColumnValues::new).collect::<QueryResult<_>>()?;
+    let columns: Vec<_> = batch
+        .columns()
+        .iter()
+        .map(ColumnValues::new)
+        .collect::<QueryResult<_>>()?;
     let chunk = (PARAMETERS / columns.len().max(1)).max(1);
     let mut first = 0;
     while first < batch.num_rows() {
         let rows = chunk.min(batch.num_rows() - first);
-        InsertRows { into, columns: &columns, first, rows, full: rows == chunk }.execute(connection)?;
+        InsertRows {
+            into,
+            columns: &columns,
+            first,
+            rows,
+            full: rows == chunk,
+        }
+        .execute(connection)?;
         first += rows;
         progress(rows);
     }

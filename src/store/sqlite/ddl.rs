@@ -145,14 +145,21 @@ fn create_live_table(table: &TableDescription) -> String {
         parts.push(definition);
     }
     if !table.has_generated_id() {
-        parts.push(format!("  PRIMARY KEY ({})", column_list("", table.key_columns())));
+        parts.push(format!(
+            "  PRIMARY KEY ({})",
+            column_list("", table.key_columns())
+        ));
     }
     let mut ddl = format!(
         "\nCREATE TABLE {} (\n{}\n) STRICT{};\n",
         quote(&table.name),
         parts.join(",\n"),
         // The natural key is the table: half the pages and twice the speed of a key beside a rowid.
-        if table.has_generated_id() { "" } else { ", WITHOUT ROWID" }
+        if table.has_generated_id() {
+            ""
+        } else {
+            ", WITHOUT ROWID"
+        }
     );
     for unique in &table.unique {
         let _ = writeln!(ddl, "{};", unique.create_index(&table.name));
@@ -167,7 +174,11 @@ fn create_version_table(table: &TableDescription) -> String {
         .iter()
         .map(|column| {
             let null = if column.nullable { "" } else { " NOT NULL" };
-            format!("  {} {}{null}", quote(&column.name), sql::type_name(column.column_type))
+            format!(
+                "  {} {}{null}",
+                quote(&column.name),
+                sql::type_name(column.column_type)
+            )
         })
         .collect();
     parts.push(format!("  \"{TRANSACTION_ID}\" INTEGER NOT NULL"));
@@ -188,7 +199,11 @@ fn create_version_table(table: &TableDescription) -> String {
 }
 
 fn trigger(name: &str, event: &str, table: &str, when: &str, body: &str) -> String {
-    let when = if when.is_empty() { String::new() } else { format!("WHEN {when}\n") };
+    let when = if when.is_empty() {
+        String::new()
+    } else {
+        format!("WHEN {when}\n")
+    };
     format!(
         "CREATE TRIGGER {} {event} ON {}\n{when}BEGIN\n{body}END;\n",
         quote(name),
@@ -208,7 +223,9 @@ fn guard_triggers(table: &TableDescription) -> String {
         let (when, text) = match table.scope {
             Scope::Run => (
                 format!("{CURRENT_RUN} IS NOT {row}.\"{RUN_ID}\""),
-                format!("{name}: a run is written to in a stratalog transaction that holds its lock"),
+                format!(
+                    "{name}: a run is written to in a stratalog transaction that holds its lock"
+                ),
             ),
             _ => (
                 format!("{CURRENT} IS NULL"),
@@ -233,7 +250,10 @@ fn guard_triggers(table: &TableDescription) -> String {
         &format!("BEFORE UPDATE OF {}", column_list("", table.key_columns())),
         name,
         &changed.join(" OR "),
-        &refuse("key_update", &format!("{name}: a key is not changed: delete the row and insert another")),
+        &refuse(
+            "key_update",
+            &format!("{name}: a key is not changed: delete the row and insert another"),
+        ),
     );
     ddl
 }
@@ -251,7 +271,11 @@ fn record_triggers(table: &TableDescription) -> String {
         .value_columns()
         .map(|c| {
             let column = quote(&c.name);
-            sql::differs_in_trigger(c.column_type, &format!("OLD.{column}"), &format!("NEW.{column}"))
+            sql::differs_in_trigger(
+                c.column_type,
+                &format!("OLD.{column}"),
+                &format!("NEW.{column}"),
+            )
         })
         .collect();
     let mut ddl = String::new();
@@ -342,7 +366,10 @@ fn append_only_triggers(table: &TableDescription) -> String {
         &format!(
             "NEW.\"{TRANSACTION_ID}\" IS NOT {CURRENT} OR NEW.\"{END_TRANSACTION_ID}\" IS NOT NULL"
         ),
-        &refuse("append_only", &format!("{version}: history is written by stratalog only")),
+        &refuse(
+            "append_only",
+            &format!("{version}: history is written by stratalog only"),
+        ),
     );
     let fixed = table
         .columns
@@ -356,7 +383,10 @@ fn append_only_triggers(table: &TableDescription) -> String {
         &format!("BEFORE UPDATE OF {fixed}"),
         &version,
         "",
-        &refuse("append_only", &format!("{version}: history is never changed")),
+        &refuse(
+            "append_only",
+            &format!("{version}: history is never changed"),
+        ),
     );
     ddl += &trigger(
         &format!("{version}_end_once"),
@@ -366,14 +396,20 @@ fn append_only_triggers(table: &TableDescription) -> String {
             "NOT coalesce((OLD.\"{END_TRANSACTION_ID}\" IS NULL AND NEW.\"{END_TRANSACTION_ID}\" = {CURRENT})\n  \
              OR (OLD.\"{END_TRANSACTION_ID}\" = {CURRENT} AND NEW.\"{END_TRANSACTION_ID}\" IS NULL), 0)"
         ),
-        &refuse("append_only", &format!("{version}: the end of a version row is set once")),
+        &refuse(
+            "append_only",
+            &format!("{version}: the end of a version row is set once"),
+        ),
     );
     ddl += &trigger(
         &format!("{version}_no_delete"),
         "BEFORE DELETE",
         &version,
         &format!("OLD.\"{TRANSACTION_ID}\" IS NOT {CURRENT}"),
-        &refuse("append_only", &format!("{version}: history is never deleted")),
+        &refuse(
+            "append_only",
+            &format!("{version}: history is never deleted"),
+        ),
     );
     ddl
 }

@@ -36,7 +36,11 @@ pub(super) fn connect(location: &Location) -> Result<SqliteConnection> {
         _ => ":memory:",
     };
     // SQLITE_USE_URI is on: a path that begins with "file:" would be read as a URI.
-    let path = if path.starts_with("file:") { format!("./{path}") } else { path.to_owned() };
+    let path = if path.starts_with("file:") {
+        format!("./{path}")
+    } else {
+        path.to_owned()
+    };
     let mut connection = SqliteConnection::establish(&path).map_err(|e| failed(Box::new(e)))?;
     // The busy timeout comes first: switching to WAL itself may have to wait for another process.
     connection

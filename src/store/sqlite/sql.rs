@@ -43,5 +43,9 @@ pub(crate) fn check(column_type: ColumnType, column: &str, nullable: bool) -> Op
         ColumnType::SmallInt => format!("{column} BETWEEN -32768 AND 32767"),
         ColumnType::BigInt | ColumnType::Text | ColumnType::Timestamp => return None,
     };
-    Some(if nullable { format!("({column} IS NULL OR {check})") } else { format!("({check})") })
+    Some(if nullable {
+        format!("({column} IS NULL OR {check})")
+    } else {
+        format!("({check})")
+    })
 }

@@ -1,0 +1,274 @@
+//! A table of the program's own, described outside the crate: it gets the log, locks, checkpoints and revert.
+
+use std::sync::Arc;
+
+use diesel::prelude::*;
+use stratalog::arrow::array::{AsArray, Float64Array, Int32Array, RecordBatch, StringArray};
+use stratalog::arrow::datatypes::{Float64Type, Int32Type};
+use stratalog::{Platform, Run, RunLock, VersionedTable, versioned_table};
+
+use crate::both_engines;
+use crate::support::{Database, verify};
+
+versioned_table! {
+    /// Flows of energy into a node.
+    run_scoped flows (run_id, node, year) rank 100 {
+        run_id -> BigInt,
+        node -> Text,
+        year -> Integer,
+        value -> Double,
+        note -> Nullable<Text>,
+    }
+}
+
+versioned_table! {
+    /// Nodes of the whole platform.
+    platform nodes (id) rank 90 unique (name) {
+        id -> BigInt,
+        name -> Text,
+        active -> Bool,
+    }
+}
+
+versioned_table! {
+    /// The same name as `flows`, other columns.
+    run_scoped flows_2 (run_id, node) rank 100 {
+        run_id -> BigInt,
+        node -> Text,
+    }
+}
+
+/// (node, year, value, note), in the order of the key.
+pub type Flow = (String, i32, f64, Option<String>);
+
+pub fn batch(rows: &[(&str, i32, f64, Option<&str>)]) -> RecordBatch {
+    RecordBatch::try_from_iter_with_nullable([
+        (
+            "node",
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.0))) as _,
+            true,
+        ),
+        (
+            "year",
+            Arc::new(Int32Array::from_iter_values(rows.iter().map(|row| row.1))) as _,
+            true,
+        ),
+        (
+            "value",
+            Arc::new(Float64Array::from_iter_values(rows.iter().map(|row| row.2))) as _,
+            true,
+        ),
+        (
+            "note",
+            Arc::new(StringArray::from_iter(rows.iter().map(|row| row.3))) as _,
+            true,
+        ),
+    ])
+    .expect("a batch")
+}
+
+pub fn rows(batch: &RecordBatch) -> Vec<Flow> {
+    let column = |name| batch.column_by_name(name).expect("a column");
+    let notes = column("note").as_string::<i32>();
+    (0..batch.num_rows())
+        .map(|row| {
+            (
+                column("node").as_string::<i32>().value(row).to_owned(),
+                column("year").as_primitive::<Int32Type>().value(row),
+                column("value").as_primitive::<Float64Type>().value(row),
+                notes.iter().nth(row).flatten().map(str::to_owned),
+            )
+        })
+        .collect()
+}
+
+pub fn open(database: &Database) -> Platform {
+    database.open_with(
+        Platform::options()
+            .table::<nodes::table>()
+            .table::<flows::table>(),
+    )
+}
+
+fn add(lock: &RunLock, flows: &[(&str, i32, f64, Option<&str>)]) -> stratalog::ChangeCounts {
+    lock.table("flows")
+        .expect("the table")
+        .add(&batch(flows))
+        .expect("adding")
+}
+
+fn now(run: &Run) -> Vec<Flow> {
+    rows(
+        &run.table("flows")
+            .expect("the table")
+            .tabulate()
+            .expect("rows"),
+    )
+}
+
+/// A live row as diesel reads it: node, value.
+type Live = (String, f64);
+/// A version row as diesel reads it: value, operation type, whether it is the newest.
+type Version = (f64, i16, bool);
+
+fn flow(node: &str, year: i32, value: f64, note: Option<&str>) -> Flow {
+    (node.into(), year, value, note.map(str::to_owned))
+}
+
+both_engines! {
+    fn an_own_table_is_logged_checkpointed_and_reverted(database: &Database) {
+        let platform = open(database);
+        let run = platform.runs().create("model", "scenario").expect("a run");
+        let lock = run.lock("flows").expect("the lock");
+        let counts = add(&lock, &[("a", 2020, 1.0, None), ("b", 2020, 2.0, Some("x"))]);
+        assert_eq!((counts.inserted, counts.updated), (2, 0));
+        lock.checkpoint("raw").expect("checkpoint");
+        let counts = add(&lock, &[("a", 2020, 1.0, Some("now with a note")), ("b", 2020, 2.0, Some("x")), ("c", 2020, 3.0, None)]);
+        assert_eq!((counts.inserted, counts.updated), (1, 1));
+        let counts = lock.table("flows").expect("the table").remove(&batch(&[("b", 2020, 0.0, None)])).expect("removing");
+        assert_eq!(counts.deleted, 1);
+        lock.commit().expect("commit");
+        assert_eq!(now(&run), [flow("a", 2020, 1.0, Some("now with a note")), flow("c", 2020, 3.0, None)]);
+        let then = run.table("flows").expect("the table").tabulate_as_of("raw").expect("as of");
+        let raw = [flow("a", 2020, 1.0, None), flow("b", 2020, 2.0, Some("x"))];
+        assert_eq!(rows(&then), raw);
+        verify(&platform);
+
+        let counts = run.revert_to("raw").expect("revert");
+        assert_eq!((counts.inserted, counts.updated, counts.deleted), (1, 1, 1));
+        assert_eq!(now(&run), raw);
+        let summary = run.diff_summary("raw", None).expect("diff");
+        assert!(summary.is_empty(), "{summary:?}");
+        verify(&platform);
+        let operations: Vec<_> = run.log().expect("log").iter().rev().map(|entry| entry.operation.clone()).collect();
+        assert_eq!(operations, ["flows.add", "flows.add", "flows.remove", "revert to \"raw\""]);
+    }
+
+    fn an_own_table_is_known_to_programs_that_do_not_describe_it(database: &Database) {
+        let platform = open(database);
+        let run = platform.runs().create("model", "scenario").expect("a run");
+        let lock = run.lock("flows").expect("the lock");
+        lock.checkpoint("empty").expect("checkpoint");
+        add(&lock, &[("a", 2020, 1.0, None)]);
+        lock.commit().expect("commit");
+        // The command line, for one.
+        let other = database.open();
+        assert!(other.tables().iter().any(|table| table.name == "flows"));
+        let same = other.runs().get_by_id(run.id()).expect("the run");
+        assert_eq!(same.revert_to("empty").expect("revert").deleted, 1);
+        assert_eq!(now(&run), []);
+        verify(&other);
+    }
+
+    fn a_table_added_behind_ones_back_stops_a_revert(database: &Database) {
+        let unaware = database.open();
+        let run = unaware.runs().create("model", "scenario").expect("a run");
+        run.lock("empty").expect("the lock").commit().expect("commit");
+        let platform = open(database);
+        let lock = platform.runs().get_by_id(run.id()).expect("the run").lock("flows").expect("the lock");
+        add(&lock, &[("a", 2020, 1.0, None)]);
+        lock.commit().expect("commit");
+        let error = run.revert_to("empty").expect_err("refused").to_string();
+        assert!(error.contains("open the platform again"), "{error}");
+    }
+
+    fn an_own_tables_rows_go_with_a_deleted_run(database: &Database) {
+        let platform = open(database);
+        let run = platform.runs().create("model", "scenario").expect("a run");
+        let lock = run.lock("flows").expect("the lock");
+        add(&lock, &[("a", 2020, 1.0, None)]);
+        lock.commit().expect("commit");
+        platform.runs().delete(&run).expect("deleting");
+        assert_eq!(database.plain().number("SELECT count(*) FROM flows"), 0);
+        assert_eq!(database.plain().number("SELECT count(*) FROM flows_version"), 2);
+        verify(&platform);
+    }
+
+    fn a_table_with_another_description_is_refused(database: &Database) {
+        open(database);
+        struct Other;
+        impl VersionedTable for Other {
+            fn description() -> stratalog::TableDescription {
+                let mut description = flows_2::table::description();
+                description.name = "flows".into();
+                description
+            }
+        }
+        let error = Platform::options().table::<Other>().open(&database.url).err().expect("refused").to_string();
+        assert!(error.contains("flows") && error.contains("describe it the same"), "{error}");
+    }
+
+    fn input_of_an_own_table_is_checked(database: &Database) {
+        let platform = open(database);
+        let run = platform.runs().create("model", "scenario").expect("a run");
+        let reader = run.table("flows").expect("the table");
+        assert!(reader.add(&batch(&[])).expect_err("refused").is_lock_required());
+        assert!(run.table("datapoints_version").is_err());
+        let lock = run.lock("flows").expect("the lock");
+        let table = lock.table("flows").expect("the table");
+        let good = batch(&[("a", 2020, 1.0, None)]);
+        for (bad, problem) in [
+            (batch(&[("a", 2020, 1.0, None), ("b", 2020, 1.0, None), ("a", 2020, 2.0, None)]), "rows 0, 2"),
+            (batch(&[("a", 2020, f64::NAN, None)]), "NaN"),
+            (batch(&[("a\0b", 2020, 1.0, None)]), "NUL"),
+            (good.project(&[0, 1]).expect("two columns"), "\"value\" is missing"),
+        ] {
+            let error = table.add(&bad).expect_err("refused");
+            assert!(error.is_invalid_input() && error.to_string().contains(problem), "{problem}: {error}");
+        }
+        assert_eq!(run.log().expect("log").len(), 0);
+        // Keys are enough to remove.
+        table.add(&good).expect("add");
+        assert_eq!(table.remove(&good.project(&[0, 1]).expect("two columns")).expect("remove").deleted, 1);
+    }
+
+    fn diesel_reads_the_table_and_its_history(database: &Database) {
+        let platform = open(database);
+        let run = platform.runs().create("model", "scenario").expect("a run");
+        let lock = run.lock("flows").expect("the lock");
+        add(&lock, &[("a", 2020, 1.5, None)]);
+        add(&lock, &[("a", 2020, 2.5, None)]);
+        lock.commit().expect("commit");
+        let live = flows::table.select((flows::node, flows::value));
+        let history = flows_version::table
+            .order(flows_version::transaction_id)
+            .select((flows_version::value, flows_version::operation_type, flows_version::end_transaction_id.is_null()));
+        let (live, history): (Vec<Live>, Vec<Version>) = match database.plain() {
+            crate::support::Plain::Sqlite(mut c) => (live.load(&mut c).expect("live"), history.load(&mut c).expect("history")),
+            crate::support::Plain::Postgres(mut c) => (live.load(&mut c).expect("live"), history.load(&mut c).expect("history")),
+        };
+        assert_eq!(live, [("a".to_owned(), 2.5)]);
+        assert_eq!(history, [(1.5, 0, false), (2.5, 1, true)]);
+    }
+}
+
+#[test]
+fn descriptions_that_cannot_work_are_refused() {
+    use stratalog::schema::Scope;
+    let good = flows::table::description();
+    good.validate().expect("a good one");
+    let mut bad = Vec::new();
+    let mut change = |problem: &'static str, change: &dyn Fn(&mut stratalog::TableDescription)| {
+        let mut description = good.clone();
+        change(&mut description);
+        bad.push((problem, description));
+    };
+    change("usable name", &|d| d.name = "Flows; DROP TABLE runs".into());
+    change("usable name", &|d| d.columns[1].name = "no de".into());
+    change("not a column", &|d| d.key.push("nowhere".into()));
+    change("must not be nullable", &|d| d.key.push("note".into()));
+    change("stratalog's own", &|d| {
+        d.columns[3].name = "transaction_id".into()
+    });
+    change("there twice", &|d| d.columns[3].name = "node".into());
+    change("run_id and at least one more", &|d| {
+        d.key = vec!["node".into()]
+    });
+    change("needs a key", &|d| d.key.clear());
+    for (problem, description) in bad {
+        let error = description.validate().expect_err(problem).to_string();
+        assert!(error.contains(problem), "{problem}: {error}");
+    }
+    assert_eq!(nodes::table::description().scope, Scope::Platform);
+    assert_eq!(good.scope, Scope::Run);
+}
