@@ -13,8 +13,8 @@ use crate::frame::Columns;
 use crate::held::HeldRun;
 use crate::input::{Text, whole_number};
 
-/// The checkpoints of a run, oldest first. ``run.checkpoints["raw data"]`` is the latest of that name,
-/// ``run.checkpoints[7]`` the one with the id 7.
+/// The checkpoints of a run, oldest first. ``run.checkpoints["raw data"]`` is the latest
+/// of that name, ``run.checkpoints[7]`` the one with the id 7.
 #[pyclass(frozen, module = "stratalog")]
 pub(crate) struct Checkpoints(Arc<HeldRun>);
 
@@ -51,7 +51,8 @@ impl Checkpoints {
 
 #[pymethods]
 impl Checkpoints {
-    /// Makes a checkpoint: what is there now survives a failure of the block. Needs the run's lock.
+    /// Makes a checkpoint: what is there now survives a failure of the block. Needs the run's
+    /// lock.
     ///
     /// Raises:
     ///     RunLockRequired: outside of ``with run.transact(…)``.
@@ -70,8 +71,8 @@ impl Checkpoints {
             .collect())
     }
 
-    /// All of them, oldest first: ``id`` (int64), ``message`` (text), ``transaction_id`` (int64),
-    /// ``actor`` (text), ``created_at`` (datetime64[us, UTC]).
+    /// All of them, oldest first: ``id`` (int64), ``message`` (text), ``transaction_id``
+    /// (int64), ``actor`` (text), ``created_at`` (datetime64[us, UTC]).
     fn tabulate(&self, py: Python<'_>) -> Result<Py<PyAny>> {
         let rows = self.all(py)?;
         Columns::default()

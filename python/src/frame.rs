@@ -15,7 +15,8 @@ use stratalog::Frame;
 
 use crate::error::{Failure, Result};
 
-/// How Arrow marks a column whose values mean something else than their storage (pandas' periods).
+/// How Arrow marks a column whose values mean something else than their storage (pandas'
+/// periods).
 const EXTENSION_NAME: &str = "ARROW:extension:name";
 
 /// Reads a table from whatever holds one. The caller's object is read, never kept.
@@ -53,8 +54,8 @@ fn unreadable(py: Python<'_>, error: PyErr) -> Failure {
     }
 }
 
-/// Leaves out the row labels that pyarrow adds to a filtered pandas table, and refuses columns that
-/// are not what their storage says.
+/// Leaves out the row labels that pyarrow adds to a filtered pandas table, and refuses
+/// columns that are not what their storage says.
 fn without_row_labels(batch: &RecordBatch) -> Result<Frame> {
     let schema = batch.schema();
     let mut kept = Vec::new();

@@ -120,7 +120,8 @@ impl HeldRun {
         Ok(token)
     }
 
-    /// Takes the lock of that token out, to be committed or rolled back. `None`: it is held no more.
+    /// Takes the lock of that token out, to be committed or rolled back. `None`: it is held
+    /// no more.
     pub(crate) fn release(&self, py: Python<'_>, token: LockToken) -> Option<RunLock> {
         py.detach(|| self.take_out(token))
     }
@@ -142,7 +143,8 @@ impl HeldRun {
         }
     }
 
-    /// Sets the run back: under the lock that this object holds, or else under one of its own.
+    /// Sets the run back: under the lock that this object holds, or else under one of its
+    /// own.
     pub(crate) fn revert_to(
         &self,
         py: Python<'_>,
@@ -168,7 +170,8 @@ impl Drop for HeldRun {
     }
 }
 
-/// Keeps a second `transact` of the same object out while the first one waits for the lock.
+/// Keeps a second `transact` of the same object out while the first one waits for the
+/// lock.
 struct Reservation<'a> {
     run: &'a HeldRun,
     fulfilled: bool,
@@ -205,7 +208,8 @@ impl Drop for Reservation<'_> {
     }
 }
 
-/// Waits for a lock such that Ctrl-C, or whatever a signal handler raises, ends the waiting.
+/// Waits for a lock such that Ctrl-C, or whatever a signal handler raises, ends the
+/// waiting.
 fn interruptible<T>(
     timeout: Option<Duration>,
     work: impl FnOnce(LockOptions<'_>) -> stratalog::Result<T>,
@@ -227,8 +231,8 @@ fn interruptible<T>(
     }
 }
 
-/// Rolls back every block that is still open. Called when the interpreter ends: objects that are alive
-/// then are never dropped.
+/// Rolls back every block that is still open. Called when the interpreter ends: objects
+/// that are alive then are never dropped.
 #[pyfunction]
 pub(crate) fn _roll_back_open_blocks(py: Python<'_>) {
     py.detach(|| {

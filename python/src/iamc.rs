@@ -14,7 +14,8 @@ use crate::frame;
 use crate::held::HeldRun;
 use crate::input::{AnyTarget, Text, filter};
 
-/// The time series of a run: region, variable, unit, time, value. Reading needs no lock, writing does.
+/// The time series of a run: region, variable, unit, time, value. Reading needs no lock,
+/// writing does.
 #[pyclass(frozen, module = "stratalog")]
 pub(crate) struct Iamc(Arc<HeldRun>);
 
@@ -35,27 +36,30 @@ fn point_type(text: Option<Text>) -> Result<Option<PointType>> {
 
 #[pymethods]
 impl Iamc {
-    /// Inserts the points that are new and updates those that differ, by region, variable, unit and time.
-    /// Points that stay as they are leave no trace. All or nothing.
+    /// Inserts the points that are new and updates those that differ, by region, variable,
+    /// unit and time. Points that stay as they are leave no trace. All or nothing.
     ///
-    /// ``df``: a table from pandas, polars, pyarrow, DuckDB or whatever else has ``__arrow_c_stream__`` or
-    /// ``__arrow_c_array__``; or a dict of lists. Columns: ``region``, ``variable``, ``unit`` (text),
-    /// ``value`` (number), and the time: ``year`` (whole number); ``year`` and ``subannual`` (text);
-    /// ``datetime`` (without a zone it is UTC); or ``time`` with a mix of years and datetimes. ``model``,
-    /// ``scenario`` and ``version`` may be there if each row names this run. Named index levels of pandas
-    /// are columns. Variables are made as needed; regions and units must exist.
+    /// ``df``: a table from pandas, polars, pyarrow, DuckDB or whatever else has
+    /// ``__arrow_c_stream__`` or ``__arrow_c_array__``; or a dict of lists. Columns:
+    /// ``region``, ``variable``, ``unit`` (text), ``value`` (number), and the time: ``year``
+    /// (whole number); ``year`` and ``subannual`` (text); ``datetime`` (without a zone it is
+    /// UTC); or ``time`` with a mix of years and datetimes. ``model``, ``scenario`` and
+    /// ``version`` may be there if each row names this run. Named index levels of pandas are
+    /// columns. Variables are made as needed; regions and units must exist.
     ///
     /// Args:
     ///     df: the points.
-    ///     type: what all rows must be: "yearly" (or "annual"), "categorical", "datetime"; default: what
-    ///         their time columns say.
+    ///     type: what all rows must be: "yearly" (or "annual"), "categorical",
+    ///         "datetime"; default: what their time columns say.
     ///     create_missing: makes regions and units that do not exist.
     ///     progress: shows a bar on stderr.
     ///
     /// Raises:
     ///     RunLockRequired: outside of ``with run.transact(…)``.
-    ///     InvalidFrame: the input is refused, naming columns and rows (counted from 0); nothing was written.
-    ///     UnknownNames: regions or units do not exist, all of them named; nothing was written.
+    ///     InvalidFrame: the input is refused, naming columns and rows (counted from 0);
+    ///         nothing was written.
+    ///     UnknownNames: regions or units do not exist, all of them named; nothing was
+    ///         written.
     ///     LockLost: the lock was taken over by somebody else.
     #[pyo3(signature = (df, r#type = None, create_missing = false, progress = false))]
     fn add(
@@ -94,8 +98,9 @@ impl Iamc {
         Ok(counts.into())
     }
 
-    /// Deletes the points with these keys; a ``value`` column is not needed and not looked at. Points
-    /// that are not there are passed over; the counts say how many were deleted. All or nothing.
+    /// Deletes the points with these keys; a ``value`` column is not needed and not looked
+    /// at. Points that are not there are passed over; the counts say how many were deleted.
+    /// All or nothing.
     ///
     /// Args and errors: as ``add``; unknown variables are refused too.
     #[pyo3(signature = (df, r#type = None))]
@@ -120,9 +125,10 @@ impl Iamc {
         Ok(counts.into())
     }
 
-    /// The points as a pandas ``DataFrame``, in a stable order: ``region``, ``variable``, ``unit`` (text),
-    /// the time columns in use, ``value`` (float64). Time columns: ``year`` (int64; Int64 with gaps where
-    /// some points are datetimes), ``subannual`` (text), ``datetime`` (datetime64[us], UTC).
+    /// The points as a pandas ``DataFrame``, in a stable order: ``region``, ``variable``,
+    /// ``unit`` (text), the time columns in use, ``value`` (float64). Time columns: ``year``
+    /// (int64; Int64 with gaps where some points are datetimes), ``subannual`` (text),
+    /// ``datetime`` (datetime64[us], UTC).
     ///
     /// Args:
     ///     region, variable, unit: a name or several; ``*`` stands for any text.
@@ -162,11 +168,13 @@ impl Iamc {
     }
 
     /// What changed from state ``a`` to state ``b`` (default: the present), a row per point:
-    /// ``operation`` (insert, update, delete), the columns of ``tabulate`` but ``value``, then
-    /// ``value_before`` and ``value_after`` (float64, NaN where there is none). Costs what changed.
+    /// ``operation`` (insert, update, delete), the columns of ``tabulate`` but ``value``,
+    /// then ``value_before`` and ``value_after`` (float64, NaN where there is none). Costs
+    /// what changed.
     ///
     /// Args:
-    ///     a, b: a ``Checkpoint``, a checkpoint's name, or the id of one of the run's transactions.
+    ///     a, b: a ``Checkpoint``, a checkpoint's name, or the id of one of the run's
+    ///         transactions.
     ///
     /// Raises:
     ///     CheckpointNotFound, TransactionNotFound: say what there is.

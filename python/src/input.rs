@@ -11,8 +11,8 @@ use stratalog::{Filter, Target, TransactionId};
 use crate::checkpoint::Checkpoint;
 use crate::error::{Failure, Result};
 
-/// A `str`. One with lone surrogates, which no database takes, is refused as input and not as a fault
-/// of the encoding.
+/// A `str`. One with lone surrogates, which no database takes, is refused as input and
+/// not as a fault of the encoding.
 pub(crate) struct Text(pub(crate) String);
 
 impl FromPyObject<'_, '_> for Text {

@@ -20,9 +20,10 @@ impl Locks {
 
 #[pymethods]
 impl Locks {
-    /// Every run that is locked now: ``run_id`` (int64), ``run`` (its label), ``state`` ("held", or
-    /// "recovering": a rollback failed, and whoever locks the run next finishes it), ``holder``, ``host``
-    /// (text), ``pid`` (int64), ``reason`` (text), ``since`` (datetime64[us, UTC]), ``token`` (int64).
+    /// Every run that is locked now: ``run_id`` (int64), ``run`` (its label), ``state``
+    /// ("held", or "recovering": a rollback failed, and whoever locks the run next finishes
+    /// it), ``holder``, ``host`` (text), ``pid`` (int64), ``reason`` (text), ``since``
+    /// (datetime64[us, UTC]), ``token`` (int64).
     fn tabulate(&self, py: Python<'_>) -> Result<Py<PyAny>> {
         let platform = self.0.platform()?;
         let rows = py.detach(|| platform.locks())?;

@@ -118,7 +118,8 @@ impl Names {
     ///
     /// Raises:
     ///     AlreadyExists: the name is taken.
-    ///     InvalidName: it is empty (units may be), begins or ends with a blank, or holds a NUL.
+    ///     InvalidName: it is empty (units may be), begins or ends with a blank, or holds
+    ///         a NUL.
     fn create(&self, py: Python<'_>, name: Text) -> Result<Named> {
         let names = self.0.names()?;
         Ok(Named(py.detach(|| names.create(&name.0))?))
@@ -127,7 +128,8 @@ impl Names {
     /// The one of that name.
     ///
     /// Raises:
-    ///     NotFound: of the kind in question (``UnitNotFound`` …), with a similar name if there is one.
+    ///     NotFound: of the kind in question (``UnitNotFound`` …), with a similar name if
+    ///         there is one.
     fn get(&self, py: Python<'_>, name: Text) -> Result<Named> {
         self.0.get(py, &name.0)
     }

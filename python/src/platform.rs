@@ -18,16 +18,19 @@ use crate::verify::VerifyReport;
 /// One database with runs, regions, units, and the log of all that was written.
 ///
 /// Args:
-///     url: a path (``"scenarios.db"``), ``"sqlite:///scenarios.db"``, ``"sqlite://:memory:"`` or
-///         ``"postgresql://user@host/database"``. A new SQLite file is made and migrated.
-///     actor: who writes, as recorded with every transaction; default: the operating-system user.
+///     url: a path (``"scenarios.db"``), ``"sqlite:///scenarios.db"``,
+///         ``"sqlite://:memory:"`` or ``"postgresql://user@host/database"``. A new SQLite
+///         file is made and migrated.
+///     actor: who writes, as recorded with every transaction; default: the
+///         operating-system user.
 ///
 /// Raises:
 ///     InvalidUrl: not a database's URL, or a place where it cannot live.
 ///     ConnectionFailed: it cannot be reached.
 ///     SchemaOutdated, SchemaTooNew: with both revisions and what to do.
 ///
-/// May be shared by threads. After a fork open it again: connections and locks do not go along.
+/// May be shared by threads. After a fork open it again: connections and locks do not go
+/// along.
 #[pyclass(frozen, module = "stratalog")]
 pub(crate) struct Platform(Arc<Session>);
 
@@ -44,8 +47,8 @@ impl Platform {
         Ok(Self(Session::new(platform)))
     }
 
-    /// Brings a database to this version's schema, all of it or nothing; gives the revisions that were
-    /// applied, none when it was there already.
+    /// Brings a database to this version's schema, all of it or nothing; gives the revisions
+    /// that were applied, none when it was there already.
     ///
     /// Raises:
     ///     InvalidUrl, ConnectionFailed.
@@ -118,10 +121,11 @@ impl Platform {
         Locks::new(&self.0)
     }
 
-    /// Transactions, newest first: ``id`` (int64), ``issued_at`` (datetime64[us, UTC]), ``run_id`` (int64;
-    /// Int64 with gaps where some wrote to the platform's own tables only), ``actor``, ``operation``
-    /// (text), ``inserted``, ``updated``, ``deleted`` (rows, int64), ``tables`` (those written to),
-    /// ``checkpoints`` (messages of those that name it).
+    /// Transactions, newest first: ``id`` (int64), ``issued_at`` (datetime64[us, UTC]),
+    /// ``run_id`` (int64; Int64 with gaps where some wrote to the platform's own tables
+    /// only), ``actor``, ``operation`` (text), ``inserted``, ``updated``, ``deleted`` (rows,
+    /// int64), ``tables`` (those written to), ``checkpoints`` (messages of those that name
+    /// it).
     ///
     /// Args:
     ///     run: only of this run, given as such or by its id.

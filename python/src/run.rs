@@ -16,12 +16,14 @@ use crate::log;
 use crate::session::Session;
 use crate::transact::Transact;
 
-/// A run: one version of a model's scenario, with the rows that belong to it and change together.
+/// A run: one version of a model's scenario, with the rows that belong to it and change
+/// together.
 ///
-/// Reading needs no lock; writing goes on inside ``with run.transact("message"):``. The lock belongs to
-/// this ``Run`` object. Threads may share it: they then write in one block, and while one thread is in a
-/// block, ``transact`` of another is a ``NestedTransact`` error. For blocks of their own, let each thread
-/// get its own ``Run``.
+/// Reading needs no lock; writing goes on inside ``with run.transact("message"):``. The
+/// lock belongs to this ``Run`` object. Threads may share it: they then write in one
+/// block, and while one thread is in a block, ``transact`` of another is a
+/// ``NestedTransact`` error. For blocks of their own, let each thread get its own
+/// ``Run``.
 #[pyclass(frozen, module = "stratalog")]
 pub(crate) struct Run(Arc<HeldRun>);
 
@@ -76,7 +78,8 @@ impl Run {
         self.core().label()
     }
 
-    /// Whether it is what ``runs.get(model, scenario)`` gives; asked from the database each time.
+    /// Whether it is what ``runs.get(model, scenario)`` gives; asked from the database each
+    /// time.
     #[getter]
     fn is_default(&self, py: Python<'_>) -> Result<bool> {
         let runs = self.0.session.platform()?.runs();
@@ -111,13 +114,15 @@ impl Run {
 
     /// A block that writes to the run: ``with run.transact("message"):``.
     ///
-    /// Entering takes the run's lock; leaving makes the checkpoint ``message`` and releases. An exception,
-    /// whichever, sets the run back to the last checkpoint made in the block, or to the state in which it
-    /// was locked, and goes on.
+    /// Entering takes the run's lock; leaving makes the checkpoint ``message`` and releases.
+    /// An exception, whichever, sets the run back to the last checkpoint made in the block,
+    /// or to the state in which it was locked, and goes on.
     ///
     /// Args:
-    ///     message: why; others see it while they are refused, and it names the checkpoint.
-    ///     timeout: seconds to wait for the lock; ``None``: not at all. Ctrl-C ends the waiting.
+    ///     message: why; others see it while they are refused, and it names the
+    ///         checkpoint.
+    ///     timeout: seconds to wait for the lock; ``None``: not at all. Ctrl-C ends the
+    ///         waiting.
     ///
     /// Raises, on entering:
     ///     RunIsLocked: with who holds it, since when and why.
@@ -139,21 +144,22 @@ impl Run {
         Checkpoints::new(&self.0)
     }
 
-    /// Sets the run back to an earlier state, as one new, logged transaction that costs what changed
-    /// since. Reverting it brings the later state back: nothing is lost.
+    /// Sets the run back to an earlier state, as one new, logged transaction that costs what
+    /// changed since. Reverting it brings the later state back: nothing is lost.
     ///
-    /// Inside a ``transact`` block of this object it works under the block's lock. Outside it takes the
-    /// lock itself and leaves a checkpoint that says what it did.
+    /// Inside a ``transact`` block of this object it works under the block's lock. Outside it
+    /// takes the lock itself and leaves a checkpoint that says what it did.
     ///
     /// Args:
-    ///     target: a ``Checkpoint``; a checkpoint's name (its latest one); or, as a number, the id of one
-    ///         of the run's transactions (not of a checkpoint), 0 being the empty run.
+    ///     target: a ``Checkpoint``; a checkpoint's name (its latest one); or, as a
+    ///         number, the id of one of the run's transactions (not of a checkpoint), 0 being
+    ///         the empty run.
     ///     timeout: seconds to wait for the lock; ``None``: not at all.
     ///
     /// Raises:
     ///     RunIsLocked, CheckpointNotFound, TransactionNotFound.
-    ///     RevertNeedsMissing: the earlier state needs what has been deleted since, all of it named;
-    ///         nothing changed.
+    ///     RevertNeedsMissing: the earlier state needs what has been deleted since, all
+    ///         of it named; nothing changed.
     #[pyo3(signature = (target, timeout = None))]
     fn revert_to(
         &self,
@@ -180,11 +186,12 @@ impl Run {
         log::tabulate(py, &entries)
     }
 
-    /// How many rows differ from state ``a`` to state ``b`` (default: the present), per table that
-    /// differs: ``table`` (text), ``inserted``, ``updated``, ``deleted`` (int64).
+    /// How many rows differ from state ``a`` to state ``b`` (default: the present), per table
+    /// that differs: ``table`` (text), ``inserted``, ``updated``, ``deleted`` (int64).
     ///
     /// Args:
-    ///     a, b: a ``Checkpoint``, a checkpoint's name, or the id of one of the run's transactions.
+    ///     a, b: a ``Checkpoint``, a checkpoint's name, or the id of one of the run's
+    ///         transactions.
     #[pyo3(signature = (a, b = None))]
     fn diff(&self, py: Python<'_>, a: AnyTarget, b: Option<AnyTarget>) -> Result<Py<PyAny>> {
         let run = self.0.run()?;

@@ -54,8 +54,9 @@ pub(crate) fn id_of(run: &Bound<'_, PyAny>) -> Result<RunId> {
 
 #[pymethods]
 impl Runs {
-    /// Makes the next version of a model's scenario, both made as needed. Versions count from 1 and are
-    /// never used again, whatever other processes do at the same time. The new run is not the default.
+    /// Makes the next version of a model's scenario, both made as needed. Versions count from
+    /// 1 and are never used again, whatever other processes do at the same time. The new run
+    /// is not the default.
     ///
     /// Raises:
     ///     InvalidName: a name is empty, begins or ends with a blank, or holds a NUL.
@@ -135,8 +136,9 @@ impl Runs {
             .into_pandas(py)
     }
 
-    /// Deletes a run, given as such or by its id, with all its rows, as one logged transaction. Its
-    /// history stays, its version number is not used again. Takes the lock itself.
+    /// Deletes a run, given as such or by its id, with all its rows, as one logged
+    /// transaction. Its history stays, its version number is not used again. Takes the lock
+    /// itself.
     ///
     /// Raises:
     ///     RunNotFound: there is none.

@@ -15,13 +15,15 @@ const NEW: u8 = 0;
 const ENTERED: u8 = 1;
 const LEFT: u8 = 2;
 
-/// A block that writes to a run; made by ``Run.transact``, used once in a ``with`` statement.
+/// A block that writes to a run; made by ``Run.transact``, used once in a ``with``
+/// statement.
 ///
-/// Entering takes the run's lock. Leaving normally makes the checkpoint ``message`` and releases, in one
-/// commit. Leaving by any exception, ``KeyboardInterrupt`` and ``SystemExit`` included, sets the run back
-/// to the last checkpoint made in the block, or to the state in which it was locked, and releases; the
-/// exception goes on. If setting back fails, the exception goes on with a note that says so, and whoever
-/// locks the run next finishes it first.
+/// Entering takes the run's lock. Leaving normally makes the checkpoint ``message`` and
+/// releases, in one commit. Leaving by any exception, ``KeyboardInterrupt`` and
+/// ``SystemExit`` included, sets the run back to the last checkpoint made in the block,
+/// or to the state in which it was locked, and releases; the exception goes on. If
+/// setting back fails, the exception goes on with a note that says so, and whoever locks
+/// the run next finishes it first.
 #[pyclass(frozen, module = "stratalog")]
 pub(crate) struct Transact {
     run: Arc<HeldRun>,
@@ -117,8 +119,8 @@ impl Transact {
 }
 
 impl Drop for Transact {
-    /// The net for a block that was entered and never left: CPython may skip `__exit__` when a signal
-    /// lands right after `__enter__`.
+    /// The net for a block that was entered and never left: CPython may skip `__exit__` when
+    /// a signal lands right after `__enter__`.
     fn drop(&mut self) {
         if *self.state.get_mut() == ENTERED
             && let Some(token) = self.token.get()
@@ -128,7 +130,8 @@ impl Drop for Transact {
     }
 }
 
-/// A run's lock, as ``with run.transact(…) as lock:`` gives it. Writing goes through the run itself.
+/// A run's lock, as ``with run.transact(…) as lock:`` gives it. Writing goes through the
+/// run itself.
 #[pyclass(frozen, module = "stratalog")]
 pub(crate) struct RunLock {
     run: Arc<HeldRun>,

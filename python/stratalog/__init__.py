@@ -1,4 +1,4 @@
-"""Versioned run data: an append-only change log with checkpoints and run locks on SQLite and PostgreSQL.
+"""Versioned run data: a change log with checkpoints and run locks, on SQLite and PostgreSQL.
 
     import stratalog
 
@@ -13,8 +13,9 @@
     run.revert_to("raw data")
     run.iamc.tabulate(region="World", year=[2030, 2050])
 
-Every write is recorded in the database itself. A run is written to inside ``with run.transact(...)``, by
-one writer at a time; a block that fails leaves nothing behind. All errors are ``StratalogError``.
+Every write is recorded in the database itself. A run is written to inside
+``with run.transact(...)``, by one writer at a time; a block that fails leaves nothing behind. All
+errors are ``StratalogError``.
 """
 
 from stratalog._errors import (

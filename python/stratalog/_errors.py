@@ -1,4 +1,4 @@
-"""All exceptions of stratalog, in one tree. Each message says what failed, on what, and what to do."""
+"""All exceptions, in one tree. Each message says what failed, on what, and what to do."""
 
 from datetime import datetime
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from stratalog._errors import InvalidFrame
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+__all__ = ["to_arrow", "to_pandas", "to_pyarrow"]
 
 _TEXT = ("model", "scenario", "region", "variable", "unit", "subannual")
 _TIMES = ("year", "datetime", "time")
@@ -36,7 +38,10 @@ def to_pandas(table: object) -> pd.DataFrame:
 
     read = pa.table(table)
     return pd.DataFrame(
-        {name: _series(column) for name, column in zip(read.column_names, read.columns, strict=True)}
+        {
+            name: _series(column)
+            for name, column in zip(read.column_names, read.columns, strict=True)
+        }
     )
 
 
@@ -48,8 +53,9 @@ def _series(column: pa.ChunkedArray) -> pd.Series[Any]:
         column = column.cast(column.type.value_type)
     if pa.types.is_int64(column.type) and column.null_count > 0:
         # pandas would turn the integers into floats.
-        return column.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
-    return column.to_pandas()
+        mapper = {pa.int64(): pd.Int64Dtype()}.get
+        return cast("pd.Series[Any]", column.to_pandas(types_mapper=mapper))
+    return cast("pd.Series[Any]", column.to_pandas())
 
 
 def to_pyarrow(table: object) -> pa.Table:
@@ -110,7 +116,11 @@ def _from_pandas(data: pd.DataFrame | pd.Series[Any]) -> pa.Table:
     import pandas as pd
     import pyarrow as pa
 
-    frame = data.to_frame("value" if data.name is None else data.name) if isinstance(data, pd.Series) else data
+    frame = (
+        data.to_frame("value" if data.name is None else data.name)
+        if isinstance(data, pd.Series)
+        else data
+    )
     columns: list[tuple[str, pd.Series[Any]]] = []
     for level, name in enumerate(frame.index.names):
         if name is not None:
@@ -253,7 +263,11 @@ def _numbers(name: str, values: list[Any]) -> Any:
             try:
                 number = float(value)
                 # A decimal is what its float prints as: 0.1 is exact in this sense.
-                same = Decimal(repr(number)) == value if isinstance(value, Decimal) else number == value
+                same = (
+                    Decimal(repr(number)) == value
+                    if isinstance(value, Decimal)
+                    else number == value
+                )
             except OverflowError:
                 same = False
             if not same:
@@ -334,7 +348,7 @@ def _datetimes(name: str, values: list[Any]) -> Any:
 
 
 def _time(series: pd.Series[Any], *, alone: bool) -> list[tuple[str, Any]]:
-    """The column ``time``: as it is when it has one type, otherwise as ``year`` and ``datetime``."""
+    """The column ``time``: as it is if it has one type, otherwise as ``year`` and ``datetime``."""
     import pandas as pd
     import pyarrow as pa
 
@@ -348,12 +362,12 @@ def _time(series: pd.Series[Any], *, alone: bool) -> list[tuple[str, Any]]:
     years: list[int | None] = []
     micros: list[int | None] = []
     for row, value in enumerate(values):
-        year = None if _is_missing(value) else _whole(value)
+        missing = _is_missing(value)
+        year = None if missing else _whole(value)
         if year is not None and year not in _INT64:
             bad("years that do not fit 64 bits", row)
-            year = None
         years.append(year)
-        micros.append(None if year is not None or _is_missing(value) else moments.read(value, row))
+        micros.append(None if missing or year is not None else moments.read(value, row))
     bad.refuse()
     moments.refuse()
     year_column = pa.array(years, pa.int64())
@@ -371,6 +385,3 @@ _READERS: Mapping[str, Callable[[str, list[Any]], Any]] = {
     "year": _years,
     "datetime": _datetimes,
 }
-
-
-__all__: Iterable[str] = ()
