@@ -17,7 +17,7 @@ from stratalog._errors import InvalidFrame
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
+    import pyarrow as _pa
 
 __all__ = ["to_arrow", "to_pandas", "to_pyarrow"]
 
@@ -45,7 +45,7 @@ def to_pandas(table: object) -> pd.DataFrame:
     )
 
 
-def _series(column: pa.ChunkedArray) -> pd.Series[Any]:
+def _series(column: _pa.ChunkedArray) -> pd.Series[Any]:
     import pandas as pd
     import pyarrow as pa
 
@@ -58,7 +58,7 @@ def _series(column: pa.ChunkedArray) -> pd.Series[Any]:
     return cast("pd.Series[Any]", column.to_pandas())
 
 
-def to_pyarrow(table: object) -> pa.Table:
+def to_pyarrow(table: object) -> _pa.Table:
     """What the compiled part yields, as pyarrow."""
     import pyarrow as pa
 
@@ -112,7 +112,7 @@ class _Bad:
             raise _refusal(f'column "{self.column}" has {found}')
 
 
-def _from_pandas(data: pd.DataFrame | pd.Series[Any]) -> pa.Table:
+def _from_pandas(data: pd.DataFrame | pd.Series[Any]) -> _pa.Table:
     import pandas as pd
     import pyarrow as pa
 
