@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-import sqlite3
 import subprocess
 import sys
 import uuid
@@ -23,6 +23,15 @@ NO_SERVER = (
     "no PostgreSQL to test on: run the tests with `make test` or through tests/with-postgres, "
     "or set STRATALOG_TEST_POSTGRES_URL"
 )
+
+
+_PLAIN_SQLITE = """
+import json, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+for statement in sys.argv[2:]:
+    row = connection.execute(statement).fetchone()
+print(json.dumps(row[0] if row else None))
+"""
 
 
 class Database:
@@ -47,26 +56,28 @@ class Database:
     def open(self, actor: str | None = None) -> stratalog.Platform:
         return stratalog.Platform(self.url, actor)
 
-    @contextlib.contextmanager
-    def plain(self) -> Iterator[Any]:
-        """A connection that knows nothing of stratalog."""
-        connection: Any
-        if self.engine == "sqlite":
-            connection = sqlite3.connect(self.url, isolation_level=None)
-        else:
-            connection = psycopg.connect(self.url, autocommit=True)
-        try:
-            yield connection
-        finally:
-            connection.close()
+    def plain(self, *statements: str) -> Any:
+        """Runs SQL as somebody who knows nothing of stratalog; gives the last one's first value.
 
-    def value(self, sql: str) -> Any:
-        """The one value that a query yields."""
-        with self.plain() as connection:
-            return connection.execute(sql).fetchone()[0]
+        SQLite in a process of its own: two SQLite libraries in one process, Python's and ours, take
+        each other's locks away when they close the same file.
+        """
+        if self.engine == "sqlite":
+            out = subprocess.run(
+                [sys.executable, "-S", "-c", _PLAIN_SQLITE, self.url, *statements],
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout
+            return json.loads(out)
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            for statement in statements:
+                cursor = connection.execute(statement)  # type: ignore[arg-type]
+            row = cursor.fetchone() if cursor.description else None
+            return row[0] if row else None
 
     def transactions(self) -> int:
-        return int(self.value("SELECT count(*) FROM transactions"))
+        return len(self.open().log(limit=None))
 
     def drop(self) -> None:
         if self.schema:

@@ -1,6 +1,7 @@
 """Opening, migrating, the log, names of things."""
 
 import getpass
+import json
 import pickle
 import threading
 from pathlib import Path
@@ -54,16 +55,12 @@ def test_a_new_file_is_migrated(
 
 def test_a_schema_of_another_version_is_refused_naming_both(database: Database) -> None:
     database.open()
-    ours = database.value("SELECT max(version) FROM __diesel_schema_migrations")
-    with database.plain() as connection:
-        connection.execute(
-            "INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000000')"
-        )
+    ours = database.plain("SELECT max(version) FROM __diesel_schema_migrations")
+    database.plain("INSERT INTO __diesel_schema_migrations (version) VALUES ('99990101000000')")
     with pytest.raises(stratalog.SchemaTooNew, match="99990101000000") as newer:
         database.open()
     assert str(ours) in str(newer.value)
-    with database.plain() as connection:
-        connection.execute("DELETE FROM __diesel_schema_migrations")
+    database.plain("DELETE FROM __diesel_schema_migrations")
     with pytest.raises(stratalog.SchemaOutdated, match="stratalog migrate") as older:
         database.open()
     assert str(ours) in str(older.value)
@@ -232,14 +229,13 @@ def test_verify_finds_what_was_changed_behind_the_log(
     report.raise_if_broken()
     assert repr(report) == "<VerifyReport OK: 7 tables, 8 live rows, 8 version rows>"
 
-    with database.plain() as connection:
-        if database.engine == "sqlite":
-            triggers = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'")
-            for (trigger,) in triggers.fetchall():
-                connection.execute(f'DROP TRIGGER "{trigger}"')
-        else:
-            connection.execute("ALTER TABLE datapoints DISABLE TRIGGER USER")
-        connection.execute("UPDATE datapoints SET value = 7.0 WHERE step = 2030")
+    if database.engine == "sqlite":
+        triggers = "SELECT json_group_array(name) FROM sqlite_schema WHERE type = 'trigger'"
+        names = json.loads(database.plain(triggers))
+        database.plain(*(f'DROP TRIGGER "{name}"' for name in names))
+    else:
+        database.plain("ALTER TABLE datapoints DISABLE TRIGGER USER")
+    database.plain("UPDATE datapoints SET value = 7.0 WHERE step = 2030")
     report = platform.verify()
     assert not report and not report.ok
     (problem,) = report.problems
