@@ -2,8 +2,6 @@
 
 import datetime as dt
 import math
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
@@ -361,17 +359,6 @@ def test_a_hundred_thousand_points(run: stratalog.Run) -> None:
         assert run.iamc.add(frame.iloc[:100].assign(value=-1.0)).updated == 100
     assert run.revert_to("all").updated == 100
     assert run.iamc.tabulate()["value"].sum() == frame["value"].sum()
-
-
-def test_importing_the_package_imports_neither_pandas_nor_pyarrow() -> None:
-    code = """
-import sys, stratalog
-platform = stratalog.Platform(":memory:")
-platform.regions.create("World")
-platform.runs.create("m", "s").checkpoints.list()
-assert not {"pandas", "pyarrow", "numpy", "polars"} & set(sys.modules)
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_datetime_is_utc_whatever_its_zone(run: stratalog.Run) -> None:
