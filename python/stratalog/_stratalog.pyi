@@ -667,8 +667,9 @@ def _roll_back_open_blocks() -> None:
     """
 
 def read_file(path: str | PathLike[str]) -> list[FileRun]:
-    """Reads an IAMC file: CSV, Excel (.xlsx, .xls) or OpenDocument (.ods); long, or wide with years as
-    columns. One ``FileRun`` per model, scenario and version, in the order of their first rows.
+    """Reads an IAMC file: CSV, Excel (.xlsx, .xls) or OpenDocument (.ods); long, or wide with
+    years as columns. One ``FileRun`` per model, scenario and version, in the order of their
+    first rows.
 
     Raises:
         FileError: it cannot be read as such a file.
@@ -676,4 +677,6 @@ def read_file(path: str | PathLike[str]) -> list[FileRun]:
     """
 
 def cli_main(args: list[str]) -> int:
-    """Runs the command line with these arguments, the program's name first; returns the exit code."""
+    """Runs the command line with these arguments, the program's name first; returns the exit
+    code.
+    """

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
+import subprocess
+import sysconfig
 from pathlib import Path
 
 import pandas as pd
 import pytest
+
 import stratalog
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +32,7 @@ def test_the_python_examples_run(
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {}
     for code in blocks(page, "python"):
-        exec(compile(code, page, "exec"), namespace)  # noqa: S102
+        exec(compile(code, page, "exec"), namespace)
     assert stratalog.Platform("scenarios.db").verify().ok
 
 
@@ -54,3 +58,18 @@ def test_the_sql_examples_run(tmp_path: Path) -> None:
     assert platform.verify().ok
     run.revert_to("start")
     assert run.iamc.tabulate()["value"].tolist() == [21.0]
+
+
+def test_the_commands_run(tmp_path: Path) -> None:
+    script = "\n".join(["set -e", *blocks("docs/cli.md", "console")])
+    path = sysconfig.get_path("scripts") + os.pathsep + os.environ["PATH"]
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "600.5" in done.stdout and "610.5" in (tmp_path / "then.csv").read_text()

@@ -82,10 +82,10 @@ fn part_of(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// [`write`] to anything that can be written to.
+/// [`write()`] to anything that can be written to.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_to(
     out: &mut dyn Write,
     runs: &[(RunInfo, RecordBatch)],
