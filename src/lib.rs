@@ -45,6 +45,7 @@ pub mod files;
 mod history;
 mod iamc;
 mod ids;
+mod input;
 mod names;
 mod platform;
 #[cfg(feature = "cli")]

@@ -12,6 +12,7 @@ import textwrap
 from pathlib import Path
 
 import pandas as pd
+
 import stratalog
 
 HERE = Path(__file__).parent
@@ -50,9 +51,13 @@ def show(frame: pd.DataFrame, rows: int = 6) -> None:
 
 def main() -> int:
     """Run the demo; 0 when everything went as it should."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--url", default=DATABASE, help=f"database (default: {DATABASE})")
-    parser.add_argument("--data", default=str(HERE / "gapminder.csv"), help="an IAMC file, CSV or Excel")
+    parser.add_argument(
+        "--data", default=str(HERE / "gapminder.csv"), help="an IAMC file, CSV or Excel"
+    )
     arguments = parser.parse_args()
 
     step(1, "Open the platform")

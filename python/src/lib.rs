@@ -1,1 +1,69 @@
-//! Python bindings of stratalog.
+//! Python bindings of stratalog. Each function converts, leaves the interpreter, calls the library, wraps.
+
+mod changes;
+mod checkpoint;
+mod checkpoints;
+mod command;
+mod error;
+mod files;
+mod frame;
+mod held;
+mod iamc;
+mod input;
+mod locks;
+mod log;
+mod names;
+mod platform;
+mod run;
+mod runs;
+mod session;
+mod transact;
+mod verify;
+
+use pyo3::prelude::*;
+
+/// The compiled part of stratalog; import from ``stratalog`` instead.
+#[pymodule]
+mod _stratalog {
+    use super::*;
+
+    #[pymodule_export]
+    use super::changes::ChangeCounts;
+    #[pymodule_export]
+    use super::checkpoint::{Checkpoint, IamcAsOf};
+    #[pymodule_export]
+    use super::checkpoints::Checkpoints;
+    #[pymodule_export]
+    use super::command::cli_main;
+    #[pymodule_export]
+    use super::files::{FileRun, read_file};
+    #[pymodule_export]
+    use super::held::_roll_back_open_blocks;
+    #[pymodule_export]
+    use super::iamc::Iamc;
+    #[pymodule_export]
+    use super::locks::Locks;
+    #[pymodule_export]
+    use super::names::{Named, Names, Regions};
+    #[pymodule_export]
+    use super::platform::Platform;
+    #[pymodule_export]
+    use super::run::Run;
+    #[pymodule_export]
+    use super::runs::Runs;
+    #[pymodule_export]
+    use super::transact::{RunLock, Transact};
+    #[pymodule_export]
+    use super::verify::{Problem, VerifyReport};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        let roll_back = module.getattr("_roll_back_open_blocks")?;
+        module
+            .py()
+            .import("atexit")?
+            .call_method1("register", (roll_back,))?;
+        Ok(())
+    }
+}

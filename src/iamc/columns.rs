@@ -7,7 +7,7 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema};
 
 use crate::error::{Error, Result};
-use crate::run::{check_values, row_list};
+use crate::input::{check_values, row_list};
 use crate::schema::ColumnType;
 
 /// Text by distinct value: `names[codes[row]]`.

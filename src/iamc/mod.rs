@@ -23,7 +23,7 @@ pub use points::{AddOptions, PointType};
 #[cfg(feature = "cli")]
 pub(crate) use times::Moment;
 
-use crate::run::RowOperation;
+use crate::history::rows::RowOperation;
 
 /// The time series of a run. From a [`Run`] they can be read, from a [`RunLock`] written as well.
 pub struct Iamc<'a> {

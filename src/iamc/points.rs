@@ -10,12 +10,14 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type, UInt64Type};
 
 use crate::error::{Error, Result};
 use crate::history::ChangeCounts;
+use crate::history::rows::{RowOperation, write_rows};
 use crate::history::write::Write;
 use crate::iamc::Frame;
 use crate::iamc::columns::{Coded, as_type, coded, with_plain_numbers};
 use crate::iamc::times::Times;
+use crate::input::{check_values, row_list};
 use crate::names::{self, DEFAULT_HIERARCHY, Kind};
-use crate::run::{RowOperation, RunInfo, RunLock, check_values, row_list, write_rows};
+use crate::run::{RunInfo, RunLock};
 use crate::schema::tables::datapoints;
 use crate::schema::{ColumnType, VersionedTable};
 

@@ -10,7 +10,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, Timelike};
 use crate::error::{Error, Result};
 use crate::iamc::PointType;
 use crate::iamc::columns::{Coded, as_type, is_missing, is_text, narrowed};
-use crate::run::{check_values, row_list};
+use crate::input::{check_values, row_list};
 use crate::schema::ColumnType;
 
 /// The time of each row.

@@ -1,0 +1,180 @@
+//! `Checkpoint` and `IamcAsOf`.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use stratalog::CheckpointId;
+
+use crate::changes::ChangeCounts;
+use crate::error::Result;
+use crate::frame;
+use crate::held::HeldRun;
+use crate::input::{Timeout, filter, repr};
+
+/// A message tied to a state of a run: what one looks at, compares with, and reverts to.
+#[pyclass(frozen, module = "stratalog")]
+pub(crate) struct Checkpoint {
+    run: Arc<HeldRun>,
+    checkpoint: stratalog::Checkpoint,
+}
+
+impl Checkpoint {
+    pub(crate) fn new(run: &Arc<HeldRun>, checkpoint: stratalog::Checkpoint) -> Self {
+        Self {
+            run: Arc::clone(run),
+            checkpoint,
+        }
+    }
+
+    pub(crate) fn core(&self) -> &stratalog::Checkpoint {
+        &self.checkpoint
+    }
+}
+
+#[pymethods]
+impl Checkpoint {
+    /// Its id.
+    #[getter]
+    fn id(&self) -> i64 {
+        self.checkpoint.id.0
+    }
+
+    /// The id of its run.
+    #[getter]
+    fn run_id(&self) -> i64 {
+        self.checkpoint.run_id.0
+    }
+
+    /// The run's last transaction when it was made; 0 before the run's first.
+    #[getter]
+    fn transaction_id(&self) -> i64 {
+        self.checkpoint.transaction_id.0
+    }
+
+    /// Its name. Names may repeat; a name means the latest checkpoint that has it.
+    #[getter]
+    fn message(&self) -> &str {
+        &self.checkpoint.message
+    }
+
+    /// Who made it.
+    #[getter]
+    fn actor(&self) -> &str {
+        &self.checkpoint.actor
+    }
+
+    /// When (UTC, aware). Shown only: ids say what came first.
+    #[getter]
+    fn created_at<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
+        Ok(self
+            .checkpoint
+            .created_at
+            .and_utc()
+            .into_pyobject(py)?
+            .into_any())
+    }
+
+    /// The run's time series as they were, to be read.
+    #[getter]
+    fn iamc(&self) -> IamcAsOf {
+        IamcAsOf {
+            run: Arc::clone(&self.run),
+            checkpoint: self.checkpoint.id,
+        }
+    }
+
+    /// Sets the run back to this state; see ``Run.revert_to``.
+    #[pyo3(signature = (timeout = None))]
+    fn revert(&self, py: Python<'_>, timeout: Option<Timeout>) -> Result<ChangeCounts> {
+        let target = (&self.checkpoint).into();
+        Ok(self
+            .run
+            .revert_to(py, target, timeout.map(|timeout| timeout.0))?
+            .into())
+    }
+
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        other.cast::<Self>().is_ok_and(|other| {
+            other.get().checkpoint == self.checkpoint
+                && other.get().run.session.describe().url() == self.run.session.describe().url()
+        })
+    }
+
+    fn __hash__(&self) -> i64 {
+        self.checkpoint.id.0
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        format!(
+            "Checkpoint(id={}, message={}, run_id={}, transaction_id={}, actor={}, created_at='{}Z')",
+            self.checkpoint.id,
+            repr(py, &self.checkpoint.message),
+            self.checkpoint.run_id,
+            self.checkpoint.transaction_id,
+            repr(py, &self.checkpoint.actor),
+            self.checkpoint.created_at.format("%Y-%m-%dT%H:%M:%S")
+        )
+    }
+}
+
+/// The time series of a run as they were at a checkpoint, to be read.
+#[pyclass(frozen, module = "stratalog")]
+pub(crate) struct IamcAsOf {
+    run: Arc<HeldRun>,
+    checkpoint: CheckpointId,
+}
+
+impl IamcAsOf {
+    fn batch(
+        &self,
+        py: Python<'_>,
+        filter: &stratalog::Filter,
+    ) -> Result<arrow::array::RecordBatch> {
+        let run = self.run.run()?;
+        Ok(py.detach(|| run.iamc().tabulate_as_of(self.checkpoint, filter))?)
+    }
+}
+
+#[pymethods]
+impl IamcAsOf {
+    /// The points as they were, as a pandas ``DataFrame``; see ``Iamc.tabulate``.
+    #[pyo3(signature = (*, region = None, variable = None, unit = None, year = None, **unknown))]
+    #[pyo3(text_signature = "($self, *, region=None, variable=None, unit=None, year=None)")]
+    fn tabulate(
+        &self,
+        py: Python<'_>,
+        region: Option<&Bound<'_, PyAny>>,
+        variable: Option<&Bound<'_, PyAny>>,
+        unit: Option<&Bound<'_, PyAny>>,
+        year: Option<&Bound<'_, PyAny>>,
+        unknown: Option<&Bound<'_, PyDict>>,
+    ) -> Result<Py<PyAny>> {
+        let filter = filter(region, variable, unit, year, unknown)?;
+        frame::to_pandas(py, self.batch(py, &filter)?)
+    }
+
+    /// The points as they were, as a pyarrow ``Table``; see ``Iamc.arrow``.
+    #[pyo3(signature = (*, region = None, variable = None, unit = None, year = None, **unknown))]
+    #[pyo3(text_signature = "($self, *, region=None, variable=None, unit=None, year=None)")]
+    fn arrow(
+        &self,
+        py: Python<'_>,
+        region: Option<&Bound<'_, PyAny>>,
+        variable: Option<&Bound<'_, PyAny>>,
+        unit: Option<&Bound<'_, PyAny>>,
+        year: Option<&Bound<'_, PyAny>>,
+        unknown: Option<&Bound<'_, PyDict>>,
+    ) -> Result<Py<PyAny>> {
+        let filter = filter(region, variable, unit, year, unknown)?;
+        frame::to_pyarrow(py, self.batch(py, &filter)?)
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "<time series of run {} at checkpoint {}>",
+            self.run.describe().label(),
+            self.checkpoint
+        )
+    }
+}

@@ -1,0 +1,149 @@
+//! Tables in and out, as Arrow. What only pandas knows is in `stratalog/_frames.py`.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
+use arrow::datatypes::{Field, Schema};
+use pyo3::exceptions::PyException;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3_arrow::PyTable;
+use pyo3_arrow::input::AnyRecordBatch;
+use stratalog::Frame;
+
+use crate::error::{Failure, Result};
+
+/// How Arrow marks a column whose values mean something else than their storage (pandas'
+/// periods).
+const EXTENSION_NAME: &str = "ARROW:extension:name";
+
+/// Reads a table from whatever holds one. The caller's object is read, never kept.
+pub(crate) fn take(py: Python<'_>, data: &Bound<'_, PyAny>) -> Result<Frame> {
+    let data = py
+        .import(intern!(py, "stratalog._frames"))?
+        .call_method1("to_arrow", (data,))?;
+    let input: AnyRecordBatch = data.extract().map_err(|error| unreadable(py, error))?;
+    let reader = input.into_reader().map_err(|error| unreadable(py, error))?;
+    // Whoever produces the batches may need the interpreter in a thread of its own.
+    py.detach(|| {
+        let schema = reader.schema();
+        let batches = reader
+            .collect::<std::result::Result<Vec<_>, _>>()
+            .map_err(|error| Failure::frame(format!("reading it failed: {error}")))?;
+        for array in batches.iter().flat_map(RecordBatch::columns) {
+            // Text from elsewhere is only believed to be UTF-8.
+            array
+                .to_data()
+                .validate_full()
+                .map_err(|error| Failure::frame(format!("it is not valid Arrow data: {error}")))?;
+        }
+        let frame = Frame::from_batches(&schema, &batches)
+            .map_err(|error| Failure::frame(format!("its parts do not fit together: {error}")))?;
+        without_row_labels(frame.batch())
+    })
+}
+
+/// An exception of the table's owner, unless it is an interruption.
+fn unreadable(py: Python<'_>, error: PyErr) -> Failure {
+    if error.is_instance_of::<PyException>(py) {
+        Failure::frame(format!("it is not a table: {}", error.value(py)))
+    } else {
+        Failure::Python(error)
+    }
+}
+
+/// Leaves out the row labels that pyarrow adds to a filtered pandas table, and refuses
+/// columns that are not what their storage says.
+fn without_row_labels(batch: &RecordBatch) -> Result<Frame> {
+    let schema = batch.schema();
+    let mut kept = Vec::new();
+    for (position, field) in schema.fields().iter().enumerate() {
+        if let Some(extension) = field.metadata().get(EXTENSION_NAME) {
+            return Err(Failure::frame(format!(
+                "column \"{}\" has the type {extension}: convert it to text, numbers or times",
+                field.name()
+            )));
+        }
+        if !field.name().starts_with("__index_level_") {
+            kept.push(position);
+        }
+    }
+    batch
+        .project(&kept)
+        .map(Frame::from)
+        .map_err(|error| Failure::frame(format!("it cannot be read: {error}")))
+}
+
+/// A pandas `DataFrame`.
+pub(crate) fn to_pandas(py: Python<'_>, batch: RecordBatch) -> Result<Py<PyAny>> {
+    give(py, batch, "to_pandas")
+}
+
+/// A pyarrow `Table`.
+pub(crate) fn to_pyarrow(py: Python<'_>, batch: RecordBatch) -> Result<Py<PyAny>> {
+    give(py, batch, "to_pyarrow")
+}
+
+fn give(py: Python<'_>, batch: RecordBatch, function: &str) -> Result<Py<PyAny>> {
+    let schema = batch.schema();
+    let table = PyTable::try_new(vec![batch], schema)?;
+    let frames = py.import(intern!(py, "stratalog._frames"))?;
+    Ok(frames.call_method1(function, (table,))?.unbind())
+}
+
+/// Columns of a table that is to be shown.
+#[derive(Default)]
+pub(crate) struct Columns {
+    fields: Vec<Field>,
+    arrays: Vec<ArrayRef>,
+}
+
+impl Columns {
+    fn push(mut self, name: &str, array: ArrayRef) -> Self {
+        self.fields
+            .push(Field::new(name, array.data_type().clone(), true));
+        self.arrays.push(array);
+        self
+    }
+
+    pub(crate) fn text(self, name: &str, values: impl IntoIterator<Item = String>) -> Self {
+        self.push(name, Arc::new(StringArray::from_iter_values(values)))
+    }
+
+    pub(crate) fn integers(
+        self,
+        name: &str,
+        values: impl IntoIterator<Item = impl Into<Option<i64>>>,
+    ) -> Self {
+        self.push(
+            name,
+            Arc::new(Int64Array::from_iter(values.into_iter().map(Into::into))),
+        )
+    }
+
+    pub(crate) fn counts(self, name: &str, values: impl IntoIterator<Item = u64>) -> Self {
+        self.integers(
+            name,
+            values.into_iter().map(|count| i64::try_from(count).ok()),
+        )
+    }
+
+    pub(crate) fn booleans(self, name: &str, values: impl IntoIterator<Item = bool>) -> Self {
+        let values: Vec<bool> = values.into_iter().collect();
+        self.push(name, Arc::new(BooleanArray::from(values)))
+    }
+
+    /// Moments in microseconds since 1970, UTC.
+    pub(crate) fn moments(self, name: &str, values: impl IntoIterator<Item = i64>) -> Self {
+        let array = TimestampMicrosecondArray::from_iter_values(values).with_timezone("UTC");
+        self.push(name, Arc::new(array))
+    }
+
+    pub(crate) fn into_pandas(self, py: Python<'_>) -> Result<Py<PyAny>> {
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(self.fields)), self.arrays)
+            .map_err(stratalog::Error::from)?;
+        to_pandas(py, batch)
+    }
+}

@@ -1,0 +1,264 @@
+//! A run and the lock that one of its objects may hold.
+//!
+//! ```text
+//!            transact.__enter__                    acquired
+//!   Free ──────────────────────► Acquiring ─────────────────────► Held
+//!    ▲                               │ refused, interrupted        │
+//!    └───────────────────────────────┴─────── commit, rollback ────┘
+//! ```
+//!
+//! **Invariant:** whoever is in the slot does not wait for the interpreter, so that waiting for the slot
+//! ends. Writes share the slot, taking the lock out of it is exclusive: no write is under way when a
+//! block ends. In a forked child the lock is never dropped: that would roll back its parent's block.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
+};
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use stratalog::{ChangeCounts, Error, LockOptions, LockToken, Run, RunLock, Target};
+
+use crate::error::{Failure, Result};
+use crate::session::Session;
+
+enum Slot {
+    Free,
+    Acquiring,
+    Held(RunLock),
+}
+
+/// A run, as all Python objects that came from one `Run` share it.
+pub(crate) struct HeldRun {
+    pub(crate) session: Arc<Session>,
+    run: Run,
+    slot: RwLock<Slot>,
+}
+
+/// Runs whose lock may be held, for when the interpreter ends without leaving the block.
+static HELD: Mutex<Vec<Weak<HeldRun>>> = Mutex::new(Vec::new());
+
+fn all_held() -> MutexGuard<'static, Vec<Weak<HeldRun>>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl HeldRun {
+    pub(crate) fn new(session: &Arc<Session>, run: Run) -> Arc<Self> {
+        Arc::new(Self {
+            session: Arc::clone(session),
+            run,
+            slot: RwLock::new(Slot::Free),
+        })
+    }
+
+    /// The run, to be asked the database about; refused in a forked child.
+    pub(crate) fn run(&self) -> Result<&Run> {
+        self.session.platform()?;
+        Ok(&self.run)
+    }
+
+    /// What is known without the database.
+    pub(crate) fn describe(&self) -> &Run {
+        &self.run
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Slot> {
+        self.slot.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Slot> {
+        self.slot.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this very object holds the run's lock.
+    pub(crate) fn owns_lock(&self, py: Python<'_>) -> Result<bool> {
+        self.session.platform()?;
+        Ok(py.detach(|| matches!(*self.read(), Slot::Held(_))))
+    }
+
+    /// Runs `work` under the lock that this object holds.
+    pub(crate) fn under_lock<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&RunLock) -> stratalog::Result<T> + Send,
+    ) -> Result<T> {
+        self.session.platform()?;
+        py.detach(|| match &*self.read() {
+            Slot::Held(lock) => Ok(work(lock)?),
+            _ => Err(Error::RunLockRequired {
+                run: self.run.label(),
+            }
+            .into()),
+        })
+    }
+
+    /// Takes the run's lock for this object.
+    pub(crate) fn acquire(
+        self: &Arc<Self>,
+        py: Python<'_>,
+        message: &str,
+        timeout: Option<Duration>,
+    ) -> Result<LockToken> {
+        let run = self.run()?;
+        let token = py.detach(|| {
+            let reservation = Reservation::make(self)?;
+            let lock = interruptible(|interrupt| {
+                let options = LockOptions {
+                    timeout,
+                    interrupt: Some(interrupt),
+                };
+                run.lock_with(message, options)
+            })?;
+            let token = lock.token();
+            reservation.fulfil(lock);
+            Ok::<_, Failure>(token)
+        })?;
+        let mut held = all_held();
+        held.retain(|run| run.strong_count() > 0);
+        held.push(Arc::downgrade(self));
+        drop(held);
+        // A signal that came meanwhile is raised here: between here and the block nothing would see it.
+        if let Err(interruption) = py.check_signals() {
+            // Dropping the lock releases it: nothing was written yet.
+            py.detach(|| drop(self.take_out(token)));
+            return Err(interruption.into());
+        }
+        Ok(token)
+    }
+
+    /// Takes the lock of that token out, to be committed or rolled back. `None`: it is held
+    /// no more.
+    pub(crate) fn release(&self, py: Python<'_>, token: LockToken) -> Option<RunLock> {
+        py.detach(|| self.take_out(token))
+    }
+
+    /// [`release`](Self::release), for where the interpreter must not be touched.
+    pub(crate) fn take_out(&self, token: LockToken) -> Option<RunLock> {
+        if self.session.is_forked() {
+            return None;
+        }
+        let mut slot = self.write();
+        match &*slot {
+            Slot::Held(lock) if lock.token() == token => {
+                match std::mem::replace(&mut *slot, Slot::Free) {
+                    Slot::Held(lock) => Some(lock),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// Sets the run back: under the lock that this object holds, or else under one of its
+    /// own.
+    pub(crate) fn revert_to(
+        &self,
+        py: Python<'_>,
+        target: Target,
+        timeout: Option<Duration>,
+    ) -> Result<ChangeCounts> {
+        let run = self.run()?;
+        py.detach(|| {
+            if let Slot::Held(lock) = &*self.read() {
+                return Ok(lock.revert_to(target)?);
+            }
+            interruptible(|interrupt| {
+                let options = LockOptions {
+                    timeout,
+                    interrupt: Some(interrupt),
+                };
+                run.revert_with(target, options)
+            })
+        })
+    }
+}
+
+impl Drop for HeldRun {
+    fn drop(&mut self) {
+        let slot = self.slot.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if self.session.is_forked() {
+            std::mem::forget(std::mem::replace(slot, Slot::Free));
+        }
+    }
+}
+
+/// Keeps a second `transact` of the same object out while the first one waits for the
+/// lock.
+struct Reservation<'a> {
+    run: &'a HeldRun,
+    fulfilled: bool,
+}
+
+impl<'a> Reservation<'a> {
+    fn make(run: &'a HeldRun) -> Result<Self> {
+        let mut slot = run.write();
+        if !matches!(*slot, Slot::Free) {
+            return Err(Error::NestedLock {
+                run: run.run.label(),
+            }
+            .into());
+        }
+        *slot = Slot::Acquiring;
+        drop(slot);
+        Ok(Self {
+            run,
+            fulfilled: false,
+        })
+    }
+
+    fn fulfil(mut self, lock: RunLock) {
+        *self.run.write() = Slot::Held(lock);
+        self.fulfilled = true;
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        if !self.fulfilled {
+            *self.run.write() = Slot::Free;
+        }
+    }
+}
+
+/// Does long work such that Ctrl-C, or whatever a signal handler raises, ends it where it asks.
+pub(crate) fn interruptible<T, E>(
+    work: impl FnOnce(&(dyn Fn() -> stratalog::Result<()> + Sync)) -> Result<T, E>,
+) -> Result<T>
+where
+    Failure: From<E>,
+{
+    let raised = Mutex::new(None);
+    let interrupt = || {
+        Python::attach(|py| py.check_signals()).map_err(|error| {
+            *raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            Error::Interrupted
+        })
+    };
+    let result = work(&interrupt);
+    match raised.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(error) => Err(Failure::Python(error)),
+        None => Ok(result?),
+    }
+}
+
+/// Rolls back every block that is still open. Called when the interpreter ends: objects
+/// that are alive then are never dropped.
+#[pyfunction]
+pub(crate) fn _roll_back_open_blocks(py: Python<'_>) {
+    py.detach(|| {
+        let held = std::mem::take(&mut *all_held());
+        for run in held.iter().filter_map(Weak::upgrade).filter(|run| !run.session.is_forked()) {
+            let lock = match std::mem::replace(&mut *run.write(), Slot::Free) {
+                Slot::Held(lock) => lock,
+                _ => continue,
+            };
+            let label = run.run.label();
+            match lock.rollback() {
+                Ok(undone) => eprintln!(
+                    "stratalog: run {label} was still locked when Python ended: rolled back ({undone})"
+                ),
+                Err(error) => eprintln!("stratalog: rolling back run {label} failed: {error}"),
+            }
+        }
+    });
+}

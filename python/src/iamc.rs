@@ -1,0 +1,195 @@
+//! `Iamc`: the time series of one run.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use stratalog::progress::RowBar;
+use stratalog::{AddOptions, PointType, Target};
+
+use crate::changes::ChangeCounts;
+use crate::error::Result;
+use crate::frame;
+use crate::held::{HeldRun, interruptible};
+use crate::input::{AnyTarget, Text, filter};
+
+/// The time series of a run: region, variable, unit, time, value. Reading needs no lock,
+/// writing does.
+#[pyclass(frozen, module = "stratalog")]
+pub(crate) struct Iamc(Arc<HeldRun>);
+
+impl Iamc {
+    pub(crate) fn new(run: &Arc<HeldRun>) -> Self {
+        Self(Arc::clone(run))
+    }
+
+    fn batch(&self, py: Python<'_>, filter: &stratalog::Filter) -> Result<RecordBatch> {
+        let run = self.0.run()?;
+        Ok(py.detach(|| run.iamc().tabulate(filter))?)
+    }
+}
+
+fn point_type(text: Option<Text>) -> Result<Option<PointType>> {
+    Ok(text.map(|text| text.0.parse()).transpose()?)
+}
+
+#[pymethods]
+impl Iamc {
+    /// Inserts the points that are new and updates those that differ, by region, variable,
+    /// unit and time. Points that stay as they are leave no trace. All or nothing.
+    ///
+    /// ``df``: a table from pandas, polars, pyarrow, DuckDB or whatever else has
+    /// ``__arrow_c_stream__`` or ``__arrow_c_array__``; or a dict of lists. Columns:
+    /// ``region``, ``variable``, ``unit`` (text), ``value`` (number), and the time: ``year``
+    /// (whole number); ``year`` and ``subannual`` (text); ``datetime`` (without a zone it is
+    /// UTC); or ``time`` with a mix of years and datetimes. ``model``, ``scenario`` and
+    /// ``version`` may be there if each row names this run. Named index levels of pandas are
+    /// columns. Variables are made as needed; regions and units must exist.
+    ///
+    /// Args:
+    ///     df: the points.
+    ///     type: what all rows must be: "yearly" (or "annual"), "categorical",
+    ///         "datetime"; default: what their time columns say.
+    ///     create_missing: makes regions and units that do not exist.
+    ///     progress: shows a bar on stderr.
+    ///
+    /// Raises:
+    ///     RunLockRequired: outside of ``with run.transact(…)``.
+    ///     InvalidFrame: the input is refused, naming columns and rows (counted from 0);
+    ///         nothing was written.
+    ///     UnknownNames: regions or units do not exist, all of them named; nothing was
+    ///         written.
+    ///     LockLost: the lock was taken over by somebody else.
+    #[pyo3(signature = (df, r#type = None, create_missing = false, progress = false))]
+    fn add(
+        &self,
+        py: Python<'_>,
+        df: &Bound<'_, PyAny>,
+        r#type: Option<Text>,
+        create_missing: bool,
+        progress: bool,
+    ) -> Result<ChangeCounts> {
+        let point_type = point_type(r#type)?;
+        // Without the lock there is no need to look at the data.
+        self.0.under_lock(py, |_| Ok(()))?;
+        let frame = frame::take(py, df)?;
+        let counts = interruptible(|interrupt| {
+            self.0.under_lock(py, |lock| {
+                let bar = progress.then(|| RowBar::new("adding", frame.num_rows()));
+                let mut advance = |rows| {
+                    if let Some(bar) = &bar {
+                        bar.advance(rows);
+                    }
+                };
+                let options = AddOptions {
+                    point_type,
+                    create_missing,
+                    progress: Some(&mut advance),
+                    interrupt: Some(interrupt),
+                };
+                let result = lock.iamc().add_with(&frame, options);
+                if let Some(bar) = &bar {
+                    match &result {
+                        Ok(counts) => bar.finish(&counts.to_string()),
+                        Err(_) => bar.finish("nothing was written"),
+                    }
+                }
+                result
+            })
+        })?;
+        Ok(counts.into())
+    }
+
+    /// Deletes the points with these keys; a ``value`` column is not needed and not looked
+    /// at. Points that are not there are passed over; the counts say how many were deleted.
+    /// All or nothing.
+    ///
+    /// Args and errors: as ``add``; unknown variables are refused too.
+    #[pyo3(signature = (df, r#type = None))]
+    fn remove(
+        &self,
+        py: Python<'_>,
+        df: &Bound<'_, PyAny>,
+        r#type: Option<Text>,
+    ) -> Result<ChangeCounts> {
+        let point_type = point_type(r#type)?;
+        self.0.under_lock(py, |_| Ok(()))?;
+        let frame = frame::take(py, df)?;
+        let counts = self.0.under_lock(py, |lock| {
+            lock.iamc().remove_with(
+                &frame,
+                AddOptions {
+                    point_type,
+                    ..AddOptions::default()
+                },
+            )
+        })?;
+        Ok(counts.into())
+    }
+
+    /// The points as a pandas ``DataFrame``, in a stable order: ``region``, ``variable``,
+    /// ``unit`` (text), the time columns in use, ``value`` (float64). Time columns: ``year``
+    /// (int64; Int64 with gaps where some points are datetimes), ``subannual`` (text),
+    /// ``datetime`` (datetime64[us], UTC).
+    ///
+    /// Args:
+    ///     region, variable, unit: a name or several; ``*`` stands for any text.
+    ///     year: a year or several; leaves datetime points out.
+    ///
+    /// Raises:
+    ///     InvalidFilter: an unknown filter, or a value that is not a name or a year.
+    #[pyo3(signature = (*, region = None, variable = None, unit = None, year = None, **unknown))]
+    #[pyo3(text_signature = "($self, *, region=None, variable=None, unit=None, year=None)")]
+    fn tabulate(
+        &self,
+        py: Python<'_>,
+        region: Option<&Bound<'_, PyAny>>,
+        variable: Option<&Bound<'_, PyAny>>,
+        unit: Option<&Bound<'_, PyAny>>,
+        year: Option<&Bound<'_, PyAny>>,
+        unknown: Option<&Bound<'_, PyDict>>,
+    ) -> Result<Py<PyAny>> {
+        let filter = filter(region, variable, unit, year, unknown)?;
+        frame::to_pandas(py, self.batch(py, &filter)?)
+    }
+
+    /// The points as a pyarrow ``Table``: as ``tabulate``, with the names as dictionaries.
+    #[pyo3(signature = (*, region = None, variable = None, unit = None, year = None, **unknown))]
+    #[pyo3(text_signature = "($self, *, region=None, variable=None, unit=None, year=None)")]
+    fn arrow(
+        &self,
+        py: Python<'_>,
+        region: Option<&Bound<'_, PyAny>>,
+        variable: Option<&Bound<'_, PyAny>>,
+        unit: Option<&Bound<'_, PyAny>>,
+        year: Option<&Bound<'_, PyAny>>,
+        unknown: Option<&Bound<'_, PyDict>>,
+    ) -> Result<Py<PyAny>> {
+        let filter = filter(region, variable, unit, year, unknown)?;
+        frame::to_pyarrow(py, self.batch(py, &filter)?)
+    }
+
+    /// What changed from state ``a`` to state ``b`` (default: the present), a row per point:
+    /// ``operation`` (insert, update, delete), the columns of ``tabulate`` but ``value``,
+    /// then ``value_before`` and ``value_after`` (float64, NaN where there is none). Costs
+    /// what changed.
+    ///
+    /// Args:
+    ///     a, b: a ``Checkpoint``, a checkpoint's name, or the id of one of the run's
+    ///         transactions.
+    ///
+    /// Raises:
+    ///     CheckpointNotFound, TransactionNotFound: say what there is.
+    #[pyo3(signature = (a, b = None))]
+    fn difference(&self, py: Python<'_>, a: AnyTarget, b: Option<AnyTarget>) -> Result<Py<PyAny>> {
+        let run = self.0.run()?;
+        let to: Option<Target> = b.map(|b| b.0);
+        let batch = py.detach(|| run.iamc().difference(a.0, to))?;
+        frame::to_pandas(py, batch)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<time series of run {}>", self.0.describe().label())
+    }
+}

@@ -1,0 +1,196 @@
+//! What callers pass: text, timeouts, targets, filters.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict, PyString};
+use stratalog::{Filter, Target, TransactionId};
+
+use crate::checkpoint::Checkpoint;
+use crate::error::{Failure, Result};
+
+/// A `str`. One with lone surrogates, which no database takes, is refused as input and
+/// not as a fault of the encoding.
+pub(crate) struct Text(pub(crate) String);
+
+impl FromPyObject<'_, '_> for Text {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        object.extract::<String>().map(Self).map_err(|error| {
+            if !error.is_instance_of::<PyUnicodeEncodeError>(object.py()) {
+                return error;
+            }
+            let shown = object
+                .repr()
+                .map_or_else(|_| "a text".into(), |text| text.to_string());
+            Failure::named(
+                "InvalidInput",
+                format!("{shown} has characters that are not Unicode text (lone surrogates)"),
+            )
+            .into()
+        })
+    }
+}
+
+/// A database: `str` or a path.
+pub(crate) struct Url(pub(crate) String);
+
+impl FromPyObject<'_, '_> for Url {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        if object.is_instance_of::<PyString>() {
+            return object.extract::<Text>().map(|text| Self(text.0));
+        }
+        let path: PathBuf = object.extract()?;
+        path.into_os_string()
+            .into_string()
+            .map(Self)
+            .map_err(|path| {
+                Failure::named(
+                    "InvalidUrl",
+                    format!("{}: the path is not Unicode text", path.display()),
+                )
+                .into()
+            })
+    }
+}
+
+/// Seconds to wait; `inf` is for ever.
+pub(crate) struct Timeout(pub(crate) Duration);
+
+impl FromPyObject<'_, '_> for Timeout {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        let seconds: f64 = object.extract()?;
+        match Duration::try_from_secs_f64(seconds) {
+            Ok(duration) => Ok(Self(duration)),
+            Err(_) if seconds > 0.0 => Ok(Self(Duration::MAX)),
+            Err(_) => Err(Failure::named(
+                "InvalidInput",
+                format!("timeout={seconds} cannot be waited: give seconds, 0 or more"),
+            )
+            .into()),
+        }
+    }
+}
+
+/// A whole number that is not a `bool`; numpy's integers count.
+pub(crate) fn whole_number(object: &Bound<'_, PyAny>) -> Option<i64> {
+    if object.is_instance_of::<PyBool>() {
+        None
+    } else {
+        object.extract().ok()
+    }
+}
+
+/// What to go back to or look at: a checkpoint, its name, or a transaction's id.
+pub(crate) struct AnyTarget(pub(crate) Target);
+
+impl FromPyObject<'_, '_> for AnyTarget {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        if let Ok(checkpoint) = object.cast::<Checkpoint>() {
+            return Ok(Self(Target::Checkpoint(checkpoint.get().core().id)));
+        }
+        if object.is_instance_of::<PyString>() {
+            return Ok(Self(Target::Name(object.extract::<Text>()?.0)));
+        }
+        if let Some(id) = whole_number(&object) {
+            return Ok(Self(Target::Transaction(TransactionId(id))));
+        }
+        Err(PyTypeError::new_err(format!(
+            "expected a Checkpoint, a checkpoint's name or a transaction's id, not {}",
+            object.get_type().name()?
+        )))
+    }
+}
+
+/// Filters of points, from keyword arguments.
+pub(crate) fn filter(
+    region: Option<&Bound<'_, PyAny>>,
+    variable: Option<&Bound<'_, PyAny>>,
+    unit: Option<&Bound<'_, PyAny>>,
+    year: Option<&Bound<'_, PyAny>>,
+    unknown: Option<&Bound<'_, PyDict>>,
+) -> Result<Filter> {
+    if let Some(unknown) = unknown.filter(|unknown| !unknown.is_empty()) {
+        let names: Vec<_> = unknown
+            .keys()
+            .iter()
+            .map(|name| format!("\"{name}\""))
+            .collect();
+        return Err(Failure::filter(format!(
+            "unknown filter {}: the filters are region, variable, unit and year",
+            names.join(", ")
+        )));
+    }
+    let mut filter = Filter::all();
+    filter.region = region.map(|names| patterns("region", names)).transpose()?;
+    filter.variable = variable
+        .map(|names| patterns("variable", names))
+        .transpose()?;
+    filter.unit = unit.map(|names| patterns("unit", names)).transpose()?;
+    filter.year = year.map(years).transpose()?;
+    Ok(filter)
+}
+
+/// One name or several.
+fn patterns(filter: &str, names: &Bound<'_, PyAny>) -> Result<Vec<String>> {
+    let refuse = |found: &Bound<'_, PyAny>| {
+        Failure::filter(format!(
+            "{filter}={} cannot be used: give a name or several, * stands for any text",
+            shown(found)
+        ))
+    };
+    if names.is_instance_of::<PyString>() {
+        return Ok(vec![names.extract::<Text>()?.0]);
+    }
+    let mut result = Vec::new();
+    for name in names.try_iter().map_err(|_| refuse(names))? {
+        let name = name?;
+        if !name.is_instance_of::<PyString>() {
+            return Err(refuse(&name));
+        }
+        result.push(name.extract::<Text>()?.0);
+    }
+    Ok(result)
+}
+
+/// One year or several.
+fn years(years: &Bound<'_, PyAny>) -> Result<Vec<i64>> {
+    let refuse = |found: &Bound<'_, PyAny>| {
+        Failure::filter(format!(
+            "year={} cannot be used: give a whole number or several",
+            shown(found)
+        ))
+    };
+    if let Some(year) = whole_number(years) {
+        return Ok(vec![year]);
+    }
+    if years.is_instance_of::<PyString>() {
+        return Err(refuse(years));
+    }
+    let mut result = Vec::new();
+    for year in years.try_iter().map_err(|_| refuse(years))? {
+        let year = year?;
+        result.push(whole_number(&year).ok_or_else(|| refuse(&year))?);
+    }
+    Ok(result)
+}
+
+fn shown(object: &Bound<'_, PyAny>) -> String {
+    object
+        .repr()
+        .map_or_else(|_| "…".into(), |text| text.to_string())
+}
+
+/// Text as Python shows it.
+pub(crate) fn repr(py: Python<'_>, text: &str) -> String {
+    shown(PyString::new(py, text).as_any())
+}

@@ -1,0 +1,245 @@
+//! `Run`.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use stratalog::{LogFilter, TransactionId};
+
+use crate::changes::ChangeCounts;
+use crate::checkpoints::Checkpoints;
+use crate::error::{Failure, Result};
+use crate::frame::Columns;
+use crate::held::HeldRun;
+use crate::iamc::Iamc;
+use crate::input::{AnyTarget, Text, Timeout, repr};
+use crate::log;
+use crate::session::Session;
+use crate::transact::Transact;
+
+/// A run: one version of a model's scenario, with the rows that belong to it and change
+/// together.
+///
+/// Reading needs no lock; writing goes on inside ``with run.transact("message"):``. The
+/// lock belongs to this ``Run`` object. Threads may share it: they then write in one
+/// block, and while one thread is in a block, ``transact`` of another is a
+/// ``NestedTransact`` error. For blocks of their own, let each thread get its own
+/// ``Run``.
+#[pyclass(frozen, module = "stratalog")]
+pub(crate) struct Run(Arc<HeldRun>);
+
+impl Run {
+    pub(crate) fn new(session: &Arc<Session>, run: stratalog::Run) -> Self {
+        Self(HeldRun::new(session, run))
+    }
+
+    pub(crate) fn core(&self) -> &stratalog::Run {
+        self.0.describe()
+    }
+
+    fn set_default(
+        &self,
+        py: Python<'_>,
+        change: fn(&stratalog::Runs, stratalog::RunId) -> stratalog::Result<()>,
+    ) -> Result<()> {
+        let runs = self.0.session.platform()?.runs();
+        Ok(py.detach(|| change(&runs, self.core().id()))?)
+    }
+}
+
+#[pymethods]
+impl Run {
+    /// Its id.
+    #[getter]
+    fn id(&self) -> i64 {
+        self.core().id().0
+    }
+
+    /// The model's name.
+    #[getter]
+    fn model(&self) -> &str {
+        &self.core().info().model
+    }
+
+    /// The scenario's name.
+    #[getter]
+    fn scenario(&self) -> &str {
+        &self.core().info().scenario
+    }
+
+    /// 1, 2, 3 … of the same model and scenario.
+    #[getter]
+    fn version(&self) -> i32 {
+        self.core().info().version
+    }
+
+    /// "model / scenario, version 1".
+    #[getter]
+    fn label(&self) -> String {
+        self.core().label()
+    }
+
+    /// Whether it is what ``runs.get(model, scenario)`` gives; asked from the database each
+    /// time.
+    #[getter]
+    fn is_default(&self, py: Python<'_>) -> Result<bool> {
+        let runs = self.0.session.platform()?.runs();
+        Ok(py
+            .detach(|| runs.get_by_id(self.core().id()))?
+            .info()
+            .is_default)
+    }
+
+    /// Makes it the default version of its model's scenario; another one is so no more.
+    fn set_as_default(&self, py: Python<'_>) -> Result<()> {
+        self.set_default(py, stratalog::Runs::set_as_default)
+    }
+
+    /// Makes it no longer the default version.
+    fn unset_as_default(&self, py: Python<'_>) -> Result<()> {
+        self.set_default(py, stratalog::Runs::unset_as_default)
+    }
+
+    /// Whether this very object holds the run's lock.
+    #[getter]
+    fn owns_lock(&self, py: Python<'_>) -> Result<bool> {
+        self.0.owns_lock(py)
+    }
+
+    /// The id of the last transaction that wrote to it; 0 before any did.
+    #[getter]
+    fn last_transaction(&self, py: Python<'_>) -> Result<i64> {
+        let run = self.0.run()?;
+        Ok(py.detach(|| run.last_transaction())?.0)
+    }
+
+    /// A block that writes to the run: ``with run.transact("message"):``.
+    ///
+    /// Entering takes the run's lock; leaving makes the checkpoint ``message`` and releases.
+    /// An exception, whichever, sets the run back to the last checkpoint made in the block,
+    /// or to the state in which it was locked, and goes on.
+    ///
+    /// Args:
+    ///     message: why; others see it while they are refused, and it names the
+    ///         checkpoint.
+    ///     timeout: seconds to wait for the lock; ``None``: not at all. Ctrl-C ends the
+    ///         waiting.
+    ///
+    /// Raises, on entering:
+    ///     RunIsLocked: with who holds it, since when and why.
+    ///     NestedTransact: this very object holds it.
+    #[pyo3(signature = (message, timeout = None))]
+    fn transact(&self, message: Text, timeout: Option<Timeout>) -> Transact {
+        Transact::new(&self.0, message.0, timeout.map(|timeout| timeout.0))
+    }
+
+    /// Its time series.
+    #[getter]
+    fn iamc(&self) -> Iamc {
+        Iamc::new(&self.0)
+    }
+
+    /// Its checkpoints.
+    #[getter]
+    fn checkpoints(&self) -> Checkpoints {
+        Checkpoints::new(&self.0)
+    }
+
+    /// Sets the run back to an earlier state, as one new, logged transaction that costs what
+    /// changed since. Reverting it brings the later state back: nothing is lost.
+    ///
+    /// Inside a ``transact`` block of this object it works under the block's lock. Outside it
+    /// takes the lock itself and leaves a checkpoint that says what it did.
+    ///
+    /// Args:
+    ///     target: a ``Checkpoint``; a checkpoint's name (its latest one); or, as a
+    ///         number, the id of one of the run's transactions (not of a checkpoint), 0 being
+    ///         the empty run.
+    ///     timeout: seconds to wait for the lock; ``None``: not at all.
+    ///
+    /// Raises:
+    ///     RunIsLocked, CheckpointNotFound, TransactionNotFound.
+    ///     RevertNeedsMissing: the earlier state needs what has been deleted since, all
+    ///         of it named; nothing changed.
+    #[pyo3(signature = (target, timeout = None))]
+    fn revert_to(
+        &self,
+        py: Python<'_>,
+        target: AnyTarget,
+        timeout: Option<Timeout>,
+    ) -> Result<ChangeCounts> {
+        Ok(self
+            .0
+            .revert_to(py, target.0, timeout.map(|timeout| timeout.0))?
+            .into())
+    }
+
+    /// Its transactions, newest first; columns as ``Platform.log``.
+    ///
+    /// Args:
+    ///     limit: at most so many; ``None``: all.
+    ///     before: only ids below this one.
+    #[pyo3(signature = (limit = None, before = None))]
+    fn log(&self, py: Python<'_>, limit: Option<i64>, before: Option<i64>) -> Result<Py<PyAny>> {
+        let platform = self.0.session.platform()?;
+        let filter = log_filter(Some(self.core().id()), limit, before)?;
+        let entries = py.detach(|| platform.log(&filter))?;
+        log::tabulate(py, &entries)
+    }
+
+    /// How many rows differ from state ``a`` to state ``b`` (default: the present), per table
+    /// that differs: ``table`` (text), ``inserted``, ``updated``, ``deleted`` (int64).
+    ///
+    /// Args:
+    ///     a, b: a ``Checkpoint``, a checkpoint's name, or the id of one of the run's
+    ///         transactions.
+    #[pyo3(signature = (a, b = None))]
+    fn diff(&self, py: Python<'_>, a: AnyTarget, b: Option<AnyTarget>) -> Result<Py<PyAny>> {
+        let run = self.0.run()?;
+        let rows = py.detach(|| run.diff_summary(a.0, b.map(|b| b.0)))?;
+        Columns::default()
+            .text("table", rows.iter().map(|row| row.table.clone()))
+            .counts("inserted", rows.iter().map(|row| row.changes.inserted))
+            .counts("updated", rows.iter().map(|row| row.changes.updated))
+            .counts("deleted", rows.iter().map(|row| row.changes.deleted))
+            .into_pandas(py)
+    }
+
+    /// The same run of the same database.
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        other.cast::<Self>().is_ok_and(|other| {
+            other.get().core().id() == self.core().id()
+                && other.get().0.session.describe().url() == self.0.session.describe().url()
+        })
+    }
+
+    fn __hash__(&self) -> i64 {
+        self.core().id().0
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        format!(
+            "Run(id={}, model={}, scenario={}, version={})",
+            self.id(),
+            repr(py, self.model()),
+            repr(py, self.scenario()),
+            self.version()
+        )
+    }
+}
+
+pub(crate) fn log_filter(
+    run: Option<stratalog::RunId>,
+    limit: Option<i64>,
+    before: Option<i64>,
+) -> Result<LogFilter> {
+    if let Some(limit) = limit.filter(|limit| *limit < 0) {
+        return Err(Failure::filter(format!(
+            "limit={limit} cannot be used: give 0 or more, or None"
+        )));
+    }
+    Ok(LogFilter {
+        run,
+        before: before.map(TransactionId),
+        limit: limit.unwrap_or(i64::MAX),
+    })
+}

@@ -1,0 +1,152 @@
+//! `Runs`: those of a platform.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use stratalog::{RunFilter, RunId};
+
+use crate::error::Result;
+use crate::frame::Columns;
+use crate::input::{Text, whole_number};
+use crate::run::Run;
+use crate::session::Session;
+
+/// The runs of a platform.
+#[pyclass(frozen, module = "stratalog")]
+pub(crate) struct Runs(Arc<Session>);
+
+impl Runs {
+    pub(crate) fn new(session: &Arc<Session>) -> Self {
+        Self(Arc::clone(session))
+    }
+
+    fn core(&self) -> Result<stratalog::Runs> {
+        Ok(self.0.platform()?.runs())
+    }
+
+    fn find(
+        &self,
+        py: Python<'_>,
+        model: Option<Text>,
+        scenario: Option<Text>,
+        default_only: bool,
+    ) -> Result<Vec<stratalog::Run>> {
+        let runs = self.core()?;
+        let filter = RunFilter {
+            model: model.map(|model| model.0),
+            scenario: scenario.map(|scenario| scenario.0),
+            default_only,
+        };
+        Ok(py.detach(|| runs.list(&filter))?)
+    }
+}
+
+/// The id of a run that is given as such or as its id.
+pub(crate) fn id_of(run: &Bound<'_, PyAny>) -> Result<RunId> {
+    if let Ok(run) = run.cast::<Run>() {
+        return Ok(run.get().core().id());
+    }
+    whole_number(run).map(RunId).ok_or_else(|| {
+        PyTypeError::new_err(format!("expected a Run or its id, not {}", run.get_type())).into()
+    })
+}
+
+#[pymethods]
+impl Runs {
+    /// Makes the next version of a model's scenario, both made as needed. Versions count from
+    /// 1 and are never used again, whatever other processes do at the same time. The new run
+    /// is not the default.
+    ///
+    /// Raises:
+    ///     InvalidName: a name is empty, begins or ends with a blank, or holds a NUL.
+    fn create(&self, py: Python<'_>, model: Text, scenario: Text) -> Result<Run> {
+        let runs = self.core()?;
+        Ok(Run::new(
+            &self.0,
+            py.detach(|| runs.create(&model.0, &scenario.0))?,
+        ))
+    }
+
+    /// A version of a model's scenario; without a number its default version.
+    ///
+    /// Raises:
+    ///     RunNotFound: says which there are.
+    ///     NoDefaultVersion: none is the default; lists the versions.
+    #[pyo3(signature = (model, scenario, version = None))]
+    fn get(
+        &self,
+        py: Python<'_>,
+        model: Text,
+        scenario: Text,
+        version: Option<i32>,
+    ) -> Result<Run> {
+        let runs = self.core()?;
+        Ok(Run::new(
+            &self.0,
+            py.detach(|| runs.get(&model.0, &scenario.0, version))?,
+        ))
+    }
+
+    /// The run of that id.
+    ///
+    /// Raises:
+    ///     RunNotFound: there is none.
+    fn get_by_id(&self, py: Python<'_>, id: i64) -> Result<Run> {
+        let runs = self.core()?;
+        Ok(Run::new(&self.0, py.detach(|| runs.get_by_id(RunId(id)))?))
+    }
+
+    /// The runs by id; of one model, of one scenario, or only default versions.
+    #[pyo3(signature = (model = None, scenario = None, default_only = false))]
+    fn list(
+        &self,
+        py: Python<'_>,
+        model: Option<Text>,
+        scenario: Option<Text>,
+        default_only: bool,
+    ) -> Result<Vec<Run>> {
+        let runs = self.find(py, model, scenario, default_only)?;
+        Ok(runs.into_iter().map(|run| Run::new(&self.0, run)).collect())
+    }
+
+    /// As ``list``: ``id`` (int64), ``model``, ``scenario`` (text), ``version`` (int64),
+    /// ``is_default`` (bool).
+    #[pyo3(signature = (model = None, scenario = None, default_only = false))]
+    fn tabulate(
+        &self,
+        py: Python<'_>,
+        model: Option<Text>,
+        scenario: Option<Text>,
+        default_only: bool,
+    ) -> Result<Py<PyAny>> {
+        let runs = self.find(py, model, scenario, default_only)?;
+        Columns::default()
+            .integers("id", runs.iter().map(|run| run.id().0))
+            .text("model", runs.iter().map(|run| run.info().model.clone()))
+            .text(
+                "scenario",
+                runs.iter().map(|run| run.info().scenario.clone()),
+            )
+            .integers(
+                "version",
+                runs.iter().map(|run| i64::from(run.info().version)),
+            )
+            .booleans("is_default", runs.iter().map(|run| run.info().is_default))
+            .into_pandas(py)
+    }
+
+    /// Deletes a run, given as such or by its id, with all its rows, as one logged
+    /// transaction. Its history stays, its version number is not used again. Takes the lock
+    /// itself.
+    ///
+    /// Raises:
+    ///     RunNotFound: there is none.
+    ///     RunIsLocked: somebody is writing to it.
+    fn delete(&self, py: Python<'_>, run: &Bound<'_, PyAny>) -> Result<()> {
+        let id = id_of(run)?;
+        let runs = self.core()?;
+        py.detach(|| runs.delete(&runs.get_by_id(id)?))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,58 @@
+//! One opened platform, shared by every object that came from it.
+//!
+//! **Invariant:** after a fork the child neither uses nor closes what its parent opened: both would
+//! speak on the parent's connections, and a rollback in the child would undo the parent's block.
+
+use std::sync::Arc;
+
+use crate::error::{Failure, Result};
+
+/// An opened platform and the process that opened it.
+pub(crate) struct Session {
+    platform: stratalog::Platform,
+    pid: u32,
+}
+
+impl Session {
+    pub(crate) fn new(platform: stratalog::Platform) -> Arc<Self> {
+        Arc::new(Self {
+            platform,
+            pid: std::process::id(),
+        })
+    }
+
+    /// The platform, to be used; refused in a forked child.
+    pub(crate) fn platform(&self) -> Result<&stratalog::Platform> {
+        if self.is_forked() {
+            return Err(Failure::named(
+                "StratalogError",
+                format!(
+                    "{} was opened by process {} and came into process {} by fork: connections and \
+                     locks do not go along, open it again there with stratalog.Platform(…)",
+                    self.platform.url(),
+                    self.pid,
+                    std::process::id()
+                ),
+            ));
+        }
+        Ok(&self.platform)
+    }
+
+    /// URL, engine and actor need no connection: they may be asked anywhere.
+    pub(crate) fn describe(&self) -> &stratalog::Platform {
+        &self.platform
+    }
+
+    pub(crate) fn is_forked(&self) -> bool {
+        self.pid != std::process::id()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if self.is_forked() {
+            // One owner that is never dropped keeps the connections from being closed.
+            std::mem::forget(self.platform.clone());
+        }
+    }
+}

@@ -1,0 +1,137 @@
+"""Versioned run data: a change log with checkpoints and run locks, on SQLite and PostgreSQL.
+
+    import stratalog
+
+    platform = stratalog.Platform("scenarios.db")
+    platform.regions.create("World")
+    platform.units.create("EJ/yr")
+    run = platform.runs.create("MESSAGEix", "SSP2-1.5C")
+    with run.transact("Baseline"):
+        run.iamc.add(df)                      # region, variable, unit, year, value
+        run.checkpoints.create("raw data")
+        run.iamc.remove(bad_rows)
+    run.revert_to("raw data")
+    run.iamc.tabulate(region="World", year=[2030, 2050])
+
+Every write is recorded in the database itself. A run is written to inside
+``with run.transact(...)``, by one writer at a time; a block that fails leaves nothing behind. All
+errors are ``StratalogError``.
+"""
+
+from stratalog._errors import (
+    AlreadyExists,
+    Busy,
+    ChangeLogBroken,
+    ChangeLogRefused,
+    CheckpointNotFound,
+    ConnectionFailed,
+    DatabaseError,
+    FileError,
+    InUse,
+    InvalidFilter,
+    InvalidFrame,
+    InvalidInput,
+    InvalidName,
+    InvalidUrl,
+    LockError,
+    LockLost,
+    MigrationFailed,
+    ModelNotFound,
+    NestedTransact,
+    NoDefaultVersion,
+    NotFound,
+    RegionNotFound,
+    RevertNeedsMissing,
+    RunIsLocked,
+    RunLockRequired,
+    RunNotFound,
+    ScenarioNotFound,
+    SchemaError,
+    SchemaOutdated,
+    SchemaTooNew,
+    StratalogError,
+    TransactionNotFound,
+    UnitNotFound,
+    UnknownNames,
+    VariableNotFound,
+)
+from stratalog._stratalog import (
+    ChangeCounts,
+    Checkpoint,
+    Checkpoints,
+    FileRun,
+    Iamc,
+    IamcAsOf,
+    Locks,
+    Named,
+    Names,
+    Platform,
+    Problem,
+    Regions,
+    Run,
+    RunLock,
+    Runs,
+    Transact,
+    VerifyReport,
+    __version__,
+    read_file,
+)
+from stratalog._types import PointType
+
+__all__ = [
+    "AlreadyExists",
+    "Busy",
+    "ChangeCounts",
+    "ChangeLogBroken",
+    "ChangeLogRefused",
+    "Checkpoint",
+    "CheckpointNotFound",
+    "Checkpoints",
+    "ConnectionFailed",
+    "DatabaseError",
+    "FileError",
+    "FileRun",
+    "Iamc",
+    "IamcAsOf",
+    "InUse",
+    "InvalidFilter",
+    "InvalidFrame",
+    "InvalidInput",
+    "InvalidName",
+    "InvalidUrl",
+    "LockError",
+    "LockLost",
+    "Locks",
+    "MigrationFailed",
+    "ModelNotFound",
+    "Named",
+    "Names",
+    "NestedTransact",
+    "NoDefaultVersion",
+    "NotFound",
+    "Platform",
+    "PointType",
+    "Problem",
+    "RegionNotFound",
+    "Regions",
+    "RevertNeedsMissing",
+    "Run",
+    "RunIsLocked",
+    "RunLock",
+    "RunLockRequired",
+    "RunNotFound",
+    "Runs",
+    "ScenarioNotFound",
+    "SchemaError",
+    "SchemaOutdated",
+    "SchemaTooNew",
+    "StratalogError",
+    "Transact",
+    "TransactionNotFound",
+    "UnitNotFound",
+    "UnknownNames",
+    "VariableNotFound",
+    "VerifyReport",
+    "__version__",
+    "read_file",
+]

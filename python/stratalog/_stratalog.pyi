@@ -1,0 +1,679 @@
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from os import PathLike
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self, SupportsFloat, SupportsIndex, TypeAlias, final
+
+import pandas as pd
+import pyarrow as pa
+
+from stratalog._types import PointType
+
+__all__ = [
+    "ChangeCounts",
+    "Checkpoint",
+    "Checkpoints",
+    "FileRun",
+    "Iamc",
+    "IamcAsOf",
+    "Locks",
+    "Named",
+    "Names",
+    "Platform",
+    "Problem",
+    "Regions",
+    "Run",
+    "RunLock",
+    "Runs",
+    "Transact",
+    "VerifyReport",
+    "__version__",
+    "_roll_back_open_blocks",
+    "cli_main",
+    "read_file",
+]
+
+__version__: str
+
+class _ArrowStream(Protocol):
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> object: ...
+
+class _ArrowArray(Protocol):
+    def __arrow_c_array__(self, requested_schema: Any = None) -> Any: ...
+
+_Table: TypeAlias = _ArrowStream | _ArrowArray | pd.DataFrame | pd.Series[Any] | Mapping[str, Any]
+_Type: TypeAlias = PointType | Literal["yearly", "annual", "categorical", "datetime"]
+_Patterns: TypeAlias = str | Iterable[str]
+_Years: TypeAlias = SupportsIndex | Iterable[SupportsIndex]
+_Target: TypeAlias = Checkpoint | str | SupportsIndex
+_Seconds: TypeAlias = SupportsFloat | SupportsIndex
+
+@final
+class ChangeCounts:
+    """How many rows a write inserted, updated and deleted. True when anything changed."""
+
+    @property
+    def inserted(self) -> int:
+        """Rows that were not there before."""
+    @property
+    def updated(self) -> int:
+        """Rows that have other values now."""
+    @property
+    def deleted(self) -> int:
+        """Rows that are no longer there."""
+    @property
+    def total(self) -> int:
+        """All of them together."""
+    def __bool__(self) -> bool: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+
+@final
+class Checkpoint:
+    """A message tied to a state of a run: what one looks at, compares with, and reverts to."""
+
+    @property
+    def id(self) -> int:
+        """Its id."""
+    @property
+    def run_id(self) -> int:
+        """The id of its run."""
+    @property
+    def transaction_id(self) -> int:
+        """The run's last transaction when it was made; 0 before the run's first."""
+    @property
+    def message(self) -> str:
+        """Its name. Names may repeat; a name means the latest checkpoint that has it."""
+    @property
+    def actor(self) -> str:
+        """Who made it."""
+    @property
+    def created_at(self) -> datetime:
+        """When (UTC, aware). Shown only: ids say what came first."""
+    @property
+    def iamc(self) -> IamcAsOf:
+        """The run's time series as they were, to be read."""
+    def revert(self, timeout: _Seconds | None = None) -> ChangeCounts:
+        """Sets the run back to this state; see ``Run.revert_to``."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Checkpoints:
+    """The checkpoints of a run, oldest first. ``run.checkpoints["raw data"]`` is the latest
+    of that name, ``run.checkpoints[7]`` the one with the id 7.
+    """
+
+    def create(self, message: str) -> Checkpoint:
+        """Makes a checkpoint: what is there now survives a failure of the block. Needs the run's
+        lock.
+
+        Raises:
+            RunLockRequired: outside of ``with run.transact(…)``.
+            InvalidName: the message is empty or holds a NUL.
+        """
+    def list(self) -> list[Checkpoint]:
+        """All of them, oldest first."""
+    def tabulate(self) -> pd.DataFrame:
+        """All of them, oldest first: ``id`` (int64), ``message`` (text), ``transaction_id``
+        (int64), ``actor`` (text), ``created_at`` (datetime64[us, UTC]).
+        """
+    def get(self, name_or_id: str | SupportsIndex) -> Checkpoint:
+        """The checkpoint of that name (the latest of it) or id.
+
+        Raises:
+            CheckpointNotFound: lists the ones there are.
+        """
+    def __getitem__(self, name_or_id: str | SupportsIndex, /) -> Checkpoint: ...
+    def __contains__(self, checkpoint: Checkpoint | str | SupportsIndex, /) -> bool: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Checkpoint]: ...
+
+@final
+class FileRun:
+    """The points of one run in a file: give it to ``run.iamc.add``."""
+
+    @property
+    def model(self) -> str | None:
+        """The model's name; None when the file has no such column."""
+    @property
+    def scenario(self) -> str | None:
+        """The scenario's name; None when the file has no such column."""
+    @property
+    def version(self) -> int | None:
+        """The run's version; None when the file has no such column."""
+    def __len__(self) -> int: ...
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        """The points as an Arrow stream: region, variable, unit, time and value."""
+
+@final
+class Iamc:
+    """The time series of a run: region, variable, unit, time, value. Reading needs no lock,
+    writing does.
+    """
+
+    def add(
+        self,
+        df: _Table,
+        type: _Type | None = None,
+        create_missing: bool = False,
+        progress: bool = False,
+    ) -> ChangeCounts:
+        """Inserts the points that are new and updates those that differ, by region, variable,
+        unit and time. Points that stay as they are leave no trace. All or nothing.
+
+        ``df``: a table from pandas, polars, pyarrow, DuckDB or whatever else has
+        ``__arrow_c_stream__`` or ``__arrow_c_array__``; or a dict of lists. Columns:
+        ``region``, ``variable``, ``unit`` (text), ``value`` (number), and the time: ``year``
+        (whole number); ``year`` and ``subannual`` (text); ``datetime`` (without a zone it is
+        UTC); or ``time`` with a mix of years and datetimes. ``model``, ``scenario`` and
+        ``version`` may be there if each row names this run. Named index levels of pandas are
+        columns. Variables are made as needed; regions and units must exist.
+
+        Args:
+            df: the points.
+            type: what all rows must be: "yearly" (or "annual"), "categorical",
+                "datetime"; default: what their time columns say.
+            create_missing: makes regions and units that do not exist.
+            progress: shows a bar on stderr.
+
+        Raises:
+            RunLockRequired: outside of ``with run.transact(…)``.
+            InvalidFrame: the input is refused, naming columns and rows (counted from 0);
+                nothing was written.
+            UnknownNames: regions or units do not exist, all of them named; nothing was
+                written.
+            LockLost: the lock was taken over by somebody else.
+        """
+    def remove(self, df: _Table, type: _Type | None = None) -> ChangeCounts:
+        """Deletes the points with these keys; a ``value`` column is not needed and not looked
+        at. Points that are not there are passed over; the counts say how many were deleted.
+        All or nothing.
+
+        Args and errors: as ``add``; unknown variables are refused too.
+        """
+    def tabulate(
+        self,
+        *,
+        region: _Patterns | None = None,
+        variable: _Patterns | None = None,
+        unit: _Patterns | None = None,
+        year: _Years | None = None,
+    ) -> pd.DataFrame:
+        """The points as a pandas ``DataFrame``, in a stable order: ``region``, ``variable``,
+        ``unit`` (text), the time columns in use, ``value`` (float64). Time columns: ``year``
+        (int64; Int64 with gaps where some points are datetimes), ``subannual`` (text),
+        ``datetime`` (datetime64[us], UTC).
+
+        Args:
+            region, variable, unit: a name or several; ``*`` stands for any text.
+            year: a year or several; leaves datetime points out.
+
+        Raises:
+            InvalidFilter: an unknown filter, or a value that is not a name or a year.
+        """
+    def arrow(
+        self,
+        *,
+        region: _Patterns | None = None,
+        variable: _Patterns | None = None,
+        unit: _Patterns | None = None,
+        year: _Years | None = None,
+    ) -> pa.Table:
+        """The points as a pyarrow ``Table``: as ``tabulate``, with the names as dictionaries."""
+    def difference(self, a: _Target, b: _Target | None = None) -> pd.DataFrame:
+        """What changed from state ``a`` to state ``b`` (default: the present), a row per point:
+        ``operation`` (insert, update, delete), the columns of ``tabulate`` but ``value``,
+        then ``value_before`` and ``value_after`` (float64, NaN where there is none). Costs
+        what changed.
+
+        Args:
+            a, b: a ``Checkpoint``, a checkpoint's name, or the id of one of the run's
+                transactions.
+
+        Raises:
+            CheckpointNotFound, TransactionNotFound: say what there is.
+        """
+
+@final
+class IamcAsOf:
+    """The time series of a run as they were at a checkpoint, to be read."""
+
+    def tabulate(
+        self,
+        *,
+        region: _Patterns | None = None,
+        variable: _Patterns | None = None,
+        unit: _Patterns | None = None,
+        year: _Years | None = None,
+    ) -> pd.DataFrame:
+        """The points as they were, as a pandas ``DataFrame``; see ``Iamc.tabulate``."""
+    def arrow(
+        self,
+        *,
+        region: _Patterns | None = None,
+        variable: _Patterns | None = None,
+        unit: _Patterns | None = None,
+        year: _Years | None = None,
+    ) -> pa.Table:
+        """The points as they were, as a pyarrow ``Table``; see ``Iamc.arrow``."""
+
+@final
+class Locks:
+    """The run locks of a platform."""
+
+    def tabulate(self) -> pd.DataFrame:
+        """Every run that is locked now: ``run_id`` (int64), ``run`` (its label), ``state``
+        ("held", or "recovering": a rollback failed, and whoever locks the run next finishes
+        it), ``holder``, ``host`` (text), ``pid`` (int64), ``reason`` (text), ``since``
+        (datetime64[us, UTC]), ``token`` (int64).
+        """
+
+@final
+class Named:
+    """A region, unit, variable, model or scenario."""
+
+    @property
+    def id(self) -> int:
+        """Its id."""
+    @property
+    def name(self) -> str:
+        """Its name, unique among its kind."""
+    @property
+    def hierarchy(self) -> str | None:
+        """A region's hierarchy; ``None`` for the others."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Names:
+    """All units, variables, models or scenarios of a platform."""
+
+    def create(self, name: str) -> Named:
+        """Makes a new one. A name that was deleted before gets its old id back.
+
+        Raises:
+            AlreadyExists: the name is taken.
+            InvalidName: it is empty (units may be), begins or ends with a blank, or holds
+                a NUL.
+        """
+    def get(self, name: str) -> Named:
+        """The one of that name.
+
+        Raises:
+            NotFound: of the kind in question (``UnitNotFound`` …), with a similar name if
+                there is one.
+        """
+    def list(self) -> list[Named]:
+        """All of them by name."""
+    def tabulate(self) -> pd.DataFrame:
+        """All of them by name: ``id`` (int64), ``name`` (text)."""
+    def delete(self, name: str) -> None:
+        """Deletes the one of that name. The history that refers to it stays.
+
+        Raises:
+            NotFound: of the kind in question.
+            InUse: something refers to it; says what.
+        """
+
+@final
+class Platform:
+    """One database with runs, regions, units, and the log of all that was written.
+
+    Args:
+        url: a path (``"scenarios.db"``), ``"sqlite:///scenarios.db"``,
+            ``"sqlite://:memory:"`` or ``"postgresql://user@host/database"``. A new SQLite
+            file is made and migrated.
+        actor: who writes, as recorded with every transaction; default: the
+            operating-system user.
+
+    Raises:
+        InvalidUrl: not a database's URL, or a place where it cannot live.
+        ConnectionFailed: it cannot be reached.
+        SchemaOutdated, SchemaTooNew: with both revisions and what to do.
+
+    May be shared by threads. After a fork open it again: connections and locks do not go
+    along.
+    """
+
+    def __new__(cls, url: str | PathLike[str], actor: str | None = None) -> Self: ...
+    @staticmethod
+    def migrate(url: str | PathLike[str]) -> list[str]:
+        """Brings a database to this version's schema, all of it or nothing; gives the revisions
+        that were applied, none when it was there already.
+
+        Raises:
+            InvalidUrl, ConnectionFailed.
+            MigrationFailed: the database is as it was.
+        """
+    @property
+    def url(self) -> str:
+        """The database's path or URL, without a password."""
+    @property
+    def engine(self) -> Literal["sqlite", "postgres"]:
+        """ "sqlite" or "postgres"."""
+    @property
+    def actor(self) -> str:
+        """Who writes."""
+    @property
+    def runs(self) -> Runs:
+        """Runs."""
+    @property
+    def regions(self) -> Regions:
+        """Regions."""
+    @property
+    def units(self) -> Names:
+        """Units."""
+    @property
+    def variables(self) -> Names:
+        """Variables. Adding points makes them as needed."""
+    @property
+    def models(self) -> Names:
+        """Models. Creating runs makes them as needed."""
+    @property
+    def scenarios(self) -> Names:
+        """Scenarios. Creating runs makes them as needed."""
+    @property
+    def locks(self) -> Locks:
+        """Run locks."""
+    def log(
+        self,
+        run: Run | SupportsIndex | None = None,
+        limit: int | None = 50,
+        before: int | None = None,
+    ) -> pd.DataFrame:
+        """Transactions, newest first: ``id`` (int64), ``issued_at`` (datetime64[us, UTC]),
+        ``run_id`` (int64; Int64 with gaps where some wrote to the platform's own tables
+        only), ``actor``, ``operation`` (text), ``inserted``, ``updated``, ``deleted`` (rows,
+        int64), ``tables`` (those written to), ``checkpoints`` (messages of those that name
+        it).
+
+        Args:
+            run: only of this run, given as such or by its id.
+            limit: at most so many; ``None``: all.
+            before: only ids below this one: the last of the page before.
+        """
+    def verify(self, progress: bool = False) -> VerifyReport:
+        """Proves that the live tables and the change log agree and that the log is sound.
+
+        Args:
+            progress: says on stderr which table it is looking at.
+        """
+
+@final
+class Problem:
+    """Rows that break one of the change log's promises."""
+
+    @property
+    def table(self) -> str:
+        """The table."""
+    @property
+    def problem(self) -> str:
+        """What is wrong with the rows."""
+    @property
+    def count(self) -> int:
+        """How many rows."""
+    @property
+    def rows(self) -> list[str]:
+        """The first rows by their keys."""
+
+@final
+class Regions:
+    """All regions of a platform."""
+
+    def create(self, name: str, hierarchy: str = "common") -> Named:
+        """Makes a new region. A name that was deleted before gets its old id back.
+
+        Raises:
+            AlreadyExists: the name is taken, in whatever hierarchy.
+            InvalidName: it is empty, begins or ends with a blank, or holds a NUL.
+        """
+    def get(self, name: str) -> Named:
+        """The region of that name.
+
+        Raises:
+            RegionNotFound: with a similar name if there is one.
+        """
+    def list(self) -> list[Named]:
+        """All regions by name."""
+    def tabulate(self) -> pd.DataFrame:
+        """All regions by name: ``id`` (int64), ``name``, ``hierarchy`` (text)."""
+    def delete(self, name: str) -> None:
+        """Deletes the region of that name. The history that refers to it stays.
+
+        Raises:
+            RegionNotFound: there is none.
+            InUse: runs have points in it; says which.
+        """
+
+@final
+class Run:
+    """A run: one version of a model's scenario, with the rows that belong to it and change
+    together.
+
+    Reading needs no lock; writing goes on inside ``with run.transact("message"):``. The
+    lock belongs to this ``Run`` object. Threads may share it: they then write in one
+    block, and while one thread is in a block, ``transact`` of another is a
+    ``NestedTransact`` error. For blocks of their own, let each thread get its own
+    ``Run``.
+    """
+
+    @property
+    def id(self) -> int:
+        """Its id."""
+    @property
+    def model(self) -> str:
+        """The model's name."""
+    @property
+    def scenario(self) -> str:
+        """The scenario's name."""
+    @property
+    def version(self) -> int:
+        """1, 2, 3 … of the same model and scenario."""
+    @property
+    def label(self) -> str:
+        """ "model / scenario, version 1"."""
+    @property
+    def is_default(self) -> bool:
+        """Whether it is what ``runs.get(model, scenario)`` gives; asked from the database each
+        time.
+        """
+    def set_as_default(self) -> None:
+        """Makes it the default version of its model's scenario; another one is so no more."""
+    def unset_as_default(self) -> None:
+        """Makes it no longer the default version."""
+    @property
+    def owns_lock(self) -> bool:
+        """Whether this very object holds the run's lock."""
+    @property
+    def last_transaction(self) -> int:
+        """The id of the last transaction that wrote to it; 0 before any did."""
+    def transact(self, message: str, timeout: _Seconds | None = None) -> Transact:
+        """A block that writes to the run: ``with run.transact("message"):``.
+
+        Entering takes the run's lock; leaving makes the checkpoint ``message`` and releases.
+        An exception, whichever, sets the run back to the last checkpoint made in the block,
+        or to the state in which it was locked, and goes on.
+
+        Args:
+            message: why; others see it while they are refused, and it names the
+                checkpoint.
+            timeout: seconds to wait for the lock; ``None``: not at all. Ctrl-C ends the
+                waiting.
+
+        Raises, on entering:
+            RunIsLocked: with who holds it, since when and why.
+            NestedTransact: this very object holds it.
+        """
+    @property
+    def iamc(self) -> Iamc:
+        """Its time series."""
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """Its checkpoints."""
+    def revert_to(self, target: _Target, timeout: _Seconds | None = None) -> ChangeCounts:
+        """Sets the run back to an earlier state, as one new, logged transaction that costs what
+        changed since. Reverting it brings the later state back: nothing is lost.
+
+        Inside a ``transact`` block of this object it works under the block's lock. Outside it
+        takes the lock itself and leaves a checkpoint that says what it did.
+
+        Args:
+            target: a ``Checkpoint``; a checkpoint's name (its latest one); or, as a
+                number, the id of one of the run's transactions (not of a checkpoint), 0 being
+                the empty run.
+            timeout: seconds to wait for the lock; ``None``: not at all.
+
+        Raises:
+            RunIsLocked, CheckpointNotFound, TransactionNotFound.
+            RevertNeedsMissing: the earlier state needs what has been deleted since, all
+                of it named; nothing changed.
+        """
+    def log(self, limit: int | None = None, before: int | None = None) -> pd.DataFrame:
+        """Its transactions, newest first; columns as ``Platform.log``.
+
+        Args:
+            limit: at most so many; ``None``: all.
+            before: only ids below this one.
+        """
+    def diff(self, a: _Target, b: _Target | None = None) -> pd.DataFrame:
+        """How many rows differ from state ``a`` to state ``b`` (default: the present), per table
+        that differs: ``table`` (text), ``inserted``, ``updated``, ``deleted`` (int64).
+
+        Args:
+            a, b: a ``Checkpoint``, a checkpoint's name, or the id of one of the run's
+                transactions.
+        """
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class RunLock:
+    """A run's lock, as ``with run.transact(…) as lock:`` gives it. Writing goes through the
+    run itself.
+    """
+
+    @property
+    def token(self) -> int:
+        """The fencing number of this holding; it grows with every time the run is locked."""
+    @property
+    def message(self) -> str:
+        """Why it was taken, and the checkpoint that leaving the block makes."""
+    @property
+    def run_id(self) -> int:
+        """The id of the run."""
+
+@final
+class Runs:
+    """The runs of a platform."""
+
+    def create(self, model: str, scenario: str) -> Run:
+        """Makes the next version of a model's scenario, both made as needed. Versions count from
+        1 and are never used again, whatever other processes do at the same time. The new run
+        is not the default.
+
+        Raises:
+            InvalidName: a name is empty, begins or ends with a blank, or holds a NUL.
+        """
+    def get(self, model: str, scenario: str, version: int | None = None) -> Run:
+        """A version of a model's scenario; without a number its default version.
+
+        Raises:
+            RunNotFound: says which there are.
+            NoDefaultVersion: none is the default; lists the versions.
+        """
+    def get_by_id(self, id: int) -> Run:
+        """The run of that id.
+
+        Raises:
+            RunNotFound: there is none.
+        """
+    def list(
+        self, model: str | None = None, scenario: str | None = None, default_only: bool = False
+    ) -> list[Run]:
+        """The runs by id; of one model, of one scenario, or only default versions."""
+    def tabulate(
+        self, model: str | None = None, scenario: str | None = None, default_only: bool = False
+    ) -> pd.DataFrame:
+        """As ``list``: ``id`` (int64), ``model``, ``scenario`` (text), ``version`` (int64),
+        ``is_default`` (bool).
+        """
+    def delete(self, run: Run | SupportsIndex) -> None:
+        """Deletes a run, given as such or by its id, with all its rows, as one logged
+        transaction. Its history stays, its version number is not used again. Takes the lock
+        itself.
+
+        Raises:
+            RunNotFound: there is none.
+            RunIsLocked: somebody is writing to it.
+        """
+
+@final
+class Transact:
+    """A block that writes to a run; made by ``Run.transact``, used once in a ``with``
+    statement.
+
+    Entering takes the run's lock. Leaving normally makes the checkpoint ``message`` and
+    releases, in one commit. Leaving by any exception, ``KeyboardInterrupt`` and
+    ``SystemExit`` included, sets the run back to the last checkpoint made in the block,
+    or to the state in which it was locked, and releases; the exception goes on. If
+    setting back fails, the exception goes on with a note that says so, and whoever locks
+    the run next finishes it first.
+    """
+
+    def __enter__(self) -> RunLock:
+        """Takes the lock.
+
+        Raises:
+            RunIsLocked: somebody else holds it, still after ``timeout`` seconds.
+            NestedTransact: this very ``Run`` object holds it.
+            LockError: this block was used already.
+        """
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> Literal[False]:
+        """Commits, or rolls back when an exception is on its way. Never swallows one."""
+
+@final
+class VerifyReport:
+    """What ``Platform.verify`` found. True when nothing is wrong."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+    @property
+    def tables(self) -> list[str]:
+        """The tables that were compared with their version tables."""
+    @property
+    def live_rows(self) -> int:
+        """How many live rows were compared."""
+    @property
+    def version_rows(self) -> int:
+        """How many version rows were looked at."""
+    @property
+    def problems(self) -> list[Problem]:
+        """Everything that is wrong; empty when all is well."""
+    def raise_if_broken(self) -> None:
+        """Raises ``ChangeLogBroken``, naming the rows, when something is wrong."""
+    def __bool__(self) -> bool: ...
+
+def _roll_back_open_blocks() -> None:
+    """Rolls back every block that is still open. Called when the interpreter ends: objects
+    that are alive then are never dropped.
+    """
+
+def read_file(path: str | PathLike[str]) -> list[FileRun]:
+    """Reads an IAMC file: CSV, Excel (.xlsx, .xls) or OpenDocument (.ods); long, or wide with years as
+    columns. One ``FileRun`` per model, scenario and version, in the order of their first rows.
+
+    Raises:
+        FileError: it cannot be read as such a file.
+        InvalidFrame: its contents cannot be taken, naming lines and columns.
+    """
+
+def cli_main(args: list[str]) -> int:
+    """Runs the command line with these arguments, the program's name first; returns the exit code."""
