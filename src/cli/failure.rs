@@ -48,7 +48,7 @@ impl Failure {
             Self::Problems(count) => (PROBLEMS, format!("{count} problems found: see above")),
         };
         // A closed stderr is no reason to panic.
-        let _ = writeln!(std::io::stderr(), "error: {message}");
+        let _ = writeln!(std::io::stderr(), "error: {}", message.trim_end());
         code
     }
 }

@@ -169,10 +169,16 @@ mod tests {
 
     #[test]
     fn every_help_ends_with_examples() {
-        for command in Program::command().get_subcommands_mut() {
+        fn check(command: &mut clap::Command) {
             let help = command.render_long_help().to_string();
-            let examples = help.find("\nExamples:\n");
-            assert!(examples.is_some(), "{help}");
+            assert!(help.contains("\nExamples:\n"), "{help}");
+            let own = command
+                .get_subcommands_mut()
+                .filter(|command| command.get_name() != "help");
+            for command in own {
+                check(command);
+            }
         }
+        check(&mut Program::command());
     }
 }

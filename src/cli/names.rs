@@ -22,8 +22,13 @@ pub(super) struct Regions {
 #[derive(clap::Subcommand)]
 enum RegionAction {
     /// List them (what happens without a word)
+    #[command(after_help = "Examples:\n  stratalog regions list --json")]
     List,
     /// Add regions
+    #[command(after_help = "\
+Examples:
+  stratalog regions add World
+  stratalog regions add Kenya Uganda --hierarchy countries")]
     Add {
         /// Their names
         #[arg(required = true, value_name = "NAME")]
@@ -33,6 +38,7 @@ enum RegionAction {
         hierarchy: String,
     },
     /// Delete a region that nothing uses
+    #[command(after_help = "Examples:\n  stratalog regions delete Wrold")]
     Delete {
         /// Its name
         name: String,
@@ -56,14 +62,17 @@ pub(super) struct Units {
 #[derive(clap::Subcommand)]
 enum UnitAction {
     /// List them (what happens without a word)
+    #[command(after_help = "Examples:\n  stratalog units list --json")]
     List,
     /// Add units
+    #[command(after_help = "Examples:\n  stratalog units add EJ/yr million ''")]
     Add {
         /// Their names
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
     },
     /// Delete a unit that nothing uses
+    #[command(after_help = "Examples:\n  stratalog units delete EJ/y")]
     Delete {
         /// Its name
         name: String,
@@ -130,10 +139,18 @@ fn add(
     names: &[String],
     create: impl Fn(&str) -> crate::Result<Named>,
 ) -> Result<(), Failure> {
-    let added = names
-        .iter()
-        .map(|name| create(name))
-        .collect::<crate::Result<Vec<_>>>()?;
+    let mut added = Vec::new();
+    for name in names {
+        match create(name) {
+            Ok(named) => added.push(named),
+            Err(error) => {
+                let before = added
+                    .iter()
+                    .map(|named: &Named| format!("\"{}\" is added", named.name));
+                return Err(Failure::Error(error, before.collect()));
+            }
+        }
+    }
     if session.out.is_json() {
         return session.out.json(&added);
     }

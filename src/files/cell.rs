@@ -1,6 +1,6 @@
 //! What a cell holds, and how it reads as a number, a year or a moment: exactly, or not at all.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime};
+use chrono::DateTime;
 
 /// A cell. CSV has text only; workbooks know numbers and dates.
 #[derive(Clone, Debug, PartialEq)]
@@ -166,41 +166,17 @@ fn whole(number: f64) -> Option<i64> {
     (number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0).then_some(number as i64)
 }
 
-const DATE: &str = "%Y-%m-%d";
-const NAIVE: [&str; 4] = [
-    "%Y-%m-%d %H:%M:%S%.f",
-    "%Y-%m-%dT%H:%M:%S%.f",
-    "%Y-%m-%d %H:%M",
-    "%Y-%m-%dT%H:%M",
-];
-
 /// ISO 8601: a date, or a date and time, with a zone or (without one) in UTC.
 pub(super) fn moment(text: &str) -> Result<Moment, Wrong> {
-    let aware = DateTime::parse_from_rfc3339(text)
-        .or_else(|_| DateTime::parse_from_rfc3339(&text.replacen(' ', "T", 1)));
-    let (moment, has_zone) = match aware {
-        Ok(moment) => (moment.naive_utc(), true),
-        Err(_) => (naive(text).ok_or(NOT_A_MOMENT)?, false),
-    };
-    let moment = moment.and_utc();
-    if moment.timestamp_subsec_nanos() % 1_000 != 0 {
+    let moment = crate::iamc::Moment::parse(text).ok_or(NOT_A_MOMENT)?;
+    let time = moment.time.and_utc();
+    if time.timestamp_subsec_nanos() % 1_000 != 0 {
         return Err(NANOSECONDS);
     }
     Ok(Moment {
-        micros: moment.timestamp_micros(),
-        has_zone,
+        micros: time.timestamp_micros(),
+        has_zone: moment.has_zone,
     })
-}
-
-fn naive(text: &str) -> Option<NaiveDateTime> {
-    NAIVE
-        .iter()
-        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-        .or_else(|| {
-            NaiveDate::parse_from_str(text, DATE)
-                .ok()?
-                .and_hms_opt(0, 0, 0)
-        })
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ pub use frame::Frame;
 #[cfg(feature = "cli")]
 pub(crate) use points::missing_names;
 pub use points::{AddOptions, PointType};
+#[cfg(feature = "cli")]
+pub(crate) use times::Moment;
 
 use crate::history::rows::RowOperation;
 

@@ -284,15 +284,16 @@ fn parse_times(array: &ArrayRef) -> Result<(ArrayRef, ArrayRef)> {
     ))
 }
 
-struct Moment {
+/// A moment as text has it.
+pub(crate) struct Moment {
     /// In UTC.
-    time: NaiveDateTime,
-    has_zone: bool,
+    pub(crate) time: NaiveDateTime,
+    pub(crate) has_zone: bool,
 }
 
 impl Moment {
     /// ISO 8601: a date, or a date and time, with a zone or in UTC.
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         if let Ok(moment) = DateTime::parse_from_rfc3339(&text.replacen(' ', "T", 1)) {
             return Some(Self {
                 time: moment.naive_utc(),

@@ -80,6 +80,7 @@ impl Location {
     }
 
     /// Whether it is a file that is not there yet.
+    #[cfg(feature = "cli")]
     pub(crate) fn is_missing(&self) -> bool {
         matches!(self, Self::File(path) if !path.exists())
     }
