@@ -38,10 +38,14 @@
 
 #[cfg(feature = "cli")]
 pub mod cli;
+mod core;
 mod error;
+#[cfg(feature = "cli")]
+pub mod files;
 mod history;
 mod iamc;
 mod ids;
+mod input;
 mod names;
 mod platform;
 #[cfg(feature = "cli")]

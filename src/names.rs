@@ -7,9 +7,9 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 use serde::Serialize;
 
+use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::history::write::{Subject, Write};
-use crate::platform::Core;
 use crate::schema::TableDescription;
 use crate::store::{AnyConnection, doing, is_unique_violation, quote, sql};
 
@@ -98,6 +98,9 @@ impl Names {
     /// As [`create`](Self::create).
     pub fn create_in(&self, name: &str, hierarchy: &str) -> Result<Named> {
         check_name(self.kind, name)?;
+        if self.kind.has_hierarchy() {
+            check_text("hierarchy", hierarchy)?;
+        }
         let created = self.core.write(
             Subject::Platform,
             &format!("{}.create", self.kind.table()),
@@ -106,12 +109,13 @@ impl Names {
                     return Err(self.already_exists(taken));
                 }
                 create_missing(write, self.kind, &[name], hierarchy)?;
-                find(write.connection, self.kind, name)
+                self.find(write.connection, name)
             },
         );
         match created {
-            Ok(written) => written.value.ok_or_else(|| self.not_found(name)),
-            // Somebody else was faster.
+            // Somebody else was faster: it is there, but not made here.
+            Ok(written) if written.transaction.is_none() => Err(self.already_exists(written.value)),
+            Ok(written) => Ok(written.value),
             Err(error) if is_unique_violation(&error) => match self.get(name) {
                 Ok(taken) => Err(self.already_exists(taken)),
                 Err(_) => Err(error),
@@ -126,7 +130,7 @@ impl Names {
     /// [`Error::NotFound`] with similar names.
     pub fn get(&self, name: &str) -> Result<Named> {
         let mut connection = self.core.store.connection()?;
-        find(&mut connection, self.kind, name)?.ok_or_else(|| self.not_found(name))
+        self.find(&mut connection, name)
     }
 
     /// All of them by name.
@@ -145,9 +149,7 @@ impl Names {
     pub fn delete(&self, name: &str) -> Result<()> {
         let operation = format!("{}.delete", self.kind.table());
         self.core.write(Subject::Platform, &operation, |write| {
-            let Some(named) = find(write.connection, self.kind, name)? else {
-                return Err(self.not_found(name));
-            };
+            let named = self.find(write.connection, name)?;
             let used_by = users(write, self.kind.table(), named.id)?;
             if !used_by.is_empty() {
                 return Err(Error::InUse {
@@ -176,9 +178,16 @@ impl Names {
         }
     }
 
-    fn not_found(&self, name: &str) -> Error {
-        let names: Vec<_> = self
-            .list()
+    fn find(&self, connection: &mut AnyConnection, name: &str) -> Result<Named> {
+        match find(connection, self.kind, name)? {
+            Some(named) => Ok(named),
+            None => Err(self.not_found(connection, name)),
+        }
+    }
+
+    /// On the connection at hand: a pool of one has no other.
+    fn not_found(&self, connection: &mut AnyConnection, name: &str) -> Error {
+        let names: Vec<_> = all(connection, self.kind)
             .unwrap_or_default()
             .into_iter()
             .map(|named| named.name)
@@ -197,9 +206,17 @@ impl Names {
 }
 
 fn check_name(kind: Kind, name: &str) -> Result<()> {
+    // What has no unit (a share, a count) has the unit "".
+    if name.is_empty() && kind == Kind::Unit {
+        return Ok(());
+    }
+    check_text(kind.word(), name)
+}
+
+fn check_text(kind: &'static str, name: &str) -> Result<()> {
     let refuse = |problem| {
         Err(Error::InvalidName {
-            kind: kind.word(),
+            kind,
             name: name.to_owned(),
             problem,
         })
@@ -210,8 +227,7 @@ fn check_name(kind: Kind, name: &str) -> Result<()> {
     if name.trim() != name {
         return refuse("it begins or ends with a blank");
     }
-    // What has no unit (a share, a count) has the unit "".
-    if name.is_empty() && kind != Kind::Unit {
+    if name.is_empty() {
         return refuse("it is empty");
     }
     Ok(())

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use diesel::prelude::*;
 
+use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::history::{LogEntry, LogFilter, VerifyReport};
 use crate::names::{Kind, Names};
@@ -11,24 +12,6 @@ use crate::run::{LockRow, Runs};
 use crate::schema::tables::{self, described_tables};
 use crate::schema::{Scope, TableDescription, VersionedTable};
 use crate::store::{AnyConnection, Engine, Location, Outcome, Store, batch, doing, migrate};
-
-/// What everything shares: the store, who is writing, and the tables.
-pub(crate) struct Core {
-    pub(crate) store: Store,
-    /// Recorded in every transaction.
-    pub(crate) actor: String,
-    /// One UUID per opened platform: tells apart holders of locks in one process.
-    pub(crate) client: String,
-    /// All versioned tables, parents first.
-    pub(crate) tables: Vec<TableDescription>,
-}
-
-impl Core {
-    /// The description of a versioned table.
-    pub(crate) fn table(&self, name: &str) -> Option<&TableDescription> {
-        self.tables.iter().find(|table| table.name == name)
-    }
-}
 
 /// One database. Cheap to clone; clones share the connections.
 ///
@@ -206,24 +189,6 @@ fn read_described_tables(connection: &mut AnyConnection) -> Result<Vec<TableDesc
             })
         })
         .collect()
-}
-
-impl Core {
-    /// Refuses when a program has added a table since this platform was opened: a revert that does not
-    /// know it would leave its rows behind.
-    pub(crate) fn check_tables(&self, connection: &mut AnyConnection) -> Result<()> {
-        let described: i64 = described_tables::table
-            .count()
-            .get_result(connection)
-            .map_err(doing("counting table descriptions"))?;
-        if usize::try_from(described).ok() == Some(self.tables.len() - tables::versioned().len()) {
-            return Ok(());
-        }
-        Err(Error::InvalidDescription {
-            table: "described_tables".into(),
-            problem: "a table was added to the database after it was opened here: open the platform again".into(),
-        })
-    }
 }
 
 impl Platform {

@@ -1,6 +1,8 @@
 //! Progress of long work on the terminal (stderr): the same bar for the command line and Python.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::Write;
+
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// A bar that counts rows. Nothing is drawn where stderr is not a terminal, except the closing line.
 pub struct RowBar {
@@ -14,9 +16,13 @@ impl RowBar {
     pub fn new(label: &str, total: usize) -> Self {
         let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
         if let Ok(style) = ProgressStyle::with_template(
-            "{prefix} {bar:30} {human_pos}/{human_len} rows, {per_sec}, {eta} left",
+            "{prefix} {bar:30} {human_pos}/{human_len} rows, {rate}, {eta} left",
         ) {
-            bar.set_style(style.progress_chars("━╸ "));
+            // `per_sec` shows four digits behind the point.
+            let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+                let _ = write!(out, "{}/s", HumanCount(state.per_sec() as u64));
+            };
+            bar.set_style(style.progress_chars("━╸ ").with_key("rate", rate));
         }
         bar.set_prefix(label.to_owned());
         Self {
@@ -31,9 +37,20 @@ impl RowBar {
         self.bar.inc(rows as u64);
     }
 
+    /// Takes the bar away.
+    pub fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+
     /// Replaces the bar by one line that stays.
     pub fn finish(&self, outcome: &str) {
         self.bar.finish_and_clear();
-        eprintln!("{}: {} rows ({outcome})", self.label, self.total);
+        // A closed stderr is no reason to fail.
+        let _ = writeln!(
+            std::io::stderr(),
+            "{}: {} rows ({outcome})",
+            self.label,
+            self.total
+        );
     }
 }

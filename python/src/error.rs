@@ -130,6 +130,7 @@ fn exception_of(error: &Error) -> &'static str {
         Error::Connection { .. } => "ConnectionFailed",
         Error::Migration { .. } => "MigrationFailed",
         Error::Database { .. } => "DatabaseError",
+        Error::File { .. } => "FileError",
         _ => "StratalogError",
     }
 }

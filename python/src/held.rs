@@ -102,7 +102,13 @@ impl HeldRun {
         let run = self.run()?;
         let token = py.detach(|| {
             let reservation = Reservation::make(self)?;
-            let lock = interruptible(timeout, |options| run.lock_with(message, options))?;
+            let lock = interruptible(|interrupt| {
+                let options = LockOptions {
+                    timeout,
+                    interrupt: Some(interrupt),
+                };
+                run.lock_with(message, options)
+            })?;
             let token = lock.token();
             reservation.fulfil(lock);
             Ok::<_, Failure>(token)
@@ -156,7 +162,13 @@ impl HeldRun {
             if let Slot::Held(lock) = &*self.read() {
                 return Ok(lock.revert_to(target)?);
             }
-            interruptible(timeout, |options| run.revert_with(target, options))
+            interruptible(|interrupt| {
+                let options = LockOptions {
+                    timeout,
+                    interrupt: Some(interrupt),
+                };
+                run.revert_with(target, options)
+            })
         })
     }
 }
@@ -208,12 +220,13 @@ impl Drop for Reservation<'_> {
     }
 }
 
-/// Waits for a lock such that Ctrl-C, or whatever a signal handler raises, ends the
-/// waiting.
-fn interruptible<T>(
-    timeout: Option<Duration>,
-    work: impl FnOnce(LockOptions<'_>) -> stratalog::Result<T>,
-) -> Result<T> {
+/// Does long work such that Ctrl-C, or whatever a signal handler raises, ends it where it asks.
+pub(crate) fn interruptible<T, E>(
+    work: impl FnOnce(&(dyn Fn() -> stratalog::Result<()> + Sync)) -> Result<T, E>,
+) -> Result<T>
+where
+    Failure: From<E>,
+{
     let raised = Mutex::new(None);
     let interrupt = || {
         Python::attach(|py| py.check_signals()).map_err(|error| {
@@ -221,10 +234,7 @@ fn interruptible<T>(
             Error::Interrupted
         })
     };
-    let result = work(LockOptions {
-        timeout,
-        interrupt: Some(&interrupt),
-    });
+    let result = work(&interrupt);
     match raised.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(error) => Err(Failure::Python(error)),
         None => Ok(result?),

@@ -11,7 +11,7 @@ use stratalog::{AddOptions, PointType, Target};
 use crate::changes::ChangeCounts;
 use crate::error::Result;
 use crate::frame;
-use crate::held::HeldRun;
+use crate::held::{HeldRun, interruptible};
 use crate::input::{AnyTarget, Text, filter};
 
 /// The time series of a run: region, variable, unit, time, value. Reading needs no lock,
@@ -74,26 +74,29 @@ impl Iamc {
         // Without the lock there is no need to look at the data.
         self.0.under_lock(py, |_| Ok(()))?;
         let frame = frame::take(py, df)?;
-        let counts = self.0.under_lock(py, |lock| {
-            let bar = progress.then(|| RowBar::new("adding", frame.num_rows()));
-            let mut advance = |rows| {
+        let counts = interruptible(|interrupt| {
+            self.0.under_lock(py, |lock| {
+                let bar = progress.then(|| RowBar::new("adding", frame.num_rows()));
+                let mut advance = |rows| {
+                    if let Some(bar) = &bar {
+                        bar.advance(rows);
+                    }
+                };
+                let options = AddOptions {
+                    point_type,
+                    create_missing,
+                    progress: Some(&mut advance),
+                    interrupt: Some(interrupt),
+                };
+                let result = lock.iamc().add_with(&frame, options);
                 if let Some(bar) = &bar {
-                    bar.advance(rows);
+                    match &result {
+                        Ok(counts) => bar.finish(&counts.to_string()),
+                        Err(_) => bar.finish("nothing was written"),
+                    }
                 }
-            };
-            let options = AddOptions {
-                point_type,
-                create_missing,
-                progress: Some(&mut advance),
-            };
-            let result = lock.iamc().add_with(&frame, options);
-            if let Some(bar) = &bar {
-                match &result {
-                    Ok(counts) => bar.finish(&counts.to_string()),
-                    Err(_) => bar.finish("nothing was written"),
-                }
-            }
-            result
+                result
+            })
         })?;
         Ok(counts.into())
     }

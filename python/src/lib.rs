@@ -3,7 +3,9 @@
 mod changes;
 mod checkpoint;
 mod checkpoints;
+mod command;
 mod error;
+mod files;
 mod frame;
 mod held;
 mod iamc;
@@ -31,6 +33,10 @@ mod _stratalog {
     use super::checkpoint::{Checkpoint, IamcAsOf};
     #[pymodule_export]
     use super::checkpoints::Checkpoints;
+    #[pymodule_export]
+    use super::command::cli_main;
+    #[pymodule_export]
+    use super::files::{FileRun, read_file};
     #[pymodule_export]
     use super::held::_roll_back_open_blocks;
     #[pymodule_export]

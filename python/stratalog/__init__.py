@@ -26,6 +26,7 @@ from stratalog._errors import (
     CheckpointNotFound,
     ConnectionFailed,
     DatabaseError,
+    FileError,
     InUse,
     InvalidFilter,
     InvalidFrame,
@@ -58,6 +59,7 @@ from stratalog._stratalog import (
     ChangeCounts,
     Checkpoint,
     Checkpoints,
+    FileRun,
     Iamc,
     IamcAsOf,
     Locks,
@@ -72,6 +74,7 @@ from stratalog._stratalog import (
     Transact,
     VerifyReport,
     __version__,
+    read_file,
 )
 from stratalog._types import PointType
 
@@ -86,6 +89,8 @@ __all__ = [
     "Checkpoints",
     "ConnectionFailed",
     "DatabaseError",
+    "FileError",
+    "FileRun",
     "Iamc",
     "IamcAsOf",
     "InUse",
@@ -128,4 +133,5 @@ __all__ = [
     "VariableNotFound",
     "VerifyReport",
     "__version__",
+    "read_file",
 ]

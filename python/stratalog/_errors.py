@@ -10,6 +10,7 @@ __all__ = [
     "CheckpointNotFound",
     "ConnectionFailed",
     "DatabaseError",
+    "FileError",
     "InUse",
     "InvalidFilter",
     "InvalidFrame",
@@ -167,6 +168,10 @@ class SchemaTooNew(SchemaError):
 
 class InvalidUrl(StratalogError, ValueError):
     """Not a database's URL, or a place where it cannot live."""
+
+
+class FileError(StratalogError):
+    """A file cannot be read or written."""
 
 
 class ChangeLogRefused(StratalogError):

@@ -13,6 +13,7 @@ __all__ = [
     "ChangeCounts",
     "Checkpoint",
     "Checkpoints",
+    "FileRun",
     "Iamc",
     "IamcAsOf",
     "Locks",
@@ -28,6 +29,8 @@ __all__ = [
     "VerifyReport",
     "__version__",
     "_roll_back_open_blocks",
+    "cli_main",
+    "read_file",
 ]
 
 __version__: str
@@ -125,6 +128,23 @@ class Checkpoints:
     def __contains__(self, checkpoint: Checkpoint | str | SupportsIndex, /) -> bool: ...
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[Checkpoint]: ...
+
+@final
+class FileRun:
+    """The points of one run in a file: give it to ``run.iamc.add``."""
+
+    @property
+    def model(self) -> str | None:
+        """The model's name; None when the file has no such column."""
+    @property
+    def scenario(self) -> str | None:
+        """The scenario's name; None when the file has no such column."""
+    @property
+    def version(self) -> int | None:
+        """The run's version; None when the file has no such column."""
+    def __len__(self) -> int: ...
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        """The points as an Arrow stream: region, variable, unit, time and value."""
 
 @final
 class Iamc:
@@ -645,3 +665,15 @@ def _roll_back_open_blocks() -> None:
     """Rolls back every block that is still open. Called when the interpreter ends: objects
     that are alive then are never dropped.
     """
+
+def read_file(path: str | PathLike[str]) -> list[FileRun]:
+    """Reads an IAMC file: CSV, Excel (.xlsx, .xls) or OpenDocument (.ods); long, or wide with years as
+    columns. One ``FileRun`` per model, scenario and version, in the order of their first rows.
+
+    Raises:
+        FileError: it cannot be read as such a file.
+        InvalidFrame: its contents cannot be taken, naming lines and columns.
+    """
+
+def cli_main(args: list[str]) -> int:
+    """Runs the command line with these arguments, the program's name first; returns the exit code."""

@@ -50,12 +50,28 @@ impl std::fmt::Display for ChangeCounts {
     }
 }
 
+/// A row of `SELECT operation_type, count(*) AS rows … GROUP BY operation_type`.
 #[derive(QueryableByName)]
-struct OperationCount {
+pub(crate) struct OperationCount {
     #[diesel(sql_type = SmallInt)]
     operation_type: i16,
     #[diesel(sql_type = BigInt)]
     rows: i64,
+}
+
+impl FromIterator<OperationCount> for ChangeCounts {
+    fn from_iter<I: IntoIterator<Item = OperationCount>>(rows: I) -> Self {
+        let mut counts = Self::default();
+        for row in rows {
+            let rows = row.rows.unsigned_abs();
+            match row.operation_type {
+                0 => counts.inserted = rows,
+                1 => counts.updated = rows,
+                _ => counts.deleted = rows,
+            }
+        }
+        counts
+    }
 }
 
 /// The changes to one table that a write is about to make.
@@ -141,16 +157,7 @@ impl<'t> ChangeSet<'t> {
         ))
         .load(write.connection)
         .map_err(doing("counting changes"))?;
-        let mut counts = ChangeCounts::default();
-        for row in rows {
-            let rows = row.rows.unsigned_abs();
-            match row.operation_type {
-                0 => counts.inserted = rows,
-                1 => counts.updated = rows,
-                _ => counts.deleted = rows,
-            }
-        }
-        Ok(counts)
+        Ok(rows.into_iter().collect())
     }
 
     /// Writes the changes and their version rows.

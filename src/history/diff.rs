@@ -1,14 +1,14 @@
 //! What differs between two states of a run. The cost follows what changed between them.
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, SmallInt};
+use diesel::sql_types::BigInt;
 use serde::Serialize;
 
+use crate::core::Core;
 use crate::error::Result;
 use crate::history::as_of::{touched_keys, was_state};
-use crate::history::changes::ChangeCounts;
+use crate::history::changes::{ChangeCounts, OperationCount};
 use crate::ids::{RunId, TransactionId};
-use crate::platform::Core;
 use crate::schema::TableDescription;
 use crate::store::{AnyConnection, Engine, doing, keys_equal, quote, sql};
 
@@ -23,14 +23,6 @@ pub struct Difference {
 
 /// How a run differs between two states, per table; only tables that differ.
 pub type DiffSummary = Vec<Difference>;
-
-#[derive(QueryableByName)]
-struct Count {
-    #[diesel(sql_type = SmallInt)]
-    operation_type: i16,
-    #[diesel(sql_type = BigInt)]
-    rows: i64,
-}
 
 /// Rows of `table` that differ between the states after `$2` and after `$3` (the later one) of run `$1`:
 /// `operation_type` (seen from `$2` to `$3`), the key columns from alias `k`, and whatever `columns` adds
@@ -66,7 +58,7 @@ impl Core {
         let (earlier, later) = if forward { (from, to) } else { (to, from) };
         let mut summary = Vec::new();
         for table in self.tables.iter().filter(|table| table.is_run_scoped()) {
-            let rows: Vec<Count> = sql(format!(
+            let rows: Vec<OperationCount> = sql(format!(
                 "SELECT CAST(operation_type AS SMALLINT) AS operation_type, count(*) AS rows FROM ({}) d GROUP BY operation_type",
                 select_difference(self.store.engine(), table, "")
             ))
@@ -75,14 +67,9 @@ impl Core {
             .bind::<BigInt, _>(later.0)
             .load(connection)
             .map_err(doing("comparing two states"))?;
-            let mut changes = ChangeCounts::default();
-            for row in rows {
-                let count = row.rows.unsigned_abs();
-                match (row.operation_type, forward) {
-                    (0, true) | (2, false) => changes.inserted = count,
-                    (1, _) => changes.updated = count,
-                    _ => changes.deleted = count,
-                }
+            let mut changes: ChangeCounts = rows.into_iter().collect();
+            if !forward {
+                std::mem::swap(&mut changes.inserted, &mut changes.deleted);
             }
             if changes.total() > 0 {
                 summary.push(Difference {

@@ -2,13 +2,13 @@
 
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable, SmallInt, Text, Timestamp};
+use diesel::sql_types::{BigInt, Nullable, Text, Timestamp};
 use serde::Serialize;
 
+use crate::core::Core;
 use crate::error::Result;
-use crate::history::changes::ChangeCounts;
+use crate::history::changes::{ChangeCounts, OperationCount};
 use crate::ids::{RunId, TransactionId};
-use crate::platform::Core;
 use crate::store::{doing, quote, sql};
 
 /// One transaction and what it changed.
@@ -67,14 +67,6 @@ struct Row {
 }
 
 #[derive(QueryableByName)]
-struct Count {
-    #[diesel(sql_type = SmallInt)]
-    operation_type: i16,
-    #[diesel(sql_type = BigInt)]
-    rows: i64,
-}
-
-#[derive(QueryableByName)]
 struct Message {
     #[diesel(sql_type = Text)]
     message: String,
@@ -104,7 +96,7 @@ impl Core {
                         (true, Some(_)) => "run_id = $1 AND ",
                         (false, _) => "$1 = $1 AND ",
                     };
-                    let counts: Vec<Count> = sql(format!(
+                    let counts: Vec<OperationCount> = sql(format!(
                         "SELECT operation_type, count(*) AS rows FROM {}
                          WHERE {run}transaction_id = $2 GROUP BY operation_type",
                         quote(&table.version_name())
@@ -113,15 +105,7 @@ impl Core {
                     .bind::<BigInt, _>(row.id)
                     .load(connection)
                     .map_err(doing("counting a transaction's changes"))?;
-                    let mut total = ChangeCounts::default();
-                    for count in counts {
-                        let rows = count.rows.unsigned_abs();
-                        match count.operation_type {
-                            0 => total.inserted = rows,
-                            1 => total.updated = rows,
-                            _ => total.deleted = rows,
-                        }
-                    }
+                    let total: ChangeCounts = counts.into_iter().collect();
                     if total.total() > 0 {
                         changes.push((table.name.clone(), total));
                     }

@@ -8,6 +8,7 @@ pub(crate) mod changes;
 pub(crate) mod diff;
 mod log;
 pub(crate) mod revert;
+pub(crate) mod rows;
 mod verify;
 pub(crate) mod write;
 

@@ -7,8 +7,8 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use serde::Serialize;
 
+use crate::core::Core;
 use crate::error::Result;
-use crate::platform::Core;
 use crate::schema::TableDescription;
 use crate::store::{AnyConnection, Engine, doing, keys_equal, quote, sql};
 

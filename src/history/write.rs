@@ -7,9 +7,9 @@
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 
+use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::ids::{LockToken, RunId, TransactionId};
-use crate::platform::Core;
 use crate::schema::tables::transactions;
 use crate::schema::{TRANSACTION_ID, TableDescription};
 use crate::store::{AnyConnection, Engine, Outcome, quote, sql};

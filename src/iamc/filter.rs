@@ -69,10 +69,11 @@ impl Filter {
             ("d.unit_id", Kind::Unit, &self.unit),
         ] {
             let Some(patterns) = patterns else { continue };
-            let ids: Vec<_> = names::all(connection, kind)?
+            // Deleted ones too: an earlier state may still have them.
+            let ids: Vec<_> = names::by_id(connection, kind)?
                 .into_iter()
-                .filter(|named| patterns.iter().any(|pattern| matches(pattern, &named.name)))
-                .map(|named| named.id)
+                .filter(|(_, name)| patterns.iter().any(|pattern| matches(pattern, name)))
+                .map(|(id, _)| id)
                 .collect();
             add(column, &ids);
         }

@@ -2,10 +2,12 @@
 //!
 //! Input is checked as a whole before anything is written, and a call is all or nothing.
 
+mod columns;
 mod filter;
 mod frame;
 mod points;
 mod tabulate;
+mod times;
 
 use arrow::array::RecordBatch;
 
@@ -15,9 +17,11 @@ use crate::run::{Run, RunLock, Target};
 
 pub use filter::Filter;
 pub use frame::Frame;
+#[cfg(feature = "cli")]
+pub(crate) use points::missing_names;
 pub use points::{AddOptions, PointType};
 
-use crate::run::RowOperation;
+use crate::history::rows::RowOperation;
 
 /// The time series of a run. From a [`Run`] they can be read, from a [`RunLock`] written as well.
 pub struct Iamc<'a> {

@@ -16,24 +16,14 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::NaiveDateTime;
-use diesel::prelude::*;
-use serde::Serialize;
-
-use crate::error::{Error, LockHolder, Result};
+use crate::error::{Error, Result};
 use crate::history::write::{Subject, Write};
 use crate::history::{ChangeCounts, revert};
 use crate::iamc::Iamc;
-use crate::ids::{LockToken, RunId, TransactionId};
-use crate::platform::Core;
+use crate::ids::LockToken;
 use crate::run::checkpoint::{self, Checkpoint, Target};
-use crate::run::{Run, RunTable};
-use crate::schema::tables::run_locks;
-use crate::store::{AnyConnection, Outcome, doing};
-
-const FREE: &str = "free";
-const HELD: &str = "held";
-const RECOVERING: &str = "recovering";
+use crate::run::{Run, RunTable, lock_row};
+use crate::store::{AnyConnection, Outcome};
 
 /// The longest that waiting goes without looking for an interruption.
 const SLICE: Duration = Duration::from_millis(100);
@@ -55,92 +45,6 @@ impl LockOptions<'_> {
             interrupt: None,
         }
     }
-}
-
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = run_locks)]
-struct LockRowInDb {
-    run_id: i64,
-    token: i64,
-    state: String,
-    holder_user: Option<String>,
-    holder_host: Option<String>,
-    holder_pid: Option<i64>,
-    holder_client: Option<String>,
-    reason: Option<String>,
-    lock_transaction: i64,
-    acquired_at: Option<NaiveDateTime>,
-}
-
-/// A run's lock as it is now.
-#[derive(Clone, Debug, Serialize)]
-#[non_exhaustive]
-pub struct LockRow {
-    /// The run.
-    pub run_id: RunId,
-    /// The run as "model / scenario, version".
-    pub run: String,
-    /// held, or recovering: a rollback failed and the next holder will finish it.
-    pub state: String,
-    /// Who, where, since when and why.
-    #[serde(flatten)]
-    pub holder: LockHolder,
-    /// The run's last transaction when the lock was taken.
-    pub lock_transaction: TransactionId,
-}
-
-impl LockRowInDb {
-    fn holder(&self) -> LockHolder {
-        LockHolder {
-            user: self.holder_user.clone().unwrap_or_default(),
-            host: self.holder_host.clone().unwrap_or_default(),
-            pid: self.holder_pid.unwrap_or_default(),
-            client: self.holder_client.clone().unwrap_or_default(),
-            reason: self.reason.clone().unwrap_or_default(),
-            acquired_at: self.acquired_at.unwrap_or_default(),
-            token: LockToken(self.token),
-        }
-    }
-}
-
-/// Every lock that is not free, by run.
-pub(crate) fn locks(core: &Core) -> Result<Vec<LockRow>> {
-    core.store.read(|connection| {
-        let rows: Vec<LockRowInDb> = run_locks::table
-            .filter(run_locks::state.ne(FREE))
-            .order(run_locks::run_id)
-            .select(LockRowInDb::as_select())
-            .load(connection)
-            .map_err(doing("reading locks"))?;
-        rows.into_iter()
-            .map(|row| {
-                let id = RunId(row.run_id);
-                let run = super::runs::find_by_id(connection, id)?
-                    .map_or_else(|| format!("run {id}"), |info| info.label());
-                Ok(LockRow {
-                    run_id: id,
-                    run,
-                    state: row.state.clone(),
-                    holder: row.holder(),
-                    lock_transaction: TransactionId(row.lock_transaction),
-                })
-            })
-            .collect()
-    })
-}
-
-/// The lock row that every run has.
-pub(super) fn create_row(connection: &mut AnyConnection, run: RunId) -> Result<()> {
-    diesel::insert_into(run_locks::table)
-        .values((
-            run_locks::run_id.eq(run.0),
-            run_locks::token.eq(0),
-            run_locks::state.eq(FREE),
-            run_locks::lock_transaction.eq(0),
-        ))
-        .execute(connection)
-        .map_err(doing("making a run's lock row"))?;
-    Ok(())
 }
 
 /// The exclusive right to write to a run. Writing happens through it.
@@ -170,13 +74,14 @@ pub struct RunLock {
 
 impl RunLock {
     pub(super) fn acquire(run: Run, message: &str, options: LockOptions<'_>) -> Result<Self> {
+        check_message(message)?;
         let started = Instant::now();
         let label = run.label();
         loop {
             if let Some(interrupt) = options.interrupt {
                 interrupt()?;
             }
-            match try_acquire(&run, &label, message) {
+            match lock_row::try_acquire(&run, &label, message) {
                 Ok((token, was_recovering)) => {
                     let mut lock = Self {
                         run,
@@ -280,7 +185,7 @@ impl RunLock {
                 &self.message,
                 &self.run.core.actor,
             )?;
-            release(connection, self.run.id(), self.token)?;
+            lock_row::release(connection, self.run.id(), self.token)?;
             Ok(checkpoint)
         });
         if result.is_ok() {
@@ -318,7 +223,7 @@ impl RunLock {
     ) -> Result<T> {
         let value = self.write(operation, |write| {
             let value = work(write)?;
-            release(write.connection, self.run.id(), self.token)?;
+            lock_row::release(write.connection, self.run.id(), self.token)?;
             Ok(value)
         })?;
         self.finished = true;
@@ -336,17 +241,7 @@ impl RunLock {
     /// Runs `work` in a short database transaction that has proved the token and holds the lock row.
     fn under_lock<T>(&self, mut work: impl FnMut(&mut AnyConnection) -> Result<T>) -> Result<T> {
         self.run.core.store.transaction(|connection| {
-            // Writing the token to itself proves it and locks the row until COMMIT, on both engines.
-            let proved = diesel::update(
-                run_locks::table
-                    .filter(run_locks::run_id.eq(self.run.id().0))
-                    .filter(run_locks::token.eq(self.token.0))
-                    .filter(run_locks::state.ne(FREE)),
-            )
-            .set(run_locks::token.eq(self.token.0))
-            .execute(connection)
-            .map_err(doing("proving the lock"))?;
-            if proved != 1 {
+            if !lock_row::prove(connection, self.run.id(), self.token)? {
                 return Err(self.lost());
             }
             work(connection).map(Outcome::Commit)
@@ -366,14 +261,14 @@ impl RunLock {
         let operation = format!("rollback of \"{}\"", self.message);
         let result = self.run.core.write(self.subject(), &operation, |write| {
             let counts = self.undo(write)?;
-            release(write.connection, run, self.token)?;
+            lock_row::release(write.connection, run, self.token)?;
             Ok(counts)
         });
         match result {
             Ok(written) => {
                 if written.transaction.is_none() {
                     // Nothing was to be undone, so nothing was committed, the release included.
-                    self.under_lock(|connection| release(connection, run, self.token))?;
+                    self.under_lock(|connection| lock_row::release(connection, run, self.token))?;
                 }
                 Ok(written.value)
             }
@@ -390,25 +285,16 @@ impl RunLock {
     fn undo(&self, write: &mut Write<'_>) -> Result<ChangeCounts> {
         write.core.check_tables(write.connection)?;
         let run = self.run.id();
-        let locked_at: i64 = run_locks::table
-            .find(run.0)
-            .select(run_locks::lock_transaction)
-            .get_result(write.connection)
-            .map_err(doing("reading the lock"))?;
+        let locked_at = lock_row::locked_at(write.connection, run)?;
         // A checkpoint made before the lock was taken names no later transaction than the lock does.
-        let target =
-            checkpoint::last_checkpointed(write.connection, run)?.max(TransactionId(locked_at));
+        let target = checkpoint::last_checkpointed(write.connection, run)?.max(locked_at);
         revert::revert(write, run, &self.label, target)
     }
 
     /// The run must not look free while its rollback is to be done.
     fn mark_recovering(&self) {
-        let marked = self.under_lock(|connection| {
-            diesel::update(run_locks::table.find(self.run.id().0))
-                .set(run_locks::state.eq(RECOVERING))
-                .execute(connection)
-                .map_err(doing("marking the run"))
-        });
+        let marked =
+            self.under_lock(|connection| lock_row::mark_recovering(connection, self.run.id()));
         if let Err(error) = marked {
             log::error!(
                 "run {}: marking it for recovery failed: {error}",
@@ -425,101 +311,8 @@ impl RunLock {
             "rollback left by an earlier holder",
             |write| self.undo(write),
         )?;
-        self.under_lock(|connection| hold(connection, run))
+        self.under_lock(|connection| lock_row::hold(connection, run))
     }
-}
-
-/// The lock is held from the run's present last transaction on.
-fn hold(connection: &mut AnyConnection, run: RunId) -> Result<()> {
-    // A statement of its own: it sees every transaction that was committed before the row was locked.
-    let last = checkpoint::last_transaction(connection, run)?;
-    diesel::update(run_locks::table.find(run.0))
-        .set((
-            run_locks::state.eq(HELD),
-            run_locks::lock_transaction.eq(last.0),
-        ))
-        .execute(connection)
-        .map_err(doing("taking the lock"))?;
-    Ok(())
-}
-
-fn release(connection: &mut AnyConnection, run: RunId, token: LockToken) -> Result<()> {
-    diesel::update(
-        run_locks::table
-            .filter(run_locks::run_id.eq(run.0))
-            .filter(run_locks::token.eq(token.0)),
-    )
-    .set((
-        run_locks::state.eq(FREE),
-        run_locks::holder_user.eq(None::<String>),
-        run_locks::holder_host.eq(None::<String>),
-        run_locks::holder_pid.eq(None::<i64>),
-        run_locks::holder_client.eq(None::<String>),
-        run_locks::reason.eq(None::<String>),
-        run_locks::acquired_at.eq(None::<NaiveDateTime>),
-    ))
-    .execute(connection)
-    .map_err(doing("releasing the lock"))?;
-    Ok(())
-}
-
-/// One conditional `UPDATE` decides who of several gets it. Returns the token, and whether a rollback is
-/// still to be done.
-fn try_acquire(run: &Run, label: &str, message: &str) -> Result<(LockToken, bool)> {
-    check_message(message)?;
-    let core = &run.core;
-    let id = run.id();
-    core.store.transaction(|connection| {
-        let now = chrono::Utc::now().naive_utc();
-        let acquired: Option<(i64, String)> = diesel::update(
-            run_locks::table
-                .filter(run_locks::run_id.eq(id.0))
-                .filter(run_locks::state.ne(HELD)),
-        )
-        .set((
-            run_locks::token.eq(run_locks::token + 1),
-            run_locks::holder_user.eq(Some(core.actor.as_str())),
-            run_locks::holder_host.eq(Some(host())),
-            run_locks::holder_pid.eq(Some(i64::from(std::process::id()))),
-            run_locks::holder_client.eq(Some(core.client.as_str())),
-            run_locks::reason.eq(Some(message)),
-            run_locks::acquired_at.eq(Some(now)),
-        ))
-        .returning((run_locks::token, run_locks::state))
-        .get_result(connection)
-        .optional()
-        .map_err(doing("taking the lock"))?;
-        if let Some((token, state)) = acquired {
-            let recovering = state == RECOVERING;
-            if !recovering {
-                hold(connection, id)?;
-            }
-            return Ok(Outcome::Commit((LockToken(token), recovering)));
-        }
-        let row: Option<LockRowInDb> = run_locks::table
-            .find(id.0)
-            .select(LockRowInDb::as_select())
-            .get_result(connection)
-            .optional()
-            .map_err(doing("reading the lock"))?;
-        match row {
-            Some(row) => Err(Error::RunIsLocked {
-                run: label.to_owned(),
-                run_id: id,
-                holder: Box::new(row.holder()),
-                waited_seconds: 0.0,
-            }),
-            None => Err(Error::NotFound {
-                kind: "run",
-                name: label.to_owned(),
-                hint: "it was deleted".into(),
-            }),
-        }
-    })
-}
-
-fn host() -> String {
-    whoami::hostname().unwrap_or_else(|_| "unknown".to_owned())
 }
 
 fn check_message(message: &str) -> Result<()> {

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod lock;
+mod lock_row;
 mod runs;
 mod table;
 
@@ -9,19 +10,19 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::history::{ChangeCounts, DiffSummary, LogEntry, LogFilter};
 use crate::iamc::Iamc;
 use crate::ids::{RunId, TransactionId};
-use crate::platform::Core;
 
 pub use checkpoint::{Checkpoint, Target};
 pub(crate) use checkpoint::{last_transaction, resolve};
-pub(crate) use lock::locks;
-pub use lock::{LockOptions, LockRow, RunLock};
+pub use lock::{LockOptions, RunLock};
+pub use lock_row::LockRow;
+pub(crate) use lock_row::locks;
 pub use runs::{RunFilter, Runs};
 pub use table::RunTable;
-pub(crate) use table::{RowOperation, check_values, row_list, write_rows};
 
 /// What identifies a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

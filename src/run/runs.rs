@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use diesel::prelude::*;
 
+use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::history::revert;
 use crate::history::write::{Subject, Write};
 use crate::ids::RunId;
 use crate::names::{self, DEFAULT_HIERARCHY, Kind};
-use crate::platform::Core;
-use crate::run::{Run, RunInfo, lock};
+use crate::run::{Run, RunInfo, lock_row};
 use crate::schema::tables::{models, runs, runs_version, scenarios};
 use crate::store::{AnyConnection, doing, is_unique_violation};
 
-/// How often making a run is tried again because another process took the number.
+/// How often a write is tried again because another process took the number or the default.
 const ATTEMPTS: u32 = 200;
 
 /// All runs of a platform.
@@ -85,16 +85,23 @@ impl Runs {
     /// # Errors
     /// [`Error::InvalidName`].
     pub fn create(&self, model: &str, scenario: &str) -> Result<Run> {
+        let info = self.write("runs.create", |write| create(write, model, scenario))?;
+        Ok(self.run(info))
+    }
+
+    /// Another process may take the number, or set another default, at the same moment: the next attempt
+    /// sees what it did.
+    fn write<T>(
+        &self,
+        operation: &str,
+        mut work: impl FnMut(&mut Write<'_>) -> Result<T>,
+    ) -> Result<T> {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let created = self.core.write(Subject::Platform, "runs.create", |write| {
-                create(write, model, scenario)
-            });
-            match created {
-                // Another process took the number: the next attempt sees its run.
+            match self.core.write(Subject::Platform, operation, &mut work) {
                 Err(error) if attempt < ATTEMPTS && is_unique_violation(&error) => {}
-                created => return Ok(self.run(created?.value)),
+                written => return Ok(written?.value),
             }
         }
     }
@@ -223,7 +230,7 @@ impl Runs {
         } else {
             "runs.unset_as_default"
         };
-        self.core.write(Subject::Platform, operation, |write| {
+        self.write(operation, |write| {
             let (model, scenario): (i64, i64) = runs::table
                 .find(run.0)
                 .select((runs::model_id, runs::scenario_id))
@@ -256,8 +263,7 @@ impl Runs {
             .execute(write.connection)
             .map_err(doing("changing the default version"))?;
             Ok(())
-        })?;
-        Ok(())
+        })
     }
 
     /// Deletes a run with all its rows, as one logged transaction. Its history stays. Takes the lock itself.
@@ -310,7 +316,7 @@ fn create(write: &mut Write<'_>, model: &str, scenario: &str) -> Result<RunInfo>
         .returning(runs::id)
         .get_result(write.connection)
         .map_err(doing("making a run"))?;
-    lock::create_row(write.connection, RunId(id))?;
+    lock_row::create_row(write.connection, RunId(id))?;
     Ok(RunInfo {
         id: RunId(id),
         model: model.to_owned(),

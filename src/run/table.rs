@@ -2,46 +2,18 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, new_null_array};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, new_null_array};
 use arrow::compute::CastOptions;
 
 use crate::error::{Error, Result};
 use crate::history::ChangeCounts;
 use crate::history::as_of;
-use crate::history::changes::ChangeSet;
-use crate::history::write::Write;
+use crate::history::rows::{RowOperation, write_rows};
+use crate::input::{check_values, refuse_duplicate_keys};
 use crate::run::{Run, RunLock, Target, checkpoint};
-use crate::schema::{ColumnType, RUN_ID, TableDescription};
-use crate::store::bulk::{Purpose, Staging};
+use crate::schema::{RUN_ID, TableDescription};
 use crate::store::rows::{Bind, arrow_type, select};
 use crate::store::{column_list, quote};
-
-/// What to do with the rows that come in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RowOperation {
-    /// Insert what is new, update what differs.
-    Add,
-    /// Delete what is there.
-    Remove,
-}
-
-/// Loads the rows (all columns of the table, `run_id` included) and adds or removes them.
-pub(crate) fn write_rows(
-    write: &mut Write<'_>,
-    table: &TableDescription,
-    rows: &RecordBatch,
-    operation: RowOperation,
-    progress: &mut dyn FnMut(usize),
-) -> Result<ChangeCounts> {
-    let incoming = Staging::create(write.connection, table, Purpose::Incoming)?;
-    incoming.load(write.connection, table, rows, progress)?;
-    let changes = match operation {
-        RowOperation::Add => ChangeSet::upsert(write, table, &incoming)?,
-        RowOperation::Remove => ChangeSet::removal(write, table, &incoming)?,
-    };
-    changes.apply(write)?;
-    Ok(changes.counts())
-}
 
 /// A run's rows in a table of the program's own, made known with
 /// [`PlatformOptions::table`](crate::PlatformOptions::table). Batches have the table's columns without `run_id`.
@@ -99,7 +71,7 @@ impl<'a> RunTable<'a> {
             RowOperation::Remove => format!("{}.remove", self.table.name),
         };
         lock.write(&name, |write| {
-            write_rows(write, self.table, &rows, operation, &mut |_| ())
+            write_rows(write, self.table, &rows, operation, &mut |_| Ok(()))
         })
     }
 
@@ -195,100 +167,4 @@ impl<'a> RunTable<'a> {
             select(connection, &sql, &binds, &columns)
         })
     }
-}
-
-/// How many bad rows a message names.
-const NAMED_ROWS: usize = 10;
-
-/// "rows 3, 7 and 12 more".
-pub(crate) fn row_list(rows: &[usize]) -> String {
-    let shown: Vec<_> = rows.iter().take(NAMED_ROWS).map(usize::to_string).collect();
-    let more = match rows.len().saturating_sub(NAMED_ROWS) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!(
-        "{} {}{more}",
-        if rows.len() == 1 { "row" } else { "rows" },
-        shown.join(", ")
-    )
-}
-
-/// Refuses missing values, NaN, infinity and text with NUL, naming the rows.
-pub(crate) fn check_values(
-    name: &str,
-    column_type: ColumnType,
-    array: &ArrayRef,
-    needed: bool,
-) -> Result<()> {
-    use arrow::array::AsArray;
-    use arrow::datatypes::Float64Type;
-    let refuse = |what: &str, rows: &[usize]| -> Result<()> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        Err(Error::frame(format!(
-            "column \"{name}\" has {what} in {}",
-            row_list(rows)
-        )))
-    };
-    if needed && array.null_count() > 0 {
-        let rows: Vec<_> = (0..array.len()).filter(|row| array.is_null(*row)).collect();
-        refuse("missing values (NaN or null)", &rows)?;
-    }
-    match column_type {
-        ColumnType::Double => {
-            let values = array.as_primitive::<Float64Type>();
-            let rows: Vec<_> = (0..values.len())
-                .filter(|row| values.is_valid(*row) && !values.value(*row).is_finite())
-                .collect();
-            refuse("NaN or infinity", &rows)
-        }
-        ColumnType::Text => {
-            let values = array.as_string::<i32>();
-            let rows: Vec<_> = (0..values.len())
-                .filter(|row| values.is_valid(*row) && values.value(*row).contains('\0'))
-                .collect();
-            refuse("text with a NUL character", &rows)
-        }
-        _ => Ok(()),
-    }
-}
-
-fn refuse_duplicate_keys(table: &TableDescription, batch: &RecordBatch) -> Result<()> {
-    use arrow::compute::{SortColumn, lexsort_to_indices, partition, take};
-    let keys: Vec<_> = table
-        .key
-        .iter()
-        .filter_map(|key| batch.column_by_name(key))
-        .cloned()
-        .collect();
-    let order = lexsort_to_indices(
-        &keys
-            .iter()
-            .map(|values| SortColumn {
-                values: Arc::clone(values),
-                options: None,
-            })
-            .collect::<Vec<_>>(),
-        None,
-    )?;
-    let sorted: Vec<_> = keys
-        .iter()
-        .map(|key| take(key, &order, None))
-        .collect::<std::result::Result<_, _>>()?;
-    let mut duplicates: Vec<usize> = partition(&sorted)?
-        .ranges()
-        .into_iter()
-        .filter(|range| range.len() > 1)
-        .flat_map(|range| range.map(|position| order.value(position) as usize))
-        .collect();
-    duplicates.sort_unstable();
-    if duplicates.is_empty() {
-        return Ok(());
-    }
-    Err(Error::frame(format!(
-        "the same key more than once, in {}",
-        row_list(&duplicates)
-    )))
 }

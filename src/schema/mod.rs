@@ -138,11 +138,6 @@ impl TableDescription {
         self.key.iter().filter_map(|name| self.column(name))
     }
 
-    /// The DDL of the table on an engine: the table, its version table, indexes and triggers.
-    pub fn create_table(&self, engine: crate::store::Engine) -> String {
-        engine.create_table(self)
-    }
-
     /// The table whose `id` the column holds; `run_id` always holds that of a run.
     pub(crate) fn parent_of<'a>(&self, column: &'a Column) -> Option<&'a str> {
         match &column.references {

@@ -1,5 +1,7 @@
 //! Bulk loading: a record batch goes into a staging table that has the same columns.
 
+use std::ops::ControlFlow;
+
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Float64Type, Int16Type, Int32Type, Int64Type};
 use diesel::prelude::*;
@@ -102,15 +104,23 @@ impl Staging {
     }
 
     /// Appends the rows of a batch whose columns are the table's, in order. `progress` is told how
-    /// many rows were taken each time.
+    /// many rows were taken each time; its error ends the loading.
     pub(crate) fn load(
         &self,
         connection: &mut AnyConnection,
         table: &TableDescription,
         batch: &RecordBatch,
-        progress: &mut dyn FnMut(usize),
+        progress: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<()> {
-        match connection {
+        let mut stopped = None;
+        let progress = &mut |rows| match progress(rows) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                stopped = Some(error);
+                ControlFlow::Break(())
+            }
+        };
+        let loaded = match connection {
             AnyConnection::Sqlite(connection) => {
                 sqlite::bulk::load(connection, &self.name, batch, progress)
             }
@@ -119,7 +129,8 @@ impl Staging {
                 postgres::copy::load(connection, &target, batch, progress)
             }
         }
-        .map_err(doing(&format!("loading rows for {}", quote(&table.name))))
+        .map_err(doing(&format!("loading rows for {}", quote(&table.name))));
+        stopped.map_or(loaded, Err)
     }
 }
 

@@ -48,7 +48,7 @@ fn message_of(error: &DieselError) -> &str {
 }
 
 /// SQLite waited for its busy timeout in vain.
-fn is_busy(error: &DieselError) -> bool {
+pub(super) fn is_busy(error: &DieselError) -> bool {
     matches!(
         message_of(error),
         "database is locked" | "database table is locked"

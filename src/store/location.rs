@@ -79,6 +79,11 @@ impl Location {
         matches!(self, Self::Memory)
     }
 
+    /// Whether it is a file that is not there yet.
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(self, Self::File(path) if !path.exists())
+    }
+
     /// Refuses folders that are not there and network file systems.
     pub(crate) fn check(&self) -> Result<()> {
         let Self::File(path) = self else {

@@ -103,7 +103,7 @@ impl Engine {
     }
 
     /// The DDL of a table: the table, its version table, indexes, triggers.
-    pub(crate) fn create_table(self, table: &TableDescription) -> String {
+    pub fn create_table(self, table: &TableDescription) -> String {
         match self {
             Self::Sqlite => sqlite::ddl::create_table(table),
             Self::Postgres => postgres::ddl::create_table(table),

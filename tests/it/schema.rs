@@ -43,7 +43,7 @@ fn sql_of_own_tables(engine: Engine) -> String {
         flows_table::table::description(),
     ]
     .iter()
-    .map(|table| table.create_table(engine))
+    .map(|table| engine.create_table(table))
     .collect()
 }
 

@@ -61,8 +61,23 @@ impl Database {
         }
     }
 
-    /// A schema of its own on the test server, migrated. A missing server is a failure, never skipped.
+    /// A schema of its own on the test server, migrated.
     pub fn postgres() -> Self {
+        let database = Self::empty(Engine::Postgres);
+        Platform::migrate(&database.url).expect("migrating");
+        database
+    }
+
+    /// Nothing there yet: no file, or a schema without tables.
+    pub fn empty(engine: Engine) -> Self {
+        match engine {
+            Engine::Sqlite => Self::sqlite(),
+            Engine::Postgres => Self::postgres_schema(),
+        }
+    }
+
+    /// A missing server is a failure, never skipped.
+    fn postgres_schema() -> Self {
         let server = std::env::var("STRATALOG_TEST_POSTGRES_URL").expect(
             "no PostgreSQL to test on: run the tests with `make test` or through tests/with-postgres, \
              or set STRATALOG_TEST_POSTGRES_URL",
@@ -73,15 +88,15 @@ impl Database {
             .execute(&mut connection)
             .expect("making a schema");
         let separator = if server.contains('?') { '&' } else { '?' };
-        let url = format!("{server}{separator}options=-csearch_path%3D{schema}");
-        let database = Self {
+        let url = format!(
+            "{server}{separator}options=-csearch_path%3D{schema}&application_name={schema}"
+        );
+        Self {
             engine: Engine::Postgres,
             url,
             _folder: None,
             schema: Some((server, schema)),
-        };
-        Platform::migrate(&database.url).expect("migrating");
-        database
+        }
     }
 
     pub fn open(&self) -> Platform {
@@ -105,6 +120,44 @@ impl Database {
                 Plain::Postgres(PgConnection::establish(&self.url).expect("a plain connection"))
             }
         }
+    }
+}
+
+/// How many rows each of stratalog's tables has: what a refused call must leave as it is.
+pub type RowCounts = Vec<(String, i64)>;
+
+impl Database {
+    pub fn row_counts(&self) -> RowCounts {
+        use stratalog::schema::tables;
+        let mut plain = self.plain();
+        let versions = tables::versioned()
+            .into_iter()
+            .map(|table| table.version_name());
+        tables::bookkeeping()
+            .into_iter()
+            .chain(tables::versioned())
+            .map(|table| table.name)
+            .chain(versions)
+            .map(|table| {
+                let rows = plain.number(&format!("SELECT count(*) FROM {table}"));
+                (table, rows)
+            })
+            .collect()
+    }
+
+    /// Does what must be refused, checks that nothing was written, and returns the error.
+    pub fn refused<T: std::fmt::Debug>(
+        &self,
+        action: impl FnOnce() -> stratalog::Result<T>,
+    ) -> stratalog::Error {
+        let before = self.row_counts();
+        let error = action().expect_err("this must be refused");
+        assert_eq!(
+            self.row_counts(),
+            before,
+            "written, although refused with: {error}"
+        );
+        error
     }
 }
 

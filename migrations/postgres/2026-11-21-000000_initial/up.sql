@@ -90,6 +90,14 @@ BEGIN
   RETURN tx;
 END $$;
 
+-- Writers of platform tables hold no lock: one may draw its id first and get the row last. It would end
+-- a version row before its begin; repeated as a whole, it draws a later id.
+CREATE FUNCTION stratalog_out_of_order() RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'a transaction with a later id has written this row: repeat the whole transaction'
+    USING ERRCODE = 'serialization_failure';
+END $$;
+
 CREATE FUNCTION stratalog_checkpoint() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
@@ -148,20 +156,28 @@ CREATE FUNCTION "models_record_insert"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   tx "transactions";
+  dropped bigint := 0;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('models');
-  IF NOT EXISTS (SELECT 1 FROM "models_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "models_version" v SET "end_transaction_id" = tx."id" FROM new_rows n
+  IF EXISTS (SELECT 1 FROM "models_version" v WHERE v."transaction_id" = tx."id") THEN
+    DELETE FROM "models_version" v USING new_rows n
+      WHERE v."id" = n."id" AND v."transaction_id" + 0 = tx."id";
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "models_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "models_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 0 FROM new_rows n;
   ELSE
-    DELETE FROM "models_version" v USING new_rows n
-      WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "models_version" v SET "end_transaction_id" = tx."id" FROM new_rows n
+    UPDATE "models_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "models_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
@@ -169,7 +185,7 @@ BEGIN
       WHERE b."id" IS NULL OR (b."name" IS DISTINCT FROM n."name");
     UPDATE "models_version" v SET "end_transaction_id" = NULL FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" = tx."id"
-        AND NOT EXISTS (SELECT 1 FROM "models_version" w WHERE w."id" = n."id" AND w."transaction_id" = tx."id");
+        AND NOT EXISTS (SELECT 1 FROM "models_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id");
   END IF;
   RETURN NULL;
 END $$;
@@ -180,20 +196,28 @@ CREATE FUNCTION "models_record_update"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   tx "transactions";
+  dropped bigint := 0;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('models');
-  IF NOT EXISTS (SELECT 1 FROM "models_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "models_version" v SET "end_transaction_id" = tx."id" FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
+  IF EXISTS (SELECT 1 FROM "models_version" v WHERE v."transaction_id" = tx."id") THEN
+    DELETE FROM "models_version" v USING (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
+      WHERE v."id" = n."id" AND v."transaction_id" + 0 = tx."id";
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "models_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "models_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 1 FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n;
   ELSE
-    DELETE FROM "models_version" v USING (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
-      WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "models_version" v SET "end_transaction_id" = tx."id" FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
+    UPDATE "models_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "models_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
@@ -201,7 +225,7 @@ BEGIN
       WHERE b."id" IS NULL OR (b."name" IS DISTINCT FROM n."name");
     UPDATE "models_version" v SET "end_transaction_id" = NULL FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" = tx."id"
-        AND NOT EXISTS (SELECT 1 FROM "models_version" w WHERE w."id" = n."id" AND w."transaction_id" = tx."id");
+        AND NOT EXISTS (SELECT 1 FROM "models_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id");
   END IF;
   RETURN NULL;
 END $$;
@@ -212,26 +236,34 @@ CREATE FUNCTION "models_record_delete"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   tx "transactions";
+  dropped bigint := 0;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('models');
-  IF NOT EXISTS (SELECT 1 FROM "models_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "models_version" v SET "end_transaction_id" = tx."id" FROM old_rows n
+  IF EXISTS (SELECT 1 FROM "models_version" v WHERE v."transaction_id" = tx."id") THEN
+    DELETE FROM "models_version" v USING old_rows n
+      WHERE v."id" = n."id" AND v."transaction_id" + 0 = tx."id";
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "models_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "models_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 2 FROM old_rows n;
   ELSE
-    DELETE FROM "models_version" v USING old_rows n
-      WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "models_version" v SET "end_transaction_id" = tx."id" FROM old_rows n
+    UPDATE "models_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "models_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 2 FROM old_rows n JOIN "models_version" b ON b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2;
     UPDATE "models_version" v SET "end_transaction_id" = NULL FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" = tx."id"
-        AND NOT EXISTS (SELECT 1 FROM "models_version" w WHERE w."id" = n."id" AND w."transaction_id" = tx."id");
+        AND NOT EXISTS (SELECT 1 FROM "models_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id");
   END IF;
   RETURN NULL;
 END $$;
@@ -266,20 +298,28 @@ CREATE FUNCTION "scenarios_record_insert"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   tx "transactions";
+  dropped bigint := 0;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('scenarios');
-  IF NOT EXISTS (SELECT 1 FROM "scenarios_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "scenarios_version" v SET "end_transaction_id" = tx."id" FROM new_rows n
+  IF EXISTS (SELECT 1 FROM "scenarios_version" v WHERE v."transaction_id" = tx."id") THEN
+    DELETE FROM "scenarios_version" v USING new_rows n
+      WHERE v."id" = n."id" AND v."transaction_id" + 0 = tx."id";
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "scenarios_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "scenarios_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 0 FROM new_rows n;
   ELSE
-    DELETE FROM "scenarios_version" v USING new_rows n
-      WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "scenarios_version" v SET "end_transaction_id" = tx."id" FROM new_rows n
+    UPDATE "scenarios_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "scenarios_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
@@ -287,7 +327,7 @@ BEGIN
       WHERE b."id" IS NULL OR (b."name" IS DISTINCT FROM n."name");
     UPDATE "scenarios_version" v SET "end_transaction_id" = NULL FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" = tx."id"
-        AND NOT EXISTS (SELECT 1 FROM "scenarios_version" w WHERE w."id" = n."id" AND w."transaction_id" = tx."id");
+        AND NOT EXISTS (SELECT 1 FROM "scenarios_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id");
   END IF;
   RETURN NULL;
 END $$;
@@ -298,20 +338,28 @@ CREATE FUNCTION "scenarios_record_update"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   tx "transactions";
+  dropped bigint := 0;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('scenarios');
-  IF NOT EXISTS (SELECT 1 FROM "scenarios_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "scenarios_version" v SET "end_transaction_id" = tx."id" FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
+  IF EXISTS (SELECT 1 FROM "scenarios_version" v WHERE v."transaction_id" = tx."id") THEN
+    DELETE FROM "scenarios_version" v USING (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
+      WHERE v."id" = n."id" AND v."transaction_id" + 0 = tx."id";
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "scenarios_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "scenarios_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 1 FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n;
   ELSE
-    DELETE FROM "scenarios_version" v USING (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
-      WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "scenarios_version" v SET "end_transaction_id" = tx."id" FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
+    UPDATE "scenarios_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "scenarios_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
@@ -319,7 +367,7 @@ BEGIN
       WHERE b."id" IS NULL OR (b."name" IS DISTINCT FROM n."name");
     UPDATE "scenarios_version" v SET "end_transaction_id" = NULL FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" = tx."id"
-        AND NOT EXISTS (SELECT 1 FROM "scenarios_version" w WHERE w."id" = n."id" AND w."transaction_id" = tx."id");
+        AND NOT EXISTS (SELECT 1 FROM "scenarios_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id");
   END IF;
   RETURN NULL;
 END $$;
@@ -330,26 +378,34 @@ CREATE FUNCTION "scenarios_record_delete"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   tx "transactions";
+  dropped bigint := 0;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('scenarios');
-  IF NOT EXISTS (SELECT 1 FROM "scenarios_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "scenarios_version" v SET "end_transaction_id" = tx."id" FROM old_rows n
+  IF EXISTS (SELECT 1 FROM "scenarios_version" v WHERE v."transaction_id" = tx."id") THEN
+    DELETE FROM "scenarios_version" v USING old_rows n
+      WHERE v."id" = n."id" AND v."transaction_id" + 0 = tx."id";
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "scenarios_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "scenarios_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 2 FROM old_rows n;
   ELSE
-    DELETE FROM "scenarios_version" v USING old_rows n
-      WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "scenarios_version" v SET "end_transaction_id" = tx."id" FROM old_rows n
+    UPDATE "scenarios_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "scenarios_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 2 FROM old_rows n JOIN "scenarios_version" b ON b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2;
     UPDATE "scenarios_version" v SET "end_transaction_id" = NULL FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" = tx."id"
-        AND NOT EXISTS (SELECT 1 FROM "scenarios_version" w WHERE w."id" = n."id" AND w."transaction_id" = tx."id");
+        AND NOT EXISTS (SELECT 1 FROM "scenarios_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id");
   END IF;
   RETURN NULL;
 END $$;
@@ -386,20 +442,28 @@ CREATE FUNCTION "regions_record_insert"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   tx "transactions";
+  dropped bigint := 0;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('regions');
-  IF NOT EXISTS (SELECT 1 FROM "regions_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "regions_version" v SET "end_transaction_id" = tx."id" FROM new_rows n
+  IF EXISTS (SELECT 1 FROM "regions_version" v WHERE v."transaction_id" = tx."id") THEN
+    DELETE FROM "regions_version" v USING new_rows n
+      WHERE v."id" = n."id" AND v."transaction_id" + 0 = tx."id";
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "regions_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "regions_version" ("id", "name", "hierarchy", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."hierarchy", tx."id", 0 FROM new_rows n;
   ELSE
-    DELETE FROM "regions_version" v USING new_rows n
-      WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "regions_version" v SET "end_transaction_id" = tx."id" FROM new_rows n
+    UPDATE "regions_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "regions_version" ("id", "name", "hierarchy", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."hierarchy", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
@@ -407,7 +471,7 @@ BEGIN
       WHERE b."id" IS NULL OR (b."name" IS DISTINCT FROM n."name" OR b."hierarchy" IS DISTINCT FROM n."hierarchy");
     UPDATE "regions_version" v SET "end_transaction_id" = NULL FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" = tx."id"
-        AND NOT EXISTS (SELECT 1 FROM "regions_version" w WHERE w."id" = n."id" AND w."transaction_id" = tx."id");
+        AND NOT EXISTS (SELECT 1 FROM "regions_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id");
   END IF;
   RETURN NULL;
 END $$;
@@ -418,20 +482,28 @@ CREATE FUNCTION "regions_record_update"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   tx "transactions";
+  dropped bigint := 0;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM (SELECT c."id", c."name", c."hierarchy" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."hierarchy" IS DISTINCT FROM c."hierarchy")) n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('regions');
-  IF NOT EXISTS (SELECT 1 FROM "regions_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "regions_version" v SET "end_transaction_id" = tx."id" FROM (SELECT c."id", c."name", c."hierarchy" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."hierarchy" IS DISTINCT FROM c."hierarchy")) n
+  IF EXISTS (SELECT 1 FROM "regions_version" v WHERE v."transaction_id" = tx."id") THEN
+    DELETE FROM "regions_version" v USING (SELECT c."id", c."name", c."hierarchy" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."hierarchy" IS DISTINCT FROM c."hierarchy")) n
+      WHERE v."id" = n."id" AND v."transaction_id" + 0 = tx."id";
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "regions_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."id", c."name", c."hierarchy" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."hierarchy" IS DISTINCT FROM c."hierarchy")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "regions_version" ("id", "name", "hierarchy", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."hierarchy", tx."id", 1 FROM (SELECT c."id", c."name", c."hierarchy" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."hierarchy" IS DISTINCT FROM c."hierarchy")) n;
   ELSE
-    DELETE FROM "regions_version" v USING (SELECT c."id", c."name", c."hierarchy" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."hierarchy" IS DISTINCT FROM c."hierarchy")) n
-      WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "regions_version" v SET "end_transaction_id" = tx."id" FROM (SELECT c."id", c."name", c."hierarchy" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."hierarchy" IS DISTINCT FROM c."hierarchy")) n
+    UPDATE "regions_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."id", c."name", c."hierarchy" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."hierarchy" IS DISTINCT FROM c."hierarchy")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "regions_version" ("id", "name", "hierarchy", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."hierarchy", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
@@ -439,7 +511,7 @@ BEGIN
       WHERE b."id" IS NULL OR (b."name" IS DISTINCT FROM n."name" OR b."hierarchy" IS DISTINCT FROM n."hierarchy");
     UPDATE "regions_version" v SET "end_transaction_id" = NULL FROM (SELECT c."id", c."name", c."hierarchy" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."hierarchy" IS DISTINCT FROM c."hierarchy")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" = tx."id"
-        AND NOT EXISTS (SELECT 1 FROM "regions_version" w WHERE w."id" = n."id" AND w."transaction_id" = tx."id");
+        AND NOT EXISTS (SELECT 1 FROM "regions_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id");
   END IF;
   RETURN NULL;
 END $$;
@@ -450,26 +522,34 @@ CREATE FUNCTION "regions_record_delete"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   tx "transactions";
+  dropped bigint := 0;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('regions');
-  IF NOT EXISTS (SELECT 1 FROM "regions_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "regions_version" v SET "end_transaction_id" = tx."id" FROM old_rows n
+  IF EXISTS (SELECT 1 FROM "regions_version" v WHERE v."transaction_id" = tx."id") THEN
+    DELETE FROM "regions_version" v USING old_rows n
+      WHERE v."id" = n."id" AND v."transaction_id" + 0 = tx."id";
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "regions_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "regions_version" ("id", "name", "hierarchy", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."hierarchy", tx."id", 2 FROM old_rows n;
   ELSE
-    DELETE FROM "regions_version" v USING old_rows n
-      WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "regions_version" v SET "end_transaction_id" = tx."id" FROM old_rows n
+    UPDATE "regions_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "regions_version" ("id", "name", "hierarchy", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."hierarchy", tx."id", 2 FROM old_rows n JOIN "regions_version" b ON b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2;
     UPDATE "regions_version" v SET "end_transaction_id" = NULL FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" = tx."id"
-        AND NOT EXISTS (SELECT 1 FROM "regions_version" w WHERE w."id" = n."id" AND w."transaction_id" = tx."id");
+        AND NOT EXISTS (SELECT 1 FROM "regions_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id");
   END IF;
   RETURN NULL;
 END $$;
@@ -504,20 +584,28 @@ CREATE FUNCTION "units_record_insert"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   tx "transactions";
+  dropped bigint := 0;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('units');
-  IF NOT EXISTS (SELECT 1 FROM "units_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "units_version" v SET "end_transaction_id" = tx."id" FROM new_rows n
+  IF EXISTS (SELECT 1 FROM "units_version" v WHERE v."transaction_id" = tx."id") THEN
+    DELETE FROM "units_version" v USING new_rows n
+      WHERE v."id" = n."id" AND v."transaction_id" + 0 = tx."id";
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "units_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "units_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 0 FROM new_rows n;
   ELSE
-    DELETE FROM "units_version" v USING new_rows n
-      WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "units_version" v SET "end_transaction_id" = tx."id" FROM new_rows n
+    UPDATE "units_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "units_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
@@ -525,7 +613,7 @@ BEGIN
       WHERE b."id" IS NULL OR (b."name" IS DISTINCT FROM n."name");
     UPDATE "units_version" v SET "end_transaction_id" = NULL FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" = tx."id"
-        AND NOT EXISTS (SELECT 1 FROM "units_version" w WHERE w."id" = n."id" AND w."transaction_id" = tx."id");
+        AND NOT EXISTS (SELECT 1 FROM "units_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id");
   END IF;
   RETURN NULL;
 END $$;
@@ -536,20 +624,28 @@ CREATE FUNCTION "units_record_update"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   tx "transactions";
+  dropped bigint := 0;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('units');
-  IF NOT EXISTS (SELECT 1 FROM "units_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "units_version" v SET "end_transaction_id" = tx."id" FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
+  IF EXISTS (SELECT 1 FROM "units_version" v WHERE v."transaction_id" = tx."id") THEN
+    DELETE FROM "units_version" v USING (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
+      WHERE v."id" = n."id" AND v."transaction_id" + 0 = tx."id";
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "units_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "units_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 1 FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n;
   ELSE
-    DELETE FROM "units_version" v USING (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
-      WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "units_version" v SET "end_transaction_id" = tx."id" FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
+    UPDATE "units_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "units_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
@@ -557,7 +653,7 @@ BEGIN
       WHERE b."id" IS NULL OR (b."name" IS DISTINCT FROM n."name");
     UPDATE "units_version" v SET "end_transaction_id" = NULL FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" = tx."id"
-        AND NOT EXISTS (SELECT 1 FROM "units_version" w WHERE w."id" = n."id" AND w."transaction_id" = tx."id");
+        AND NOT EXISTS (SELECT 1 FROM "units_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id");
   END IF;
   RETURN NULL;
 END $$;
@@ -568,26 +664,34 @@ CREATE FUNCTION "units_record_delete"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   tx "transactions";
+  dropped bigint := 0;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('units');
-  IF NOT EXISTS (SELECT 1 FROM "units_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "units_version" v SET "end_transaction_id" = tx."id" FROM old_rows n
+  IF EXISTS (SELECT 1 FROM "units_version" v WHERE v."transaction_id" = tx."id") THEN
+    DELETE FROM "units_version" v USING old_rows n
+      WHERE v."id" = n."id" AND v."transaction_id" + 0 = tx."id";
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "units_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "units_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 2 FROM old_rows n;
   ELSE
-    DELETE FROM "units_version" v USING old_rows n
-      WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "units_version" v SET "end_transaction_id" = tx."id" FROM old_rows n
+    UPDATE "units_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "units_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 2 FROM old_rows n JOIN "units_version" b ON b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2;
     UPDATE "units_version" v SET "end_transaction_id" = NULL FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" = tx."id"
-        AND NOT EXISTS (SELECT 1 FROM "units_version" w WHERE w."id" = n."id" AND w."transaction_id" = tx."id");
+        AND NOT EXISTS (SELECT 1 FROM "units_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id");
   END IF;
   RETURN NULL;
 END $$;
@@ -622,20 +726,28 @@ CREATE FUNCTION "variables_record_insert"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   tx "transactions";
+  dropped bigint := 0;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('variables');
-  IF NOT EXISTS (SELECT 1 FROM "variables_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "variables_version" v SET "end_transaction_id" = tx."id" FROM new_rows n
+  IF EXISTS (SELECT 1 FROM "variables_version" v WHERE v."transaction_id" = tx."id") THEN
+    DELETE FROM "variables_version" v USING new_rows n
+      WHERE v."id" = n."id" AND v."transaction_id" + 0 = tx."id";
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "variables_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "variables_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 0 FROM new_rows n;
   ELSE
-    DELETE FROM "variables_version" v USING new_rows n
-      WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "variables_version" v SET "end_transaction_id" = tx."id" FROM new_rows n
+    UPDATE "variables_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "variables_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
@@ -643,7 +755,7 @@ BEGIN
       WHERE b."id" IS NULL OR (b."name" IS DISTINCT FROM n."name");
     UPDATE "variables_version" v SET "end_transaction_id" = NULL FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" = tx."id"
-        AND NOT EXISTS (SELECT 1 FROM "variables_version" w WHERE w."id" = n."id" AND w."transaction_id" = tx."id");
+        AND NOT EXISTS (SELECT 1 FROM "variables_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id");
   END IF;
   RETURN NULL;
 END $$;
@@ -654,20 +766,28 @@ CREATE FUNCTION "variables_record_update"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   tx "transactions";
+  dropped bigint := 0;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('variables');
-  IF NOT EXISTS (SELECT 1 FROM "variables_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "variables_version" v SET "end_transaction_id" = tx."id" FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
+  IF EXISTS (SELECT 1 FROM "variables_version" v WHERE v."transaction_id" = tx."id") THEN
+    DELETE FROM "variables_version" v USING (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
+      WHERE v."id" = n."id" AND v."transaction_id" + 0 = tx."id";
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "variables_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "variables_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 1 FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n;
   ELSE
-    DELETE FROM "variables_version" v USING (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
-      WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "variables_version" v SET "end_transaction_id" = tx."id" FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
+    UPDATE "variables_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "variables_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
@@ -675,7 +795,7 @@ BEGIN
       WHERE b."id" IS NULL OR (b."name" IS DISTINCT FROM n."name");
     UPDATE "variables_version" v SET "end_transaction_id" = NULL FROM (SELECT c."id", c."name" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" = tx."id"
-        AND NOT EXISTS (SELECT 1 FROM "variables_version" w WHERE w."id" = n."id" AND w."transaction_id" = tx."id");
+        AND NOT EXISTS (SELECT 1 FROM "variables_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id");
   END IF;
   RETURN NULL;
 END $$;
@@ -686,26 +806,34 @@ CREATE FUNCTION "variables_record_delete"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   tx "transactions";
+  dropped bigint := 0;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('variables');
-  IF NOT EXISTS (SELECT 1 FROM "variables_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "variables_version" v SET "end_transaction_id" = tx."id" FROM old_rows n
+  IF EXISTS (SELECT 1 FROM "variables_version" v WHERE v."transaction_id" = tx."id") THEN
+    DELETE FROM "variables_version" v USING old_rows n
+      WHERE v."id" = n."id" AND v."transaction_id" + 0 = tx."id";
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "variables_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "variables_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 2 FROM old_rows n;
   ELSE
-    DELETE FROM "variables_version" v USING old_rows n
-      WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "variables_version" v SET "end_transaction_id" = tx."id" FROM old_rows n
+    UPDATE "variables_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "variables_version" ("id", "name", "transaction_id", "operation_type")
       SELECT n."id", n."name", tx."id", 2 FROM old_rows n JOIN "variables_version" b ON b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2;
     UPDATE "variables_version" v SET "end_transaction_id" = NULL FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" = tx."id"
-        AND NOT EXISTS (SELECT 1 FROM "variables_version" w WHERE w."id" = n."id" AND w."transaction_id" = tx."id");
+        AND NOT EXISTS (SELECT 1 FROM "variables_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id");
   END IF;
   RETURN NULL;
 END $$;
@@ -747,20 +875,28 @@ CREATE FUNCTION "runs_record_insert"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   tx "transactions";
+  dropped bigint := 0;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('runs');
-  IF NOT EXISTS (SELECT 1 FROM "runs_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "runs_version" v SET "end_transaction_id" = tx."id" FROM new_rows n
+  IF EXISTS (SELECT 1 FROM "runs_version" v WHERE v."transaction_id" = tx."id") THEN
+    DELETE FROM "runs_version" v USING new_rows n
+      WHERE v."id" = n."id" AND v."transaction_id" + 0 = tx."id";
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "runs_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type")
       SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", tx."id", 0 FROM new_rows n;
   ELSE
-    DELETE FROM "runs_version" v USING new_rows n
-      WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "runs_version" v SET "end_transaction_id" = tx."id" FROM new_rows n
+    UPDATE "runs_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type")
       SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
@@ -768,7 +904,7 @@ BEGIN
       WHERE b."id" IS NULL OR (b."model_id" IS DISTINCT FROM n."model_id" OR b."scenario_id" IS DISTINCT FROM n."scenario_id" OR b."version" IS DISTINCT FROM n."version" OR b."is_default" IS DISTINCT FROM n."is_default");
     UPDATE "runs_version" v SET "end_transaction_id" = NULL FROM new_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" = tx."id"
-        AND NOT EXISTS (SELECT 1 FROM "runs_version" w WHERE w."id" = n."id" AND w."transaction_id" = tx."id");
+        AND NOT EXISTS (SELECT 1 FROM "runs_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id");
   END IF;
   RETURN NULL;
 END $$;
@@ -779,20 +915,28 @@ CREATE FUNCTION "runs_record_update"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   tx "transactions";
+  dropped bigint := 0;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default")) n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('runs');
-  IF NOT EXISTS (SELECT 1 FROM "runs_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "runs_version" v SET "end_transaction_id" = tx."id" FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default")) n
+  IF EXISTS (SELECT 1 FROM "runs_version" v WHERE v."transaction_id" = tx."id") THEN
+    DELETE FROM "runs_version" v USING (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default")) n
+      WHERE v."id" = n."id" AND v."transaction_id" + 0 = tx."id";
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "runs_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type")
       SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", tx."id", 1 FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default")) n;
   ELSE
-    DELETE FROM "runs_version" v USING (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default")) n
-      WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "runs_version" v SET "end_transaction_id" = tx."id" FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default")) n
+    UPDATE "runs_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type")
       SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
@@ -800,7 +944,7 @@ BEGIN
       WHERE b."id" IS NULL OR (b."model_id" IS DISTINCT FROM n."model_id" OR b."scenario_id" IS DISTINCT FROM n."scenario_id" OR b."version" IS DISTINCT FROM n."version" OR b."is_default" IS DISTINCT FROM n."is_default");
     UPDATE "runs_version" v SET "end_transaction_id" = NULL FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default")) n
       WHERE v."id" = n."id" AND v."end_transaction_id" = tx."id"
-        AND NOT EXISTS (SELECT 1 FROM "runs_version" w WHERE w."id" = n."id" AND w."transaction_id" = tx."id");
+        AND NOT EXISTS (SELECT 1 FROM "runs_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id");
   END IF;
   RETURN NULL;
 END $$;
@@ -811,26 +955,34 @@ CREATE FUNCTION "runs_record_delete"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   tx "transactions";
+  dropped bigint := 0;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('runs');
-  IF NOT EXISTS (SELECT 1 FROM "runs_version" v WHERE v."transaction_id" = tx."id") THEN
-    UPDATE "runs_version" v SET "end_transaction_id" = tx."id" FROM old_rows n
+  IF EXISTS (SELECT 1 FROM "runs_version" v WHERE v."transaction_id" = tx."id") THEN
+    DELETE FROM "runs_version" v USING old_rows n
+      WHERE v."id" = n."id" AND v."transaction_id" + 0 = tx."id";
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "runs_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type")
       SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", tx."id", 2 FROM old_rows n;
   ELSE
-    DELETE FROM "runs_version" v USING old_rows n
-      WHERE v."id" = n."id" AND v."transaction_id" = tx."id";
-    UPDATE "runs_version" v SET "end_transaction_id" = tx."id" FROM old_rows n
+    UPDATE "runs_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type")
       SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", tx."id", 2 FROM old_rows n JOIN "runs_version" b ON b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2;
     UPDATE "runs_version" v SET "end_transaction_id" = NULL FROM old_rows n
       WHERE v."id" = n."id" AND v."end_transaction_id" = tx."id"
-        AND NOT EXISTS (SELECT 1 FROM "runs_version" w WHERE w."id" = n."id" AND w."transaction_id" = tx."id");
+        AND NOT EXISTS (SELECT 1 FROM "runs_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id");
   END IF;
   RETURN NULL;
 END $$;
@@ -876,6 +1028,7 @@ CREATE FUNCTION "datapoints_record_insert"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   tx "transactions";
+  dropped bigint := 0;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
     RETURN NULL;
@@ -884,15 +1037,22 @@ BEGIN
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: datapoints: a run is written to in a stratalog transaction that holds its lock';
   END IF;
-  IF NOT EXISTS (SELECT 1 FROM "datapoints_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    UPDATE "datapoints_version" v SET "end_transaction_id" = tx."id" FROM new_rows n
+  IF EXISTS (SELECT 1 FROM "datapoints_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
+    DELETE FROM "datapoints_version" v USING new_rows n
+      WHERE v."run_id" = n."run_id" AND v."region_id" = n."region_id" AND v."variable_id" = n."variable_id" AND v."unit_id" = n."unit_id" AND v."point_type" = n."point_type" AND v."step" = n."step" AND v."category" = n."category" AND v."run_id" = tx."run_id" AND v."transaction_id" + 0 = tx."id";
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "datapoints_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n
       WHERE v."run_id" = n."run_id" AND v."region_id" = n."region_id" AND v."variable_id" = n."variable_id" AND v."unit_id" = n."unit_id" AND v."point_type" = n."point_type" AND v."step" = n."step" AND v."category" = n."category" AND v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
       SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", 0 FROM new_rows n;
   ELSE
-    DELETE FROM "datapoints_version" v USING new_rows n
-      WHERE v."run_id" = n."run_id" AND v."region_id" = n."region_id" AND v."variable_id" = n."variable_id" AND v."unit_id" = n."unit_id" AND v."point_type" = n."point_type" AND v."step" = n."step" AND v."category" = n."category" AND v."run_id" = tx."run_id" AND v."transaction_id" = tx."id";
-    UPDATE "datapoints_version" v SET "end_transaction_id" = tx."id" FROM new_rows n
+    UPDATE "datapoints_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n
       WHERE v."run_id" = n."run_id" AND v."region_id" = n."region_id" AND v."variable_id" = n."variable_id" AND v."unit_id" = n."unit_id" AND v."point_type" = n."point_type" AND v."step" = n."step" AND v."category" = n."category" AND v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
       SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
@@ -900,7 +1060,7 @@ BEGIN
       WHERE b."run_id" IS NULL OR (float8send(b."value") IS DISTINCT FROM float8send(n."value"));
     UPDATE "datapoints_version" v SET "end_transaction_id" = NULL FROM new_rows n
       WHERE v."run_id" = n."run_id" AND v."region_id" = n."region_id" AND v."variable_id" = n."variable_id" AND v."unit_id" = n."unit_id" AND v."point_type" = n."point_type" AND v."step" = n."step" AND v."category" = n."category" AND v."run_id" = tx."run_id" AND v."end_transaction_id" = tx."id"
-        AND NOT EXISTS (SELECT 1 FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."transaction_id" = tx."id");
+        AND NOT EXISTS (SELECT 1 FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."transaction_id" + 0 = tx."id");
   END IF;
   RETURN NULL;
 END $$;
@@ -911,6 +1071,7 @@ CREATE FUNCTION "datapoints_record_update"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   tx "transactions";
+  dropped bigint := 0;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM (SELECT c."run_id", c."region_id", c."variable_id", c."unit_id", c."point_type", c."step", c."category", c."value" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."region_id" = o."region_id" AND c."variable_id" = o."variable_id" AND c."unit_id" = o."unit_id" AND c."point_type" = o."point_type" AND c."step" = o."step" AND c."category" = o."category" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value"))) n) THEN
     RETURN NULL;
@@ -919,15 +1080,22 @@ BEGIN
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: datapoints: a run is written to in a stratalog transaction that holds its lock';
   END IF;
-  IF NOT EXISTS (SELECT 1 FROM "datapoints_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    UPDATE "datapoints_version" v SET "end_transaction_id" = tx."id" FROM (SELECT c."run_id", c."region_id", c."variable_id", c."unit_id", c."point_type", c."step", c."category", c."value" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."region_id" = o."region_id" AND c."variable_id" = o."variable_id" AND c."unit_id" = o."unit_id" AND c."point_type" = o."point_type" AND c."step" = o."step" AND c."category" = o."category" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value"))) n
+  IF EXISTS (SELECT 1 FROM "datapoints_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
+    DELETE FROM "datapoints_version" v USING (SELECT c."run_id", c."region_id", c."variable_id", c."unit_id", c."point_type", c."step", c."category", c."value" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."region_id" = o."region_id" AND c."variable_id" = o."variable_id" AND c."unit_id" = o."unit_id" AND c."point_type" = o."point_type" AND c."step" = o."step" AND c."category" = o."category" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value"))) n
+      WHERE v."run_id" = n."run_id" AND v."region_id" = n."region_id" AND v."variable_id" = n."variable_id" AND v."unit_id" = n."unit_id" AND v."point_type" = n."point_type" AND v."step" = n."step" AND v."category" = n."category" AND v."run_id" = tx."run_id" AND v."transaction_id" + 0 = tx."id";
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "datapoints_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."run_id", c."region_id", c."variable_id", c."unit_id", c."point_type", c."step", c."category", c."value" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."region_id" = o."region_id" AND c."variable_id" = o."variable_id" AND c."unit_id" = o."unit_id" AND c."point_type" = o."point_type" AND c."step" = o."step" AND c."category" = o."category" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value"))) n
       WHERE v."run_id" = n."run_id" AND v."region_id" = n."region_id" AND v."variable_id" = n."variable_id" AND v."unit_id" = n."unit_id" AND v."point_type" = n."point_type" AND v."step" = n."step" AND v."category" = n."category" AND v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
       SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", 1 FROM (SELECT c."run_id", c."region_id", c."variable_id", c."unit_id", c."point_type", c."step", c."category", c."value" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."region_id" = o."region_id" AND c."variable_id" = o."variable_id" AND c."unit_id" = o."unit_id" AND c."point_type" = o."point_type" AND c."step" = o."step" AND c."category" = o."category" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value"))) n;
   ELSE
-    DELETE FROM "datapoints_version" v USING (SELECT c."run_id", c."region_id", c."variable_id", c."unit_id", c."point_type", c."step", c."category", c."value" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."region_id" = o."region_id" AND c."variable_id" = o."variable_id" AND c."unit_id" = o."unit_id" AND c."point_type" = o."point_type" AND c."step" = o."step" AND c."category" = o."category" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value"))) n
-      WHERE v."run_id" = n."run_id" AND v."region_id" = n."region_id" AND v."variable_id" = n."variable_id" AND v."unit_id" = n."unit_id" AND v."point_type" = n."point_type" AND v."step" = n."step" AND v."category" = n."category" AND v."run_id" = tx."run_id" AND v."transaction_id" = tx."id";
-    UPDATE "datapoints_version" v SET "end_transaction_id" = tx."id" FROM (SELECT c."run_id", c."region_id", c."variable_id", c."unit_id", c."point_type", c."step", c."category", c."value" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."region_id" = o."region_id" AND c."variable_id" = o."variable_id" AND c."unit_id" = o."unit_id" AND c."point_type" = o."point_type" AND c."step" = o."step" AND c."category" = o."category" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value"))) n
+    UPDATE "datapoints_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."run_id", c."region_id", c."variable_id", c."unit_id", c."point_type", c."step", c."category", c."value" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."region_id" = o."region_id" AND c."variable_id" = o."variable_id" AND c."unit_id" = o."unit_id" AND c."point_type" = o."point_type" AND c."step" = o."step" AND c."category" = o."category" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value"))) n
       WHERE v."run_id" = n."run_id" AND v."region_id" = n."region_id" AND v."variable_id" = n."variable_id" AND v."unit_id" = n."unit_id" AND v."point_type" = n."point_type" AND v."step" = n."step" AND v."category" = n."category" AND v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
       SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
@@ -935,7 +1103,7 @@ BEGIN
       WHERE b."run_id" IS NULL OR (float8send(b."value") IS DISTINCT FROM float8send(n."value"));
     UPDATE "datapoints_version" v SET "end_transaction_id" = NULL FROM (SELECT c."run_id", c."region_id", c."variable_id", c."unit_id", c."point_type", c."step", c."category", c."value" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."region_id" = o."region_id" AND c."variable_id" = o."variable_id" AND c."unit_id" = o."unit_id" AND c."point_type" = o."point_type" AND c."step" = o."step" AND c."category" = o."category" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value"))) n
       WHERE v."run_id" = n."run_id" AND v."region_id" = n."region_id" AND v."variable_id" = n."variable_id" AND v."unit_id" = n."unit_id" AND v."point_type" = n."point_type" AND v."step" = n."step" AND v."category" = n."category" AND v."run_id" = tx."run_id" AND v."end_transaction_id" = tx."id"
-        AND NOT EXISTS (SELECT 1 FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."transaction_id" = tx."id");
+        AND NOT EXISTS (SELECT 1 FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."transaction_id" + 0 = tx."id");
   END IF;
   RETURN NULL;
 END $$;
@@ -946,6 +1114,7 @@ CREATE FUNCTION "datapoints_record_delete"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   tx "transactions";
+  dropped bigint := 0;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
@@ -954,21 +1123,28 @@ BEGIN
   IF EXISTS (SELECT 1 FROM old_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: datapoints: a run is written to in a stratalog transaction that holds its lock';
   END IF;
-  IF NOT EXISTS (SELECT 1 FROM "datapoints_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    UPDATE "datapoints_version" v SET "end_transaction_id" = tx."id" FROM old_rows n
+  IF EXISTS (SELECT 1 FROM "datapoints_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
+    DELETE FROM "datapoints_version" v USING old_rows n
+      WHERE v."run_id" = n."run_id" AND v."region_id" = n."region_id" AND v."variable_id" = n."variable_id" AND v."unit_id" = n."unit_id" AND v."point_type" = n."point_type" AND v."step" = n."step" AND v."category" = n."category" AND v."run_id" = tx."run_id" AND v."transaction_id" + 0 = tx."id";
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "datapoints_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n
       WHERE v."run_id" = n."run_id" AND v."region_id" = n."region_id" AND v."variable_id" = n."variable_id" AND v."unit_id" = n."unit_id" AND v."point_type" = n."point_type" AND v."step" = n."step" AND v."category" = n."category" AND v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
       SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", 2 FROM old_rows n;
   ELSE
-    DELETE FROM "datapoints_version" v USING old_rows n
-      WHERE v."run_id" = n."run_id" AND v."region_id" = n."region_id" AND v."variable_id" = n."variable_id" AND v."unit_id" = n."unit_id" AND v."point_type" = n."point_type" AND v."step" = n."step" AND v."category" = n."category" AND v."run_id" = tx."run_id" AND v."transaction_id" = tx."id";
-    UPDATE "datapoints_version" v SET "end_transaction_id" = tx."id" FROM old_rows n
+    UPDATE "datapoints_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n
       WHERE v."run_id" = n."run_id" AND v."region_id" = n."region_id" AND v."variable_id" = n."variable_id" AND v."unit_id" = n."unit_id" AND v."point_type" = n."point_type" AND v."step" = n."step" AND v."category" = n."category" AND v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL;
     INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
       SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", 2 FROM old_rows n JOIN "datapoints_version" b ON b."run_id" = n."run_id" AND b."region_id" = n."region_id" AND b."variable_id" = n."variable_id" AND b."unit_id" = n."unit_id" AND b."point_type" = n."point_type" AND b."step" = n."step" AND b."category" = n."category" AND b."run_id" = tx."run_id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2;
     UPDATE "datapoints_version" v SET "end_transaction_id" = NULL FROM old_rows n
       WHERE v."run_id" = n."run_id" AND v."region_id" = n."region_id" AND v."variable_id" = n."variable_id" AND v."unit_id" = n."unit_id" AND v."point_type" = n."point_type" AND v."step" = n."step" AND v."category" = n."category" AND v."run_id" = tx."run_id" AND v."end_transaction_id" = tx."id"
-        AND NOT EXISTS (SELECT 1 FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."transaction_id" = tx."id");
+        AND NOT EXISTS (SELECT 1 FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."transaction_id" + 0 = tx."id");
   END IF;
   RETURN NULL;
 END $$;

@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 use std::io::Write;
+use std::ops::ControlFlow;
 
 use arrow::array::RecordBatch;
 use diesel::pg::{CopyFormat, CopyTarget};
@@ -52,7 +53,7 @@ pub(crate) fn load(
     connection: &mut PgConnection,
     target: &str,
     batch: &RecordBatch,
-    progress: &mut dyn FnMut(usize),
+    progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> QueryResult<()> {
     let columns: Vec<_> = batch
         .columns()
@@ -77,7 +78,9 @@ pub(crate) fn load(
                         buffer.clear();
                     }
                     if row + 1 - reported == REPORT_EVERY || row + 1 == rows {
-                        (progress.borrow_mut())(row + 1 - reported);
+                        if (progress.borrow_mut())(row + 1 - reported).is_break() {
+                            return Err(diesel::result::Error::RollbackTransaction.into());
+                        }
                         reported = row + 1;
                     }
                 }

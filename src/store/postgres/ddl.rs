@@ -91,6 +91,14 @@ BEGIN
   RETURN tx;
 END $$;
 
+-- Writers of platform tables hold no lock: one may draw its id first and get the row last. It would end
+-- a version row before its begin; repeated as a whole, it draws a later id.
+CREATE FUNCTION stratalog_out_of_order() RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'a transaction with a later id has written this row: repeat the whole transaction'
+    USING ERRCODE = 'serialization_failure';
+END $$;
+
 CREATE FUNCTION stratalog_checkpoint() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 BEGIN
@@ -314,9 +322,10 @@ fn record_triggers(table: &TableDescription) -> String {
 
 /// Records the rows of a statement as version rows.
 ///
-/// The first statement of a transaction on a table ends the rows' open versions and adds new ones.
-/// A later one may meet rows that this transaction wrote before: what it wrote is dropped, and the
-/// difference to the state before the transaction is recorded.
+/// A statement ends the rows' open versions and adds new ones. A later one of the same transaction may
+/// meet rows that it wrote before: what it wrote is dropped, and the difference to the state before the
+/// transaction is recorded. `transaction_id + 0` keeps the planner off the index by transaction there: it
+/// has no idea how many rows this transaction wrote, and would read all of them for each row.
 fn record_function(table: &TableDescription, event: Event, function: &str) -> String {
     let name = &table.name;
     let version = quote(&table.version_name());
@@ -355,7 +364,9 @@ fn record_function(table: &TableDescription, event: Event, function: &str) -> St
         String::new()
     };
     let end = format!(
-        "    UPDATE {version} v SET \"{END_TRANSACTION_ID}\" = tx.\"id\" FROM {rows} n
+        "    UPDATE {version} v SET \"{END_TRANSACTION_ID}\" =
+        CASE WHEN v.\"{TRANSACTION_ID}\" < tx.\"id\" THEN tx.\"id\" ELSE stratalog_out_of_order() END
+      FROM {rows} n
       WHERE {}{} AND v.\"{END_TRANSACTION_ID}\" IS NULL;\n",
         keys_equal(table, "v", "n"),
         in_run("v")
@@ -390,20 +401,24 @@ fn record_function(table: &TableDescription, event: Event, function: &str) -> St
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   tx \"transactions\";
+  dropped bigint := 0;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM {rows} n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('{name}');
-{other_run}  IF NOT EXISTS (SELECT 1 FROM {version} v WHERE v.\"{TRANSACTION_ID}\" = tx.\"id\"{v_in_run}) THEN
-{first}  ELSE
+{other_run}  IF EXISTS (SELECT 1 FROM {version} v WHERE v.\"{TRANSACTION_ID}\" = tx.\"id\"{v_in_run}) THEN
     DELETE FROM {version} v USING {rows} n
-      WHERE {v_is_n}{v_in_run} AND v.\"{TRANSACTION_ID}\" = tx.\"id\";
+      WHERE {v_is_n}{v_in_run} AND v.\"{TRANSACTION_ID}\" + 0 = tx.\"id\";
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+{first}  ELSE
 {end}    INSERT INTO {version} ({columns}, \"{TRANSACTION_ID}\", \"{OPERATION_TYPE}\")
       SELECT {n_columns}, tx.\"id\", {again};
     UPDATE {version} v SET \"{END_TRANSACTION_ID}\" = NULL FROM {rows} n
       WHERE {v_is_n}{v_in_run} AND v.\"{END_TRANSACTION_ID}\" = tx.\"id\"
-        AND NOT EXISTS (SELECT 1 FROM {version} w WHERE {w_is_n} AND w.\"{TRANSACTION_ID}\" = tx.\"id\");
+        AND NOT EXISTS (SELECT 1 FROM {version} w WHERE {w_is_n} AND w.\"{TRANSACTION_ID}\" + 0 = tx.\"id\");
   END IF;
   RETURN NULL;
 END $$;

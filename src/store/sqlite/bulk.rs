@@ -1,5 +1,7 @@
 //! SQLite's bulk path: staging rows, and the switch for version rows by set.
 
+use std::ops::ControlFlow;
+
 use arrow::array::RecordBatch;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -65,7 +67,7 @@ pub(crate) fn load(
     connection: &mut SqliteConnection,
     into: &str,
     batch: &RecordBatch,
-    progress: &mut dyn FnMut(usize),
+    progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> QueryResult<()> {
     let columns: Vec<_> = batch
         .columns()
@@ -85,7 +87,9 @@ pub(crate) fn load(
         }
         .execute(connection)?;
         first += rows;
-        progress(rows);
+        if progress(rows).is_break() {
+            return Err(diesel::result::Error::RollbackTransaction);
+        }
     }
     Ok(())
 }

@@ -4,11 +4,17 @@ pub(crate) mod bulk;
 pub(crate) mod ddl;
 pub(crate) mod sql;
 
+use std::time::{Duration, Instant};
+
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::store::Location;
+use crate::store::error::is_busy;
+
+/// How long a statement waits for another process's write.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[diesel::declare_sql_function]
 extern "SQL" {
@@ -44,17 +50,16 @@ pub(super) fn connect(location: &Location) -> Result<SqliteConnection> {
     let mut connection = SqliteConnection::establish(&path).map_err(|e| failed(Box::new(e)))?;
     // The busy timeout comes first: switching to WAL itself may have to wait for another process.
     connection
-        .batch_execute(
-            "PRAGMA busy_timeout = 60000;
+        .batch_execute(&format!(
+            "PRAGMA busy_timeout = {};
              PRAGMA synchronous = FULL;
              PRAGMA foreign_keys = ON;
              PRAGMA recursive_triggers = ON;
              PRAGMA cache_size = -65536;",
-        )
+            BUSY_TIMEOUT.as_millis()
+        ))
         .map_err(|e| failed(Box::new(e)))?;
-    let mode: JournalMode = diesel::sql_query("PRAGMA journal_mode = WAL")
-        .get_result(&mut connection)
-        .map_err(|e| failed(Box::new(e)))?;
+    let mode = switch_to_wal(&mut connection).map_err(|e| failed(Box::new(e)))?;
     if !location.is_memory() && mode.journal_mode != "wal" {
         return Err(Error::InvalidUrl {
             url: location.to_string(),
@@ -67,6 +72,20 @@ pub(super) fn connect(location: &Location) -> Result<SqliteConnection> {
     stratalog_float_bits_utils::register_impl(&mut connection, |value: f64| value.to_bits() as i64)
         .map_err(|e| failed(Box::new(e)))?;
     Ok(connection)
+}
+
+/// The switch needs the file for itself, and there SQLite does not keep to its busy timeout: of several
+/// processes that open a new file at once, some are told at once that it is locked (measured).
+fn switch_to_wal(connection: &mut SqliteConnection) -> QueryResult<JournalMode> {
+    let started = Instant::now();
+    loop {
+        match diesel::sql_query("PRAGMA journal_mode = WAL").get_result(connection) {
+            Err(error) if is_busy(&error) && started.elapsed() < BUSY_TIMEOUT => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            result => return result,
+        }
+    }
 }
 
 /// Before COMMIT: the context of a stratalog transaction must not outlive it. A deferred foreign key

@@ -1,0 +1,160 @@
+//! `stratalog log`
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::failure::Failure;
+use super::output::count;
+use super::run_and_target::RunArgument;
+use super::session::Session;
+use super::table::{Table, number, text, time};
+use crate::history::{ChangeCounts, LogEntry, LogFilter};
+use crate::ids::{RunId, TransactionId};
+use crate::platform::Platform;
+use crate::run::RunFilter;
+
+/// Show the transactions, newest first
+#[derive(clap::Args)]
+#[command(after_help = "\
+Changes are counted in rows per table: + inserted, ~ updated, - deleted.
+
+Examples:
+  stratalog log
+  stratalog log MESSAGEix/SSP2-1.5C --limit 10
+  stratalog log --before 120
+  stratalog log 12 --json | jq '.[0].changes'")]
+pub(super) struct Log {
+    /// Only this run: an id, model/scenario or model/scenario/version
+    run: Option<RunArgument>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..))]
+    limit: i64,
+    /// Only those before this transaction
+    #[arg(long, value_name = "ID")]
+    before: Option<i64>,
+}
+
+#[derive(serde::Serialize)]
+struct Document<'a> {
+    id: TransactionId,
+    issued_at: chrono::NaiveDateTime,
+    run_id: Option<RunId>,
+    run: Option<String>,
+    actor: &'a str,
+    operation: &'a str,
+    changes: BTreeMap<&'a str, ChangeCounts>,
+    checkpoints: &'a [String],
+}
+
+impl Log {
+    pub(super) fn run(&self, session: &Session<'_>) -> Result<(), Failure> {
+        let platform = session.open()?;
+        let run = self
+            .run
+            .as_ref()
+            .map(|run| run.find(&platform))
+            .transpose()?;
+        let entries = platform.log(&LogFilter {
+            run: run.as_ref().map(|run| run.id()),
+            before: self.before.map(TransactionId),
+            limit: self.limit,
+        })?;
+        let labels = run_labels(&platform)?;
+        if session.out.is_json() {
+            return session.out.json(
+                &entries
+                    .iter()
+                    .map(|entry| document(entry, &labels))
+                    .collect::<Vec<_>>(),
+            );
+        }
+        if entries.is_empty() {
+            return session.out.line("no such transactions");
+        }
+        let mut columns = vec![number("id"), time("time (UTC)")];
+        columns.extend(run.is_none().then(|| text("run")));
+        columns.extend([
+            text("who"),
+            text("what"),
+            text("changes"),
+            text("checkpoint"),
+        ]);
+        let mut table = Table::new(columns);
+        for entry in &entries {
+            let mut cells = vec![
+                entry.id.to_string(),
+                entry.issued_at.format("%Y-%m-%d %H:%M:%S").to_string(),
+            ];
+            if run.is_none() {
+                cells.push(label(entry.run_id, &labels).unwrap_or_default());
+            }
+            cells.extend([
+                entry.actor.clone(),
+                entry.operation.clone(),
+                changes(entry),
+                entry.checkpoints.join(", "),
+            ]);
+            table.row(cells);
+        }
+        session.out.table(&table)?;
+        match entries.last() {
+            Some(last) if entries.len() as i64 == self.limit => session.out.line(&format!(
+                "\nThere may be earlier ones: --before {}",
+                last.id
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn run_labels(platform: &Platform) -> Result<HashMap<RunId, String>, Failure> {
+    let runs = platform.runs().list(&RunFilter::default())?;
+    Ok(runs
+        .into_iter()
+        .map(|run| (run.id(), run.label()))
+        .collect())
+}
+
+fn label(run: Option<RunId>, labels: &HashMap<RunId, String>) -> Option<String> {
+    let run = run?;
+    Some(
+        labels
+            .get(&run)
+            .cloned()
+            .unwrap_or_else(|| format!("run {run} (deleted)")),
+    )
+}
+
+fn document<'a>(entry: &'a LogEntry, labels: &HashMap<RunId, String>) -> Document<'a> {
+    Document {
+        id: entry.id,
+        issued_at: entry.issued_at,
+        run_id: entry.run_id,
+        run: label(entry.run_id, labels),
+        actor: &entry.actor,
+        operation: &entry.operation,
+        changes: entry
+            .changes
+            .iter()
+            .map(|(table, counts)| (table.as_str(), *counts))
+            .collect(),
+        checkpoints: &entry.checkpoints,
+    }
+}
+
+/// "datapoints +5,112 ~3".
+fn changes(entry: &LogEntry) -> String {
+    let tables = entry.changes.iter().map(|(table, changes)| {
+        let counts = [
+            ('+', changes.inserted),
+            ('~', changes.updated),
+            ('-', changes.deleted),
+        ]
+        .into_iter()
+        .filter(|(_, rows)| *rows > 0)
+        .map(|(sign, rows)| format!(" {sign}{}", count(rows)));
+        std::iter::once(table.clone())
+            .chain(counts)
+            .collect::<String>()
+    });
+    tables.collect::<Vec<_>>().join(", ")
+}

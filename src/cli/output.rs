@@ -1,0 +1,141 @@
+//! What goes to stdout: text for people, or one JSON document.
+
+use std::cell::Cell;
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::failure::Failure;
+use super::table::Table;
+
+pub(super) struct Output {
+    json: bool,
+    is_terminal: bool,
+    has_colours: bool,
+    closed: Cell<bool>,
+}
+
+impl Output {
+    pub(super) fn new(json: bool) -> Self {
+        let is_terminal = io::stdout().is_terminal();
+        // <https://no-color.org>: set to anything but nothing.
+        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self {
+            json,
+            is_terminal,
+            has_colours: is_terminal && !no_colour,
+            closed: Cell::new(false),
+        }
+    }
+
+    /// Whether to print JSON.
+    pub(super) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// The one document of `--json`.
+    pub(super) fn json(&self, document: &impl Serialize) -> Result<(), Failure> {
+        let failed = |error: serde_json::Error| Failure::Other(format!("writing JSON: {error}"));
+        let mut document = serde_json::to_value(document).map_err(failed)?;
+        say_utc(&mut document);
+        let text = serde_json::to_string_pretty(&document).map_err(failed)?;
+        self.line(&text)
+    }
+
+    pub(super) fn line(&self, text: &str) -> Result<(), Failure> {
+        self.write(|out| writeln!(out, "{text}"))
+    }
+
+    pub(super) fn table(&self, table: &Table) -> Result<(), Failure> {
+        self.line(&table.render(self.is_terminal, self.has_colours))
+    }
+
+    /// Hands stdout to `work`.
+    pub(super) fn write(
+        &self,
+        work: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        let mut out = Stdout {
+            inner: io::stdout().lock(),
+            closed: &self.closed,
+        };
+        let written = work(&mut out).and_then(|()| out.flush());
+        if self.closed.get() {
+            return Err(Failure::StdoutClosed);
+        }
+        written.map_err(|error| Failure::Other(format!("writing to stdout: {error}")))
+    }
+}
+
+/// Stdout that remembers that its reader has gone, whatever becomes of the error on its way up.
+struct Stdout<'a> {
+    inner: io::StdoutLock<'static>,
+    closed: &'a Cell<bool>,
+}
+
+impl Stdout<'_> {
+    fn noting<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &result
+            && error.kind() == io::ErrorKind::BrokenPipe
+        {
+            self.closed.set(true);
+        }
+        result
+    }
+}
+
+impl Write for Stdout<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let result = self.inner.write(bytes);
+        self.noting(result)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let result = self.inner.flush();
+        self.noting(result)
+    }
+}
+
+/// All times in the log are UTC; in JSON they say so: keys that end in `_at` hold such times.
+fn say_utc(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(say_utc),
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                match value {
+                    Value::String(time) if key.ends_with("_at") => time.push('Z'),
+                    value => say_utc(value),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A sign of life on a terminal's stderr while something goes on; gone when it is finished.
+pub(super) fn spinner(text: &str) -> ProgressBar {
+    let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+        spinner.set_style(style);
+    }
+    spinner.set_message(text.to_owned());
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    spinner
+}
+
+/// 1234567 as "1,234,567".
+pub(super) fn count(number: impl TryInto<u64>) -> String {
+    indicatif::HumanCount(number.try_into().unwrap_or_default()).to_string()
+}
+
+/// "1 point", "1,234 points".
+pub(super) fn counted(number: usize, word: &str) -> String {
+    format!(
+        "{} {word}{}",
+        count(number),
+        if number == 1 { "" } else { "s" }
+    )
+}
