@@ -70,6 +70,16 @@ def to_arrow(data: object) -> object:
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(data, pandas.DataFrame | pandas.Series):
         return _from_pandas(data)
+    pyarrow = sys.modules.get("pyarrow")
+    if pyarrow is not None and isinstance(data, pyarrow.RecordBatchReader):
+        # A stream of theirs does not tell when a batch is not what its schema says.
+        try:
+            return data.read_all()
+        except Exception as error:
+            raise _refusal(f"reading it failed: {error}") from error
+    polars = sys.modules.get("polars")
+    if polars is not None and isinstance(data, polars.DataFrame):
+        return _from_polars(data)
     if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__"):
         return data
     if isinstance(data, Mapping):
@@ -139,6 +149,16 @@ def _from_pandas(data: pd.DataFrame | pd.Series[Any]) -> _pa.Table:
             # Refused by its name; what it holds does not matter.
             arrays.append((name, pa.nulls(len(series))))
     return pa.table([array for _, array in arrays], names=[name for name, _ in arrays])
+
+
+def _from_polars(data: Any) -> Any:
+    """With types for columns of only nulls, which the Arrow of polars and ours differ about."""
+    import polars as pl
+
+    untyped = [name for name, dtype in data.schema.items() if dtype == pl.Null]
+    return data.with_columns(
+        pl.col(name).cast(pl.String if name in _TEXT else pl.Float64) for name in untyped
+    )
 
 
 def _name(name: object) -> str:

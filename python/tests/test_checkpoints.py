@@ -133,10 +133,10 @@ def test_reverting_to_nothing_and_back(history: stratalog.Run) -> None:
 def test_reverting_to_the_present_changes_nothing(
     history: stratalog.Run, database: Database
 ) -> None:
-    before = database.transactions()
+    before = database.last_transaction()
     counts = history.revert_to("three")
     assert counts.total == 0 and not counts
-    assert database.transactions() == before
+    assert database.last_transaction() == before
 
 
 def test_a_number_is_a_transaction_and_never_a_checkpoint(history: stratalog.Run) -> None:

@@ -37,11 +37,11 @@ def add(run: stratalog.Run, *frames: Any) -> None:
 def test_adding_inserts_updates_and_passes_over(run: stratalog.Run, database: Database) -> None:
     with run.transact("data"):
         assert run.iamc.add(YEARLY).inserted == 3
-        before = database.transactions()
+        before = database.last_transaction()
         same = run.iamc.add(YEARLY)
         assert (same.inserted, same.updated, same.deleted, same.total) == (0, 0, 0, 0)
         assert not same
-        assert database.transactions() == before  # no trace
+        assert database.last_transaction() == before  # no trace
         changed = run.iamc.add(YEARLY.assign(value=[1.0, 2.5, 3.0]))
         assert (changed.inserted, changed.updated, changed.deleted) == (0, 1, 0)
         assert changed
@@ -54,9 +54,9 @@ def test_removing_needs_only_the_keys(run: stratalog.Run, database: Database) ->
     with run.transact("less"):
         keys = YEARLY.drop(columns="value").iloc[1:]
         assert run.iamc.remove(keys).deleted == 2
-        before = database.transactions()
+        before = database.last_transaction()
         assert run.iamc.remove(keys).total == 0
-        assert database.transactions() == before
+        assert database.last_transaction() == before
     assert values(run.iamc.tabulate()) == {("Energy|Coal", 2020): 1.0}
 
 
