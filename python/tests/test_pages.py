@@ -38,7 +38,10 @@ def test_the_python_examples_run(
 
 def shell(path: Path, sql: str) -> subprocess.CompletedProcess[str]:
     """A plain SQLite shell: Python's own."""
-    code = "import sqlite3, sys; sqlite3.connect(sys.argv[1], isolation_level=None).executescript(sys.argv[2])"
+    code = """
+import sqlite3, sys
+sqlite3.connect(sys.argv[1], isolation_level=None).executescript(sys.argv[2])
+"""
     arguments = [sys.executable, "-c", code, str(path), sql]
     return subprocess.run(arguments, capture_output=True, text=True, check=False)
 
@@ -52,7 +55,7 @@ def test_the_sql_examples_run(tmp_path: Path) -> None:
     point = {"region": "World", "variable": "Energy", "unit": "EJ/yr", "year": 2030, "value": 21.0}
     with run.transact("start"):
         run.iamc.add(pd.DataFrame([point]))
-    # In a process of its own: two SQLite libraries in one process take each other's file locks away.
+    # In a process of its own: two SQLite libraries in one process take each other's locks away.
     for sql in blocks("docs/sql.md", "sql refused"):
         assert "stratalog:outside_transaction" in shell(path, sql).stderr
     for sql in blocks("docs/sql.md", "sql"):
