@@ -4,7 +4,8 @@ use std::ffi::OsString;
 
 use pyo3::prelude::*;
 
-/// Runs the command line with these arguments, the program's name first; returns the exit code.
+/// Runs the command line with these arguments, the program's name first; returns the exit
+/// code.
 #[pyfunction]
 pub(crate) fn cli_main(py: Python<'_>, args: Vec<OsString>) -> i32 {
     py.detach(|| {
