@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import stratalog
 from stratalog import _errors, _stratalog
 
@@ -109,11 +107,3 @@ platform.runs.create("m", "s").checkpoints.list()
 assert not {"pandas", "pyarrow", "numpy", "polars"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
-def test_the_examples_of_the_pages_run(page: str, tmp_path: Path) -> None:  # as shown: on SQLite
-    text = (ROOT / page).read_text()
-    blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    assert blocks
-    subprocess.run([sys.executable, "-c", "\n".join(blocks)], check=True, cwd=tmp_path)

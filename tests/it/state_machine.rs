@@ -366,11 +366,14 @@ impl Step {
     }
 }
 
-fn random_histories_equal_the_model(engine: Engine) {
+/// `parts`: in how many tests the cases are split, so that they run side by side.
+fn random_histories_equal_the_model(engine: Engine, parts: u32) {
+    let all = Config::default();
     let config = Config {
+        cases: all.cases.div_ceil(parts),
         // A failing case is printed whole and kept here, to be tried first from then on.
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
-        ..Config::default()
+        ..all
     };
     let steps = prop::collection::vec(step(), STEPS);
     TestRunner::new(config)
@@ -394,10 +397,20 @@ fn random_histories_equal_the_model(engine: Engine) {
 
 #[test]
 fn random_histories_equal_the_model_on_sqlite() {
-    random_histories_equal_the_model(Engine::Sqlite);
+    random_histories_equal_the_model(Engine::Sqlite, 1);
 }
 
 #[test]
-fn random_histories_equal_the_model_on_postgres() {
-    random_histories_equal_the_model(Engine::Postgres);
+fn random_histories_equal_the_model_on_postgres_1() {
+    random_histories_equal_the_model(Engine::Postgres, 3);
+}
+
+#[test]
+fn random_histories_equal_the_model_on_postgres_2() {
+    random_histories_equal_the_model(Engine::Postgres, 3);
+}
+
+#[test]
+fn random_histories_equal_the_model_on_postgres_3() {
+    random_histories_equal_the_model(Engine::Postgres, 3);
 }
