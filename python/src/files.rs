@@ -61,9 +61,9 @@ impl FileRun {
     }
 }
 
-/// Reads an IAMC file: CSV, Excel (.xlsx, .xls) or OpenDocument (.ods); long, or wide with
-/// years as columns. One ``FileRun`` per model, scenario and version, in the order of their
-/// first rows.
+/// Reads an IAMC file: CSV, Excel (.xlsx, .xls) or OpenDocument (.ods); long, or wide
+/// with years as columns. One ``FileRun`` per model, scenario and version, in the order
+/// of their first rows.
 ///
 /// Raises:
 ///     FileError: it cannot be read as such a file.

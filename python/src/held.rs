@@ -7,9 +7,10 @@
 //!    └───────────────────────────────┴─────── commit, rollback ────┘
 //! ```
 //!
-//! **Invariant:** whoever is in the slot does not wait for the interpreter, so that waiting for the slot
-//! ends. Writes share the slot, taking the lock out of it is exclusive: no write is under way when a
-//! block ends. In a forked child the lock is never dropped: that would roll back its parent's block.
+//! **Invariant:** the slot and the database are only waited for while detached from the interpreter,
+//! because who is in them may ask it for signals. Writes share the slot, taking the lock out of it is
+//! exclusive: no write is under way when a block ends. In a forked child the lock is never dropped:
+//! that would roll back its parent's block.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
@@ -220,7 +221,8 @@ impl Drop for Reservation<'_> {
     }
 }
 
-/// Does long work such that Ctrl-C, or whatever a signal handler raises, ends it where it asks.
+/// Does long work such that Ctrl-C, or whatever a signal handler raises, ends it where it
+/// asks.
 pub(crate) fn interruptible<T, E>(
     work: impl FnOnce(&(dyn Fn() -> stratalog::Result<()> + Sync)) -> Result<T, E>,
 ) -> Result<T>

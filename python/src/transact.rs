@@ -54,7 +54,10 @@ impl Transact {
     ///     NestedTransact: this very ``Run`` object holds it.
     ///     LockError: this block was used already.
     fn __enter__(&self, py: Python<'_>) -> Result<RunLock> {
-        if self.state.swap(ENTERED, Ordering::AcqRel) != NEW {
+        let first = self
+            .state
+            .compare_exchange(NEW, ENTERED, Ordering::AcqRel, Ordering::Acquire);
+        if first.is_err() {
             return Err(Failure::named(
                 "LockError",
                 "this transact block was used already: call run.transact(…) for each",
@@ -122,10 +125,15 @@ impl Drop for Transact {
     /// The net for a block that was entered and never left: CPython may skip `__exit__` when
     /// a signal lands right after `__enter__`.
     fn drop(&mut self) {
-        if *self.state.get_mut() == ENTERED
-            && let Some(token) = self.token.get()
-        {
-            drop(self.run.take_out(*token));
+        let entered = *self.state.get_mut() == ENTERED;
+        let Some(token) = self.token.get().filter(|_| entered) else {
+            return;
+        };
+        // A thread that writes under this lock may be waiting for the interpreter. When that is
+        // ending there is no such thread any more.
+        let roll_back = || drop(self.run.take_out(*token));
+        if Python::try_attach(|py| py.detach(roll_back)).is_none() {
+            roll_back();
         }
     }
 }

@@ -50,6 +50,7 @@ def test_errors_form_one_tree() -> None:
         "SchemaOutdated": ["SchemaError"],
         "SchemaTooNew": ["SchemaError"],
         "InvalidUrl": ["StratalogError", "ValueError"],
+        "FileError": ["StratalogError"],
         "ChangeLogRefused": ["StratalogError"],
         "ChangeLogBroken": ["StratalogError"],
         "DatabaseError": ["StratalogError"],

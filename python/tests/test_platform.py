@@ -3,6 +3,7 @@
 import getpass
 import json
 import pickle
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -282,6 +283,35 @@ print("parent: fine")
     assert "child:" in out and "by fork" in out
     assert "parent: fine" in out
     database.drop()
+
+
+@pytest.mark.parametrize("mode", ["rw", "ro"])
+def test_pythons_own_sqlite_in_the_same_process_loses_nothing(tmp_path: Path, mode: str) -> None:
+    # SQLite only. When another SQLite library in the process closes the file, it deletes the
+    # write-ahead log under ours, or takes our file locks away so that another process may do so.
+    database = Database("sqlite", tmp_path)
+    platform = database.open()
+    platform.regions.create("World")
+    platform.units.create("EJ/yr")
+    run = platform.runs.create("m", "s")
+
+    def look() -> None:
+        plain = sqlite3.connect(f"file:{database.url}?mode={mode}", uri=True)
+        assert plain.execute("SELECT count(*) FROM regions").fetchone() == (1,)
+        plain.close()
+        database.plain("SELECT count(*) FROM datapoints")  # another process comes and goes
+
+    look()
+    for number in range(3):
+        with run.transact(f"{number}"):
+            run.iamc.add(points((f"{number}", 2020, 1.0)))
+            look()
+            run.iamc.add(points((f"{number}", 2030, 1.0)))
+        look()
+    assert len(run.iamc.tabulate()) == 6
+    assert database.plain("SELECT count(*) FROM datapoints") == 6
+    assert database.plain("SELECT count(*) FROM checkpoints") == 3
+    assert platform.verify().ok
 
 
 def test_threads_may_share_a_platform(database: Database) -> None:

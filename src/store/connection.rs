@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use diesel::r2d2::R2D2Connection;
 
 use crate::error::{Error, Result};
-use crate::store::{Engine, Location, postgres, sqlite};
+use crate::store::{Engine, Location, doing, postgres, sqlite};
 
 /// A connection to either engine.
 #[derive(diesel::MultiConnection)]
@@ -37,13 +37,10 @@ impl r2d2::ManageConnection for Manager {
 
     fn is_valid(&self, connection: &mut AnyConnection) -> Result<()> {
         let alive = match connection {
-            AnyConnection::Sqlite(_) => Ok(()),
+            AnyConnection::Sqlite(_) => return check_kept(&self.location, connection),
             AnyConnection::Postgres(connection) => connection.ping(),
         };
-        alive.map_err(|source| Error::Database {
-            doing: "checking a connection".into(),
-            source,
-        })
+        alive.map_err(doing("checking a connection"))
     }
 
     /// A connection with a transaction still open, as a panic leaves it, is not used again.
@@ -60,7 +57,7 @@ impl r2d2::ManageConnection for Manager {
 }
 
 pub(super) fn pool(location: &Location, size: u32) -> Result<r2d2::Pool<Manager>> {
-    let builder = r2d2::Pool::builder().test_on_check_out(location.engine() == Engine::Postgres);
+    let builder = r2d2::Pool::builder().test_on_check_out(true);
     let builder = if location.is_memory() {
         // Each connection to :memory: is a database of its own: one, for ever.
         builder.max_size(1).idle_timeout(None).max_lifetime(None)
@@ -113,6 +110,24 @@ pub(super) fn commit(connection: &mut AnyConnection) -> QueryResult<()> {
         sqlite::leave_transaction(connection)?;
     }
     <AnyConnection as Connection>::TransactionManager::commit_transaction(connection)
+}
+
+/// Refuses a connection whose commits the database does not keep.
+pub(super) fn check_kept(location: &Location, connection: &mut AnyConnection) -> Result<()> {
+    let kept = match connection {
+        AnyConnection::Sqlite(connection) => sqlite::wal::is_there(connection),
+        AnyConnection::Postgres(_) => Ok(true),
+    };
+    if kept.map_err(doing("looking for the write-ahead log"))? {
+        return Ok(());
+    }
+    Err(Error::Connection {
+        url: location.to_string(),
+        source: "its write-ahead log was deleted while it was open, and what was just written may be lost: \
+                 another SQLite library in this process (Python's sqlite3?) has opened and closed the same file. \
+                 Use such a library in a process of its own"
+            .into(),
+    })
 }
 
 /// Rolls back; a failure is only logged, because the caller has a better error to show, and the pool

@@ -206,7 +206,10 @@ impl Store {
         let outcome = work(connection);
         match outcome {
             Ok(Outcome::Commit(value)) => match connection::commit(connection) {
-                Ok(()) => Ok(value),
+                Ok(()) => {
+                    connection::check_kept(&self.location, connection)?;
+                    Ok(value)
+                }
                 Err(source) => {
                     connection::roll_back(connection);
                     Err(doing("committing")(source))

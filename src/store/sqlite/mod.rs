@@ -3,7 +3,9 @@
 pub(crate) mod bulk;
 pub(crate) mod ddl;
 pub(crate) mod sql;
+pub(super) mod wal;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
@@ -70,6 +72,11 @@ pub(super) fn connect(location: &Location) -> Result<SqliteConnection> {
         });
     }
     stratalog_float_bits_utils::register_impl(&mut connection, |value: f64| value.to_bits() as i64)
+        .map_err(|e| failed(Box::new(e)))?;
+    let file = (!location.is_memory()).then(|| Path::new(&path));
+    connection
+        .batch_execute("SELECT count(*) FROM sqlite_schema")
+        .and_then(|()| wal::remember(&mut connection, file))
         .map_err(|e| failed(Box::new(e)))?;
     Ok(connection)
 }
