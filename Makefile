@@ -42,7 +42,7 @@ migrations: tools ## write migrations/ anew from the table descriptions
 
 .PHONY: bench
 bench: tools ## measure, beside the engines' own bulk paths
-	tests/with-postgres cargo bench $(LOCKED)
+	tests/with-postgres cargo bench $(LOCKED) --bench write
 
 .PHONY: docs
 docs: .venv/ready ## build the pages in site/ and the Rust reference in target/doc/
