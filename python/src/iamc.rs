@@ -116,14 +116,15 @@ impl Iamc {
         let point_type = point_type(r#type)?;
         self.0.under_lock(py, |_| Ok(()))?;
         let frame = frame::take(py, df)?;
-        let counts = self.0.under_lock(py, |lock| {
-            lock.iamc().remove_with(
-                &frame,
-                AddOptions {
+        let counts = interruptible(|interrupt| {
+            self.0.under_lock(py, |lock| {
+                let options = AddOptions {
                     point_type,
+                    interrupt: Some(interrupt),
                     ..AddOptions::default()
-                },
-            )
+                };
+                lock.iamc().remove_with(&frame, options)
+            })
         })?;
         Ok(counts.into())
     }

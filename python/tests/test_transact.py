@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from support import Database, finish, nothing_written, points, python, values
 
@@ -509,6 +510,63 @@ except KeyboardInterrupt:
     assert free(database)
     with run.transact("next"):
         pass
+
+
+@pytest.mark.parametrize("operation", ["add", "remove"])
+def test_ctrl_c_during_a_long_call(run: stratalog.Run, database: Database, operation: str) -> None:
+    code = """
+import pandas as pd
+n = 300_000
+frame = pd.DataFrame({"region": "World", "variable": [f"v{i // 100}" for i in range(n)],
+                      "unit": "EJ/yr", "year": [1900 + i % 100 for i in range(n)], "value": 1.0})
+try:
+    with run.transact("child's"):
+        if sys.argv[3] == "remove":
+            run.iamc.add(frame.iloc[::100])
+            run.checkpoints.create("all variables")
+        print("ready", flush=True)
+        getattr(run.iamc, sys.argv[3])(frame)
+        time.sleep(60)  # if that was faster than the signal
+except KeyboardInterrupt:
+    print("interrupted", run.owns_lock)
+"""
+    prepare = PREPARE.format(tests=str(Path(__file__).parent))
+    child = python(prepare + code, database.url, str(run.id), operation)
+    ready(child)
+    time.sleep(0.7)
+    child.send_signal(signal.SIGINT)
+    exit_code, out, err = finish(child)
+    assert (exit_code, out) == (0, "interrupted False\n"), err
+    assert free(database)
+    assert len(run.iamc.tabulate()) == (0 if operation == "add" else 3000)
+    assert database.open().verify().ok
+
+
+def test_a_block_that_is_dropped_while_another_thread_writes_in_it(
+    run: stratalog.Run, database: Database
+) -> None:
+    # The writer asks the interpreter for signals, the one who drops waits for the writer.
+    years = range(30_000)
+    frame = pd.concat([A] * len(years)).assign(year=years)
+    block = run.transact("dropped")
+    block.__enter__()
+    results: list[object] = []
+
+    def write() -> None:
+        try:
+            results.append(run.iamc.add(frame))
+        except stratalog.RunLockRequired as error:
+            results.append(error)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    time.sleep(0.05)
+    del block
+    gc.collect()
+    writer.join(60)
+    assert results and not writer.is_alive()
+    assert not run.owns_lock and free(database)
+    assert run.iamc.tabulate().empty
 
 
 def test_whatever_a_signal_handler_raises_ends_the_waiting(
