@@ -29,11 +29,15 @@ demo: wheel ## build and show the main job [URL=postgresql://...] [DATA=file.csv
 	$(BIN)/python python/demo/demo.py $(if $(URL),--url '$(URL)') $(if $(DATA),--data '$(DATA)')
 
 .PHONY: test
-test: check ## everything that must pass, on SQLite and PostgreSQL
+test: lint ## everything that must pass, on SQLite and PostgreSQL
 	tests/with-postgres $(MAKE) test-rust test-python
 
 .PHONY: check
-check: check-rust check-python docs ## formats, lints, licences, types, stubs, documentation
+check: lint ## what a commit must pass: lint, and the tests with few random cases
+	PROPTEST_CASES=8 tests/with-postgres $(MAKE) test-rust test-python
+
+.PHONY: lint
+lint: check-rust check-python docs ## formats, lints, licences, types, stubs, documentation
 
 .PHONY: migrations
 migrations: tools ## write migrations/ anew from the table descriptions
