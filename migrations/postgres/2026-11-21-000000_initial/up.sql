@@ -153,7 +153,7 @@ CREATE TABLE "models_version" (
 );
 CREATE INDEX "models_version_changes" ON "models_version" ("transaction_id");
 CREATE FUNCTION "models_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -193,7 +193,7 @@ CREATE TRIGGER "models_record_insert" AFTER INSERT ON "models" REFERENCING NEW T
   FOR EACH STATEMENT EXECUTE FUNCTION "models_record_insert"();
 ALTER TABLE "models" ENABLE ALWAYS TRIGGER "models_record_insert";
 CREATE FUNCTION "models_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -233,7 +233,7 @@ CREATE TRIGGER "models_record_update" AFTER UPDATE ON "models" REFERENCING OLD T
   FOR EACH STATEMENT EXECUTE FUNCTION "models_record_update"();
 ALTER TABLE "models" ENABLE ALWAYS TRIGGER "models_record_update";
 CREATE FUNCTION "models_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -295,7 +295,7 @@ CREATE TABLE "scenarios_version" (
 );
 CREATE INDEX "scenarios_version_changes" ON "scenarios_version" ("transaction_id");
 CREATE FUNCTION "scenarios_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -335,7 +335,7 @@ CREATE TRIGGER "scenarios_record_insert" AFTER INSERT ON "scenarios" REFERENCING
   FOR EACH STATEMENT EXECUTE FUNCTION "scenarios_record_insert"();
 ALTER TABLE "scenarios" ENABLE ALWAYS TRIGGER "scenarios_record_insert";
 CREATE FUNCTION "scenarios_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -375,7 +375,7 @@ CREATE TRIGGER "scenarios_record_update" AFTER UPDATE ON "scenarios" REFERENCING
   FOR EACH STATEMENT EXECUTE FUNCTION "scenarios_record_update"();
 ALTER TABLE "scenarios" ENABLE ALWAYS TRIGGER "scenarios_record_update";
 CREATE FUNCTION "scenarios_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -439,7 +439,7 @@ CREATE TABLE "regions_version" (
 );
 CREATE INDEX "regions_version_changes" ON "regions_version" ("transaction_id");
 CREATE FUNCTION "regions_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -479,7 +479,7 @@ CREATE TRIGGER "regions_record_insert" AFTER INSERT ON "regions" REFERENCING NEW
   FOR EACH STATEMENT EXECUTE FUNCTION "regions_record_insert"();
 ALTER TABLE "regions" ENABLE ALWAYS TRIGGER "regions_record_insert";
 CREATE FUNCTION "regions_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -519,7 +519,7 @@ CREATE TRIGGER "regions_record_update" AFTER UPDATE ON "regions" REFERENCING OLD
   FOR EACH STATEMENT EXECUTE FUNCTION "regions_record_update"();
 ALTER TABLE "regions" ENABLE ALWAYS TRIGGER "regions_record_update";
 CREATE FUNCTION "regions_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -581,7 +581,7 @@ CREATE TABLE "units_version" (
 );
 CREATE INDEX "units_version_changes" ON "units_version" ("transaction_id");
 CREATE FUNCTION "units_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -621,7 +621,7 @@ CREATE TRIGGER "units_record_insert" AFTER INSERT ON "units" REFERENCING NEW TAB
   FOR EACH STATEMENT EXECUTE FUNCTION "units_record_insert"();
 ALTER TABLE "units" ENABLE ALWAYS TRIGGER "units_record_insert";
 CREATE FUNCTION "units_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -661,7 +661,7 @@ CREATE TRIGGER "units_record_update" AFTER UPDATE ON "units" REFERENCING OLD TAB
   FOR EACH STATEMENT EXECUTE FUNCTION "units_record_update"();
 ALTER TABLE "units" ENABLE ALWAYS TRIGGER "units_record_update";
 CREATE FUNCTION "units_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -723,7 +723,7 @@ CREATE TABLE "variables_version" (
 );
 CREATE INDEX "variables_version_changes" ON "variables_version" ("transaction_id");
 CREATE FUNCTION "variables_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -763,7 +763,7 @@ CREATE TRIGGER "variables_record_insert" AFTER INSERT ON "variables" REFERENCING
   FOR EACH STATEMENT EXECUTE FUNCTION "variables_record_insert"();
 ALTER TABLE "variables" ENABLE ALWAYS TRIGGER "variables_record_insert";
 CREATE FUNCTION "variables_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -803,7 +803,7 @@ CREATE TRIGGER "variables_record_update" AFTER UPDATE ON "variables" REFERENCING
   FOR EACH STATEMENT EXECUTE FUNCTION "variables_record_update"();
 ALTER TABLE "variables" ENABLE ALWAYS TRIGGER "variables_record_update";
 CREATE FUNCTION "variables_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -872,7 +872,7 @@ CREATE TABLE "runs_version" (
 );
 CREATE INDEX "runs_version_changes" ON "runs_version" ("transaction_id");
 CREATE FUNCTION "runs_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -912,7 +912,7 @@ CREATE TRIGGER "runs_record_insert" AFTER INSERT ON "runs" REFERENCING NEW TABLE
   FOR EACH STATEMENT EXECUTE FUNCTION "runs_record_insert"();
 ALTER TABLE "runs" ENABLE ALWAYS TRIGGER "runs_record_insert";
 CREATE FUNCTION "runs_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -952,7 +952,7 @@ CREATE TRIGGER "runs_record_update" AFTER UPDATE ON "runs" REFERENCING OLD TABLE
   FOR EACH STATEMENT EXECUTE FUNCTION "runs_record_update"();
 ALTER TABLE "runs" ENABLE ALWAYS TRIGGER "runs_record_update";
 CREATE FUNCTION "runs_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -1025,7 +1025,7 @@ CREATE TABLE "datapoints_version" (
 );
 CREATE INDEX "datapoints_version_changes" ON "datapoints_version" ("run_id", "transaction_id");
 CREATE FUNCTION "datapoints_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -1068,7 +1068,7 @@ CREATE TRIGGER "datapoints_record_insert" AFTER INSERT ON "datapoints" REFERENCI
   FOR EACH STATEMENT EXECUTE FUNCTION "datapoints_record_insert"();
 ALTER TABLE "datapoints" ENABLE ALWAYS TRIGGER "datapoints_record_insert";
 CREATE FUNCTION "datapoints_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -1111,7 +1111,7 @@ CREATE TRIGGER "datapoints_record_update" AFTER UPDATE ON "datapoints" REFERENCI
   FOR EACH STATEMENT EXECUTE FUNCTION "datapoints_record_update"();
 ALTER TABLE "datapoints" ENABLE ALWAYS TRIGGER "datapoints_record_update";
 CREATE FUNCTION "datapoints_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;

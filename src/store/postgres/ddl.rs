@@ -325,7 +325,9 @@ fn record_triggers(table: &TableDescription) -> String {
 /// A statement ends the rows' open versions and adds new ones. A later one of the same transaction may
 /// meet rows that it wrote before: what it wrote is dropped, and the difference to the state before the
 /// transaction is recorded. `transaction_id + 0` keeps the planner off the index by transaction there: it
-/// has no idea how many rows this transaction wrote, and would read all of them for each row.
+/// has no idea how many rows this transaction wrote, and would read all of them for each row. Plans are made
+/// anew each time, for the rows at hand: one kept from a statement of few rows would search row by row in
+/// one of many.
 fn record_function(table: &TableDescription, event: Event, function: &str) -> String {
     let name = &table.name;
     let version = quote(&table.version_name());
@@ -398,7 +400,7 @@ fn record_function(table: &TableDescription, event: Event, function: &str) -> St
     };
     format!(
         "CREATE FUNCTION {function_name}() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   tx \"transactions\";
   dropped bigint := 0;
