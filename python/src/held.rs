@@ -12,6 +12,7 @@
 //! exclusive: no write is under way when a block ends. In a forked child the lock is never dropped:
 //! that would roll back its parent's block.
 
+use std::io::Write;
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
 };
@@ -249,18 +250,24 @@ where
 pub(crate) fn _roll_back_open_blocks(py: Python<'_>) {
     py.detach(|| {
         let held = std::mem::take(&mut *all_held());
-        for run in held.iter().filter_map(Weak::upgrade).filter(|run| !run.session.is_forked()) {
+        for run in held
+            .iter()
+            .filter_map(Weak::upgrade)
+            .filter(|run| !run.session.is_forked())
+        {
             let lock = match std::mem::replace(&mut *run.write(), Slot::Free) {
                 Slot::Held(lock) => lock,
                 _ => continue,
             };
             let label = run.run.label();
-            match lock.rollback() {
-                Ok(undone) => eprintln!(
-                    "stratalog: run {label} was still locked when Python ended: rolled back ({undone})"
-                ),
-                Err(error) => eprintln!("stratalog: rolling back run {label} failed: {error}"),
-            }
+            let outcome = match lock.rollback() {
+                Ok(undone) => {
+                    format!("was still locked when Python ended: rolled back ({undone})")
+                }
+                Err(error) => format!("could not be rolled back: {error}"),
+            };
+            // A closed stderr must not keep the others from being rolled back.
+            let _ = writeln!(std::io::stderr(), "stratalog: run {label} {outcome}");
         }
     });
 }

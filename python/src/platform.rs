@@ -1,5 +1,6 @@
 //! `Platform`.
 
+use std::io::Write;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
@@ -30,7 +31,8 @@ use crate::verify::VerifyReport;
 ///     SchemaOutdated, SchemaTooNew: with both revisions and what to do.
 ///
 /// May be shared by threads. After a fork open it again: connections and locks do not go
-/// along.
+/// along. While a SQLite file is open here, look at it with Python's own ``sqlite3`` from
+/// another process: two SQLite libraries in one process take each other's file locks away.
 #[pyclass(frozen, module = "stratalog")]
 pub(crate) struct Platform(Arc<Session>);
 
@@ -156,7 +158,8 @@ impl Platform {
         let report = py.detach(|| {
             platform.verify_with(|table| {
                 if progress {
-                    eprintln!("verifying {table}");
+                    // A closed stderr is no reason to fail.
+                    let _ = writeln!(std::io::stderr(), "verifying {table}");
                 }
             })
         })?;

@@ -334,7 +334,8 @@ class Platform:
         SchemaOutdated, SchemaTooNew: with both revisions and what to do.
 
     May be shared by threads. After a fork open it again: connections and locks do not go
-    along.
+    along. While a SQLite file is open here, look at it with Python's own ``sqlite3`` from
+    another process: two SQLite libraries in one process take each other's file locks away.
     """
 
     def __new__(cls, url: str | PathLike[str], actor: str | None = None) -> Self: ...

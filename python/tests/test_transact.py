@@ -294,22 +294,37 @@ def test_threads_may_write_in_one_block(run: stratalog.Run) -> None:
     assert len(run.iamc.tabulate()) == 20
 
 
-def test_other_threads_go_on_while_one_works(run: stratalog.Run, database: Database) -> None:
+@pytest.mark.parametrize("work", ["waiting", "writing", "reading", "verifying"])
+def test_other_threads_go_on_meanwhile(run: stratalog.Run, database: Database, work: str) -> None:
     other = database.open().runs.get_by_id(run.id)
-    counted = 0
+    frame = pd.concat([A] * 20_000).assign(year=range(20_000))
 
     def wait() -> None:
         with pytest.raises(stratalog.RunIsLocked), other.transact("x", timeout=0.5):
             pass
 
+    def verify() -> None:
+        for _ in range(20):
+            assert database.open().verify().ok
+
     with run.transact("mine"):
-        waiting = threading.Thread(target=wait)
-        waiting.start()
-        while waiting.is_alive():
-            counted += 1
+        if work != "writing":
+            run.iamc.add(frame)
+        task = {
+            "waiting": wait,
+            "writing": lambda: run.iamc.add(frame),
+            "reading": lambda: [run.iamc.arrow() for _ in range(5)],
+            "verifying": verify,
+        }[work]
+        worker = threading.Thread(target=task)
+        turns = 0
+        worker.start()
+        while worker.is_alive():
             time.sleep(0.001)
-        waiting.join()
-    assert counted > 50
+            turns += 1
+        worker.join()
+        # Kept by the worker, the interpreter would give a turn or two.
+        assert turns > 10
 
 
 def stolen(database: Database, run: stratalog.Run) -> None:
