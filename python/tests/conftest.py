@@ -13,8 +13,8 @@ import stratalog
 # As in the Rust tests, PROPTEST_CASES raises the number of random cases.
 hypothesis.settings.register_profile(
     "stratalog",
-    max_examples=int(os.environ.get("PROPTEST_CASES") or 30),
-    stateful_step_count=30,
+    max_examples=int(os.environ.get("PROPTEST_CASES") or 50),
+    stateful_step_count=50,
     deadline=None,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
