@@ -7,6 +7,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 CASES ?= 5000
+SEEDS ?= 20000
+SECONDS_OF_HAMMER ?= 900
 # CI must not quietly resolve other versions than the committed ones.
 LOCKED := $(if $(CI),--locked)
 # PATH's cargo-deny, or one built below target; an old one can be passed over with CARGO_DENY=.
@@ -29,12 +31,13 @@ demo: wheel ## build and show the main job [URL=postgresql://...] [DATA=file.csv
 	$(BIN)/python python/demo/demo.py $(if $(URL),--url '$(URL)') $(if $(DATA),--data '$(DATA)')
 
 .PHONY: test
-test: lint ## everything that must pass, on SQLite and PostgreSQL
+test: lint check-free-threaded ## everything that must pass, on SQLite and PostgreSQL
 	tests/with-postgres $(MAKE) test-rust test-python
 
 .PHONY: check
 check: lint ## what a commit must pass: lint, and the tests with few random cases
-	PROPTEST_CASES=8 tests/with-postgres $(MAKE) test-rust test-python
+	PROPTEST_CASES=8 STRATALOG_SEEDS=100 STRATALOG_HAMMER_SECONDS=20 \
+	    tests/with-postgres $(MAKE) test-rust test-python
 
 .PHONY: lint
 lint: check-rust check-python docs ## formats, lints, licences, types, stubs, documentation
@@ -54,8 +57,9 @@ docs: .venv/ready ## build the pages in site/ and the Rust reference in target/d
 	$(BIN)/mkdocs --quiet build --strict
 
 .PHONY: soak
-soak: ## all tests, with many more random cases [CASES=5000]
-	PROPTEST_CASES=$(CASES) tests/with-postgres $(MAKE) test-rust test-python
+soak: ## all tests, longer [CASES=5000] [SEEDS=20000] [SECONDS_OF_HAMMER=900]
+	PROPTEST_CASES=$(CASES) STRATALOG_SEEDS=$(SEEDS) STRATALOG_HAMMER_SECONDS=$(SECONDS_OF_HAMMER) \
+	    tests/with-postgres $(MAKE) test-rust test-python
 
 .PHONY: fmt
 fmt: .venv/ready ## format the code
@@ -88,6 +92,13 @@ check-python: develop
 	$(BIN)/ruff format --check python
 	cd python && ../$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest --mypy-config-file python/pyproject.toml stratalog
+
+# Whether the bindings compile for a Python without a GIL, of which none has to be here. For such a build pyo3
+# leaves its `abi3` feature aside by itself. In a folder of its own: everything that pyo3 touches is built anew.
+.PHONY: check-free-threaded
+check-free-threaded: tools
+	PYO3_CONFIG_FILE=$(CURDIR)/python/free-threaded.txt cargo check $(LOCKED) -p stratalog-python \
+	    --target-dir target/free-threaded
 
 .PHONY: test-rust
 test-rust: tools

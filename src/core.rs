@@ -3,8 +3,10 @@
 use diesel::prelude::*;
 
 use crate::error::{Error, Result};
+use crate::run::{Heart, Lease};
 use crate::schema::TableDescription;
 use crate::schema::tables::{self, described_tables};
+use crate::store::clock::Clock;
 use crate::store::{AnyConnection, Store, doing};
 
 /// What everything shares: the store, who is writing, and the tables.
@@ -14,6 +16,12 @@ pub(crate) struct Core {
     pub(crate) actor: String,
     /// One UUID per opened platform: tells apart holders of locks in one process.
     pub(crate) client: String,
+    /// By which leases run out.
+    pub(crate) clock: Clock,
+    /// Of locks that are taken without one of their own.
+    pub(crate) lease: Lease,
+    /// Renews the leases of the locks that are held.
+    pub(crate) heart: Heart,
     /// All versioned tables, parents first.
     pub(crate) tables: Vec<TableDescription>,
 }

@@ -22,6 +22,10 @@ pub struct LockHolder {
     pub reason: String,
     /// When it was taken (UTC).
     pub acquired_at: NaiveDateTime,
+    /// When others may take it, unless its holder renews it before (UTC).
+    pub expires_at: NaiveDateTime,
+    /// The last write under it (UTC); `None` before the first.
+    pub last_write_at: Option<NaiveDateTime>,
     /// The fencing number of this holding.
     pub token: LockToken,
 }
@@ -129,6 +133,19 @@ pub enum Error {
         /// The token that is no longer valid.
         token: LockToken,
     },
+    /// A lock that was to be ended by hand is not the one that was looked at.
+    #[error("run {run} is not locked under token {asked}{}", found_instead(.found.as_deref()))]
+    LockTokenMismatch {
+        /// The run.
+        run: String,
+        /// The token that was given.
+        asked: LockToken,
+        /// Who holds it; `None`: nobody.
+        found: Option<Box<LockHolder>>,
+    },
+    /// A lease that cannot work.
+    #[error("this lease cannot be used: {0}")]
+    InvalidLease(String),
     /// `transact` inside `transact` on the same run object.
     #[error(
         "run {run} is locked by this very object already: transact blocks do not nest; write in the outer block and make checkpoints there"
@@ -239,6 +256,38 @@ pub enum Error {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The connection or the disk failed at COMMIT, and nobody could be asked what became of it.
+    #[error(
+        "it is unknown whether this write landed: {url} failed while it was being committed ({why}). Before you repeat it, find out as soon as it can be reached again: {find_out}"
+    )]
+    CommitUnknown {
+        /// The database, without its password.
+        url: String,
+        /// What failed.
+        why: String,
+        /// What tells: a query that yields a row, or `committed`, when it landed; or commands.
+        find_out: String,
+    },
+    /// The database's disk is full; nothing of the call was kept.
+    #[error(
+        "{doing}: the disk that holds the database is full, nothing of this call was kept: free space on it, then repeat the call ({source})"
+    )]
+    DiskFull {
+        /// What was being done.
+        doing: String,
+        /// The database's own error.
+        source: diesel::result::Error,
+    },
+    /// The database's file could not be read or written; nothing of the call was kept.
+    #[error(
+        "{doing}: the database's file could not be read or written, nothing of this call was kept: look after the disk (does it fail? is it read-only, or gone?), then open the platform again, run `stratalog verify`, and repeat the call ({source})"
+    )]
+    Storage {
+        /// What was being done.
+        doing: String,
+        /// The database's own error.
+        source: diesel::result::Error,
+    },
     /// Any other error of the database.
     #[error("{doing}: {source}")]
     Database {
@@ -254,6 +303,14 @@ pub enum Error {
         url: String,
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Roles that cannot be set up; the database is as it was.
+    #[error("{url}: the roles cannot be set up, nothing was changed: {problem}")]
+    Roles {
+        /// The database.
+        url: String,
+        /// What is wrong, and who must do what.
+        problem: String,
     },
     /// Reading or writing a file.
     #[error("{path}: {problem}")]
@@ -273,6 +330,17 @@ fn waited(seconds: f64) -> String {
         format!("; waited {seconds:.1} s for it, try again later or with a longer timeout")
     } else {
         "; wait for it with timeout=seconds, or try again later".to_owned()
+    }
+}
+
+fn found_instead(holder: Option<&LockHolder>) -> String {
+    match holder {
+        Some(holder) => format!(
+            " any more, but under token {} by {holder}; nothing was done. Look at `stratalog locks` before you \
+             end that one too",
+            holder.token
+        ),
+        None => ", nor under another: it is free, there is nothing to do".to_owned(),
     }
 }
 
@@ -340,6 +408,21 @@ impl Error {
     /// A write that the database refused because it would have bypassed the change log.
     pub fn is_refused_by_change_log(&self) -> bool {
         matches!(self, Self::ChangeLogRefused(_))
+    }
+
+    /// A connection that could not be had, or was lost for good; nothing was written.
+    pub fn is_connection(&self) -> bool {
+        matches!(self, Self::Connection { .. })
+    }
+
+    /// A write of which nobody could tell whether it landed: look before repeating it.
+    pub fn is_commit_unknown(&self) -> bool {
+        matches!(self, Self::CommitUnknown { .. })
+    }
+
+    /// A disk that is full or fails; nothing was written.
+    pub fn is_storage(&self) -> bool {
+        matches!(self, Self::DiskFull { .. } | Self::Storage { .. })
     }
 
     /// Short-hand for refused input.

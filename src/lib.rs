@@ -39,6 +39,7 @@
 #[cfg(feature = "cli")]
 pub mod cli;
 mod core;
+mod doctor;
 mod error;
 #[cfg(feature = "cli")]
 pub mod files;
@@ -55,6 +56,7 @@ pub mod schema;
 mod store;
 
 pub use arrow;
+pub use doctor::{DoctorReport, Finding, Severity};
 pub use error::{Error, LockHolder, Result};
 pub use history::{
     ChangeCounts, DiffSummary, Difference, LogEntry, LogFilter, Problem, VerifyReport,
@@ -62,12 +64,17 @@ pub use history::{
 pub use iamc::{AddOptions, Filter, Frame, Iamc, PointType};
 pub use ids::{CheckpointId, LockToken, RunId, TransactionId};
 pub use names::{Named, Names};
-pub use platform::{Platform, PlatformOptions};
+pub use platform::{MigrateOptions, Platform, PlatformOptions};
 pub use run::{
-    Checkpoint, LockOptions, LockRow, Run, RunFilter, RunInfo, RunLock, RunTable, Runs, Target,
+    Checkpoint, Lease, LockEvent, LockOptions, LockRow, Locks, Run, RunFilter, RunInfo, RunLock,
+    RunTable, Runs, Target,
 };
 pub use schema::{TableDescription, VersionedTable};
 pub use store::Engine;
+#[doc(hidden)]
+pub use store::clock::SimulatedClock;
+#[doc(hidden)]
+pub use store::fork::{let_go_after_fork, prepare_fork, resume_after_fork};
 
 /// For the macros.
 #[doc(hidden)]

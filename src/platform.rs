@@ -5,13 +5,15 @@ use std::sync::Arc;
 use diesel::prelude::*;
 
 use crate::core::Core;
+use crate::doctor::DoctorReport;
 use crate::error::{Error, Result};
 use crate::history::{LogEntry, LogFilter, VerifyReport};
 use crate::names::{Kind, Names};
-use crate::run::{LockRow, Runs};
+use crate::run::{Heart, Lease, Locks, Runs};
 use crate::schema::tables::{self, described_tables};
 use crate::schema::{Scope, TableDescription, VersionedTable};
-use crate::store::{AnyConnection, Engine, Location, Outcome, Store, batch, doing, migrate};
+use crate::store::clock::{Clock, SimulatedClock};
+use crate::store::{AnyConnection, Engine, Location, Outcome, Roles, Store, doing, migrate};
 
 /// One database. Cheap to clone; clones share the connections.
 ///
@@ -34,6 +36,8 @@ pub struct Platform {
 pub struct PlatformOptions {
     actor: Option<String>,
     pool_size: u32,
+    lease: Lease,
+    clock: Option<SimulatedClock>,
     tables: Vec<TableDescription>,
 }
 
@@ -42,6 +46,8 @@ impl Default for PlatformOptions {
         Self {
             actor: None,
             pool_size: 8,
+            lease: Lease::default(),
+            clock: None,
             tables: Vec::new(),
         }
     }
@@ -60,6 +66,20 @@ impl PlatformOptions {
         self
     }
 
+    /// How long a holder of a lock that gives no sign keeps it, and how often it gives one (default 30 s and
+    /// 10 s). A lock may be taken with another: see [`LockOptions`](crate::LockOptions).
+    pub fn lease(mut self, lease: Lease) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// Leases run out by this clock. For tests.
+    #[doc(hidden)]
+    pub fn simulated_clock(mut self, clock: &SimulatedClock) -> Self {
+        self.clock = Some(clock.clone());
+        self
+    }
+
     /// A table of the program's own, described with [`versioned_table!`](crate::versioned_table).
     ///
     /// It is made when the database does not have it yet. The description is kept in the database, so
@@ -75,24 +95,50 @@ impl PlatformOptions {
     /// [`Error::InvalidUrl`], [`Error::Connection`]; [`Error::SchemaOutdated`] and [`Error::SchemaTooNew`]
     /// with what to do; [`Error::InvalidDescription`] for a table that differs from the database's.
     pub fn open(self, url: &str) -> Result<Platform> {
+        let lease = self.lease.check()?;
         let location = Location::parse(url)?;
         location.check()?;
         let store = Store::open(location, self.pool_size)?;
         if migrate::is_new(&store)? {
-            migrate::migrate(&store)?;
+            migrate::migrate(&store, None)?;
         }
         migrate::check(&store)?;
         let mut tables = tables::versioned();
         tables.extend(with_described_tables(&store, &self.tables)?);
         tables.sort_by_key(|table| table.rank);
+        let client = uuid::Uuid::new_v4().to_string();
+        let clock = Clock::new(store.engine(), self.clock);
+        let heart = Heart::new(store.location(), &client, clock.clone());
         Ok(Platform {
             core: Arc::new(Core {
                 store,
                 actor: self.actor.unwrap_or_else(operating_system_user),
-                client: uuid::Uuid::new_v4().to_string(),
+                client,
+                clock,
+                lease,
+                heart,
                 tables,
             }),
         })
+    }
+}
+
+/// How to migrate.
+#[derive(Clone, Debug, Default)]
+#[must_use = "options do nothing until Platform::migrate_with(url, &options)"]
+pub struct MigrateOptions {
+    roles: Option<Roles>,
+}
+
+impl MigrateOptions {
+    /// PostgreSQL: makes two group roles if they are not there. `owner` gets the tables; members of `app`
+    /// use the product and cannot change history. It can be repeated, also on a database with data.
+    pub fn roles(mut self, owner: impl Into<String>, app: impl Into<String>) -> Self {
+        self.roles = Some(Roles {
+            owner: owner.into(),
+            app: app.into(),
+        });
+        self
     }
 }
 
@@ -136,7 +182,7 @@ fn with_described_tables(store: &Store, own: &[TableDescription]) -> Result<Vec<
             }
         }
         if !known.iter().any(|k| k.name == table.name) {
-            known = store.transaction(|connection| {
+            known = store.transaction("describe", |connection| {
                 create_described_table(store.engine(), connection, table)
             })?;
         }
@@ -164,7 +210,7 @@ fn create_described_table(
         table: table.name.clone(),
         problem: error.to_string(),
     })?;
-    batch(connection, &engine.create_table(table))?;
+    migrate::make_table(engine, connection, table)?;
     diesel::insert_into(described_tables::table)
         .values((
             described_tables::name.eq(&table.name),
@@ -214,9 +260,17 @@ impl Platform {
     /// # Errors
     /// [`Error::InvalidUrl`], [`Error::Connection`], [`Error::Migration`].
     pub fn migrate(url: &str) -> Result<Vec<String>> {
+        Self::migrate_with(url, &MigrateOptions::default())
+    }
+
+    /// [`migrate`](Self::migrate) with options, in the same transaction.
+    ///
+    /// # Errors
+    /// As [`migrate`](Self::migrate); [`Error::Roles`] with what to do, on SQLite always.
+    pub fn migrate_with(url: &str, options: &MigrateOptions) -> Result<Vec<String>> {
         let location = Location::parse(url)?;
         location.check()?;
-        migrate::migrate(&Store::open(location, 1)?)
+        migrate::migrate(&Store::open(location, 1)?, options.roles.as_ref())
     }
 
     /// The SQL of a new platform on an engine, as `make migrations` writes it. For developers.
@@ -283,12 +337,19 @@ impl Platform {
         self.core.log(filter)
     }
 
-    /// The lock of every run that has one now.
+    /// Run locks: who holds which, and ending one by hand.
+    pub fn locks(&self) -> Locks {
+        Locks::new(Arc::clone(&self.core))
+    }
+
+    /// One heartbeat. For tests with a simulated clock.
     ///
     /// # Errors
     /// Errors of the database.
-    pub fn locks(&self) -> Result<Vec<LockRow>> {
-        crate::run::locks(&self.core)
+    #[doc(hidden)]
+    pub fn beat(&self) -> Result<()> {
+        let mut connection = self.core.store.connection()?;
+        self.core.heart.beat(&mut connection)
     }
 
     /// Proves that the log and the live tables agree and that the log is sound.
@@ -297,6 +358,14 @@ impl Platform {
     /// Errors of the database. What is wrong with the data is in the report.
     pub fn verify(&self) -> Result<VerifyReport> {
         self.core.verify(|_| ())
+    }
+
+    /// Looks at what protects the data: the role that is connected, the guards, the server.
+    ///
+    /// # Errors
+    /// Errors of the database. What is wrong with its setup is in the report.
+    pub fn doctor(&self) -> Result<DoctorReport> {
+        self.core.doctor()
     }
 
     /// [`verify`](Self::verify) that tells `progress` what it is about to look at.

@@ -55,45 +55,53 @@ impl From<Failure> for PyErr {
                 pyo3::exceptions::PyKeyboardInterrupt::new_err("interrupted")
             }
             Failure::Core(error) => {
-                let locked = match &error {
-                    Error::RunIsLocked {
-                        run,
-                        run_id,
-                        holder,
-                        ..
-                    } => Some((run.as_str(), run_id.0, holder.as_ref())),
-                    _ => None,
-                };
-                raised(py, exception_of(&error), error.to_string(), locked)
+                raised(py, exception_of(&error), error.to_string(), Some(&error))
             }
         })
     }
 }
 
-fn raised(
-    py: Python<'_>,
-    exception: &str,
-    message: String,
-    locked: Option<(&str, i64, &LockHolder)>,
-) -> PyErr {
+fn raised(py: Python<'_>, exception: &str, message: String, error: Option<&Error>) -> PyErr {
     let made = || -> PyResult<PyErr> {
         let raised = py
             .import(intern!(py, "stratalog._errors"))?
             .getattr(exception)?
             .call1((message,))?;
-        if let Some((run, run_id, holder)) = locked {
-            raised.setattr("run", run)?;
-            raised.setattr("run_id", run_id)?;
-            raised.setattr("holder", &holder.user)?;
-            raised.setattr("host", &holder.host)?;
-            raised.setattr("pid", holder.pid)?;
-            raised.setattr("since", holder.acquired_at.and_utc())?;
-            raised.setattr("reason", &holder.reason)?;
-            raised.setattr("token", holder.token.0)?;
+        match error {
+            Some(Error::RunIsLocked {
+                run,
+                run_id,
+                holder,
+                ..
+            }) => {
+                raised.setattr("run", run)?;
+                raised.setattr("run_id", run_id.0)?;
+                describe(&raised, holder)?;
+            }
+            Some(Error::LockTokenMismatch { run, asked, found }) => {
+                raised.setattr("run", run)?;
+                raised.setattr("asked", asked.0)?;
+                let found = found.as_ref().map(|holder| holder.token.0);
+                raised.setattr("found", found)?;
+            }
+            _ => {}
         }
         Ok(PyErr::from_value(raised))
     };
     made().unwrap_or_else(|error| error)
+}
+
+/// Who holds a lock, as attributes.
+fn describe(raised: &Bound<'_, PyAny>, holder: &LockHolder) -> PyResult<()> {
+    raised.setattr("holder", &holder.user)?;
+    raised.setattr("host", &holder.host)?;
+    raised.setattr("pid", holder.pid)?;
+    raised.setattr("since", holder.acquired_at.and_utc())?;
+    raised.setattr("expires_at", holder.expires_at.and_utc())?;
+    let last_write = holder.last_write_at.map(|at| at.and_utc());
+    raised.setattr("last_write_at", last_write)?;
+    raised.setattr("reason", &holder.reason)?;
+    raised.setattr("token", holder.token.0)
 }
 
 fn exception_of(error: &Error) -> &'static str {
@@ -120,6 +128,8 @@ fn exception_of(error: &Error) -> &'static str {
         Error::RunLockRequired { .. } => "RunLockRequired",
         Error::LockLost { .. } => "LockLost",
         Error::NestedLock { .. } => "NestedTransact",
+        Error::LockTokenMismatch { .. } => "LockTokenMismatch",
+        Error::InvalidLease(_) => "InvalidLease",
         Error::RevertNeedsMissing { .. } => "RevertNeedsMissing",
         Error::SchemaOutdated { .. } => "SchemaOutdated",
         Error::SchemaTooNew { .. } => "SchemaTooNew",
@@ -128,7 +138,10 @@ fn exception_of(error: &Error) -> &'static str {
         Error::ChangeLogRefused(_) => "ChangeLogRefused",
         Error::Busy(_) => "Busy",
         Error::Connection { .. } => "ConnectionFailed",
-        Error::Migration { .. } => "MigrationFailed",
+        Error::CommitUnknown { .. } => "CommitUnknown",
+        Error::DiskFull { .. } => "DiskFull",
+        Error::Storage { .. } => "StorageFailed",
+        Error::Migration { .. } | Error::Roles { .. } => "MigrationFailed",
         Error::Database { .. } => "DatabaseError",
         Error::File { .. } => "FileError",
         _ => "StratalogError",

@@ -135,9 +135,14 @@ impl Columns {
         self.push(name, Arc::new(BooleanArray::from(values)))
     }
 
-    /// Moments in microseconds since 1970, UTC.
-    pub(crate) fn moments(self, name: &str, values: impl IntoIterator<Item = i64>) -> Self {
-        let array = TimestampMicrosecondArray::from_iter_values(values).with_timezone("UTC");
+    /// Moments in microseconds since 1970, UTC; those there are none of become NaT.
+    pub(crate) fn moments(
+        self,
+        name: &str,
+        values: impl IntoIterator<Item = impl Into<Option<i64>>>,
+    ) -> Self {
+        let values = values.into_iter().map(Into::into);
+        let array = TimestampMicrosecondArray::from_iter(values).with_timezone("UTC");
         self.push(name, Arc::new(array))
     }
 

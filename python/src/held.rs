@@ -1,7 +1,7 @@
 //! A run and the lock that one of its objects may hold.
 //!
 //! ```text
-//!            transact.__enter__                    acquired
+//!            transact.__enter__, lock              acquired
 //!   Free ──────────────────────► Acquiring ─────────────────────► Held
 //!    ▲                               │ refused, interrupted        │
 //!    └───────────────────────────────┴─────── commit, rollback ────┘
@@ -19,28 +19,50 @@ use std::sync::{
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use stratalog::{ChangeCounts, Error, LockOptions, LockToken, Run, RunLock, Target};
+use stratalog::{ChangeCounts, Error, Lease, LockOptions, LockToken, Run, RunLock, Target};
 
 use crate::error::{Failure, Result};
-use crate::session::Session;
+use crate::session::{Session, detached};
 
 enum Slot {
     Free,
     Acquiring,
-    Held(RunLock),
+    Held(RunLock, Ending),
+}
+
+/// Who is to end a holding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// A `with` block.
+    Block,
+    /// The caller of `Run.lock`.
+    Caller,
+}
+
+/// How a caller wants the lock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wish<'a> {
+    pub(crate) message: &'a str,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) lease: Option<Lease>,
+    pub(crate) ending: Ending,
+    /// Whether anybody still waits for it; asked while waiting and once it is there.
+    pub(crate) wanted: Option<&'a Py<PyAny>>,
 }
 
 /// A run, as all Python objects that came from one `Run` share it.
 pub(crate) struct HeldRun {
-    pub(crate) session: Arc<Session>,
     run: Run,
     slot: RwLock<Slot>,
+    /// The last, so that it is the one that closes the platform.
+    pub(crate) session: Arc<Session>,
 }
 
-/// Runs whose lock may be held, for when the interpreter ends without leaving the block.
+/// Runs whose lock may be held, for when the interpreter ends without leaving the block. Not to be waited for
+/// while attached to the interpreter: a thread that forks has it, and may need that.
 static HELD: Mutex<Vec<Weak<HeldRun>>> = Mutex::new(Vec::new());
 
-fn all_held() -> MutexGuard<'static, Vec<Weak<HeldRun>>> {
+pub(crate) fn all_held() -> MutexGuard<'static, Vec<Weak<HeldRun>>> {
     HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -75,7 +97,7 @@ impl HeldRun {
     /// Whether this very object holds the run's lock.
     pub(crate) fn owns_lock(&self, py: Python<'_>) -> Result<bool> {
         self.session.platform()?;
-        Ok(py.detach(|| matches!(*self.read(), Slot::Held(_))))
+        Ok(py.detach(|| matches!(*self.read(), Slot::Held(..))))
     }
 
     /// Runs `work` under the lock that this object holds.
@@ -86,7 +108,7 @@ impl HeldRun {
     ) -> Result<T> {
         self.session.platform()?;
         py.detach(|| match &*self.read() {
-            Slot::Held(lock) => Ok(work(lock)?),
+            Slot::Held(lock, _) => Ok(work(lock)?),
             _ => Err(Error::RunLockRequired {
                 run: self.run.label(),
             }
@@ -95,32 +117,27 @@ impl HeldRun {
     }
 
     /// Takes the run's lock for this object.
-    pub(crate) fn acquire(
-        self: &Arc<Self>,
-        py: Python<'_>,
-        message: &str,
-        timeout: Option<Duration>,
-    ) -> Result<LockToken> {
+    pub(crate) fn acquire(self: &Arc<Self>, py: Python<'_>, wish: Wish<'_>) -> Result<LockToken> {
         let run = self.run()?;
         let token = py.detach(|| {
             let reservation = Reservation::make(self)?;
-            let lock = interruptible(|interrupt| {
+            let lock = asking(wish.wanted, |interrupt| {
                 let options = LockOptions {
-                    timeout,
+                    timeout: wish.timeout,
+                    lease: wish.lease,
                     interrupt: Some(interrupt),
                 };
-                run.lock_with(message, options)
+                run.lock_with(wish.message, options)
             })?;
             let token = lock.token();
-            reservation.fulfil(lock);
+            reservation.fulfil(lock, wish.ending);
+            let mut held = all_held();
+            held.retain(|run| run.strong_count() > 0);
+            held.push(Arc::downgrade(self));
             Ok::<_, Failure>(token)
         })?;
-        let mut held = all_held();
-        held.retain(|run| run.strong_count() > 0);
-        held.push(Arc::downgrade(self));
-        drop(held);
         // A signal that came meanwhile is raised here: between here and the block nothing would see it.
-        if let Err(interruption) = py.check_signals() {
+        if let Err(interruption) = ask(py, wish.wanted) {
             // Dropping the lock releases it: nothing was written yet.
             py.detach(|| drop(self.take_out(token)));
             return Err(interruption.into());
@@ -128,22 +145,23 @@ impl HeldRun {
         Ok(token)
     }
 
-    /// Takes the lock of that token out, to be committed or rolled back. `None`: it is held
-    /// no more.
-    pub(crate) fn release(&self, py: Python<'_>, token: LockToken) -> Option<RunLock> {
-        py.detach(|| self.take_out(token))
+    /// Whether this object holds the lock of that token. Not to be asked while attached to the interpreter.
+    pub(crate) fn holds(&self, token: LockToken) -> bool {
+        !self.session.is_forked()
+            && matches!(&*self.read(), Slot::Held(lock, _) if lock.token() == token)
     }
 
-    /// [`release`](Self::release), for where the interpreter must not be touched.
+    /// Takes the lock of that token out, to be committed or rolled back. `None`: it is held no more, or by the
+    /// parent of this process. Not to be called while attached to the interpreter.
     pub(crate) fn take_out(&self, token: LockToken) -> Option<RunLock> {
         if self.session.is_forked() {
             return None;
         }
         let mut slot = self.write();
         match &*slot {
-            Slot::Held(lock) if lock.token() == token => {
+            Slot::Held(lock, _) if lock.token() == token => {
                 match std::mem::replace(&mut *slot, Slot::Free) {
-                    Slot::Held(lock) => Some(lock),
+                    Slot::Held(lock, _) => Some(lock),
                     _ => None,
                 }
             }
@@ -161,13 +179,14 @@ impl HeldRun {
     ) -> Result<ChangeCounts> {
         let run = self.run()?;
         py.detach(|| {
-            if let Slot::Held(lock) = &*self.read() {
+            if let Slot::Held(lock, _) = &*self.read() {
                 return Ok(lock.revert_to(target)?);
             }
             interruptible(|interrupt| {
                 let options = LockOptions {
                     timeout,
                     interrupt: Some(interrupt),
+                    ..LockOptions::default()
                 };
                 run.revert_with(target, options)
             })
@@ -178,8 +197,12 @@ impl HeldRun {
 impl Drop for HeldRun {
     fn drop(&mut self) {
         let slot = self.slot.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let held = std::mem::replace(slot, Slot::Free);
         if self.session.is_forked() {
-            std::mem::forget(std::mem::replace(slot, Slot::Free));
+            std::mem::forget(held);
+        } else if let Slot::Held(lock, _) = held {
+            let mut lock = Some(lock);
+            detached(|| drop(lock.take()));
         }
     }
 }
@@ -194,11 +217,24 @@ struct Reservation<'a> {
 impl<'a> Reservation<'a> {
     fn make(run: &'a HeldRun) -> Result<Self> {
         let mut slot = run.write();
-        if !matches!(*slot, Slot::Free) {
-            return Err(Error::NestedLock {
-                run: run.run.label(),
+        match &*slot {
+            Slot::Free => {}
+            Slot::Held(_, Ending::Caller) => {
+                return Err(Failure::named(
+                    "NestedTransact",
+                    format!(
+                        "run {} is locked by this very object already, with run.lock(…): end that \
+                         lock with .commit() or .rollback() first, or go on writing under it",
+                        run.run.label()
+                    ),
+                ));
             }
-            .into());
+            Slot::Acquiring | Slot::Held(_, Ending::Block) => {
+                return Err(Error::NestedLock {
+                    run: run.run.label(),
+                }
+                .into());
+            }
         }
         *slot = Slot::Acquiring;
         drop(slot);
@@ -208,8 +244,8 @@ impl<'a> Reservation<'a> {
         })
     }
 
-    fn fulfil(mut self, lock: RunLock) {
-        *self.run.write() = Slot::Held(lock);
+    fn fulfil(mut self, lock: RunLock, ending: Ending) {
+        *self.run.write() = Slot::Held(lock, ending);
         self.fulfilled = true;
     }
 }
@@ -230,9 +266,32 @@ pub(crate) fn interruptible<T, E>(
 where
     Failure: From<E>,
 {
+    asking(None, work)
+}
+
+/// Whether to go on: nothing was raised by a signal, and somebody still wants it.
+fn ask(py: Python<'_>, wanted: Option<&Py<PyAny>>) -> PyResult<()> {
+    py.check_signals()?;
+    match wanted {
+        Some(wanted) if !wanted.call0(py)?.is_truthy(py)? => {
+            let message = "nobody waits for this lock any more";
+            Err(Failure::named("LockError", message).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// [`interruptible`], which also ends when nobody wants it any more.
+fn asking<T, E>(
+    wanted: Option<&Py<PyAny>>,
+    work: impl FnOnce(&(dyn Fn() -> stratalog::Result<()> + Sync)) -> Result<T, E>,
+) -> Result<T>
+where
+    Failure: From<E>,
+{
     let raised = Mutex::new(None);
     let interrupt = || {
-        Python::attach(|py| py.check_signals()).map_err(|error| {
+        Python::attach(|py| ask(py, wanted)).map_err(|error| {
             *raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             Error::Interrupted
         })
@@ -256,7 +315,7 @@ pub(crate) fn _roll_back_open_blocks(py: Python<'_>) {
             .filter(|run| !run.session.is_forked())
         {
             let lock = match std::mem::replace(&mut *run.write(), Slot::Free) {
-                Slot::Held(lock) => lock,
+                Slot::Held(lock, _) => lock,
                 _ => continue,
             };
             let label = run.run.label();

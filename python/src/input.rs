@@ -6,7 +6,7 @@ use std::time::Duration;
 use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyString};
-use stratalog::{Filter, Target, TransactionId};
+use stratalog::{Filter, Lease, Target, TransactionId};
 
 use crate::checkpoint::Checkpoint;
 use crate::error::{Failure, Result};
@@ -77,6 +77,30 @@ impl FromPyObject<'_, '_> for Timeout {
             .into()),
         }
     }
+}
+
+/// How long a lease lasts, in seconds. Whether that is sensible, the library says.
+pub(crate) struct LeaseTime(pub(crate) Duration);
+
+impl FromPyObject<'_, '_> for LeaseTime {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        let seconds: f64 = object.extract()?;
+        match Duration::try_from_secs_f64(seconds) {
+            Ok(duration) => Ok(Self(duration)),
+            Err(_) => Err(Failure::named(
+                "InvalidLease",
+                format!("a lease or heartbeat of {seconds} s cannot be: give seconds, more than 0"),
+            )
+            .into()),
+        }
+    }
+}
+
+/// A lease of a caller's, renewed each third of it.
+pub(crate) fn lease(time: Option<LeaseTime>) -> Option<Lease> {
+    time.map(|time| Lease::of(time.0))
 }
 
 /// A whole number that is not a `bool`; numpy's integers count.

@@ -4,9 +4,12 @@ mod changes;
 mod checkpoint;
 mod checkpoints;
 mod command;
+mod doctor;
 mod error;
 mod files;
+mod fork;
 mod frame;
+mod guard;
 mod held;
 mod iamc;
 mod input;
@@ -15,6 +18,7 @@ mod log;
 mod names;
 mod platform;
 mod run;
+mod run_lock;
 mod runs;
 mod session;
 mod transact;
@@ -23,7 +27,9 @@ mod verify;
 use pyo3::prelude::*;
 
 /// The compiled part of stratalog; import from ``stratalog`` instead.
-#[pymodule]
+// Free-threaded builds need no GIL here: every class is frozen, what it shares is behind std's locks, which
+// are only waited for detached or held for a moment without touching Python, and there is no `unsafe`.
+#[pymodule(gil_used = false)]
 mod _stratalog {
     use super::*;
 
@@ -35,6 +41,8 @@ mod _stratalog {
     use super::checkpoints::Checkpoints;
     #[pymodule_export]
     use super::command::cli_main;
+    #[pymodule_export]
+    use super::doctor::{DoctorReport, Finding};
     #[pymodule_export]
     use super::files::{FileRun, read_file};
     #[pymodule_export]
@@ -50,9 +58,11 @@ mod _stratalog {
     #[pymodule_export]
     use super::run::Run;
     #[pymodule_export]
+    use super::run_lock::RunLock;
+    #[pymodule_export]
     use super::runs::Runs;
     #[pymodule_export]
-    use super::transact::{RunLock, Transact};
+    use super::transact::Transact;
     #[pymodule_export]
     use super::verify::{Problem, VerifyReport};
 
@@ -64,6 +74,7 @@ mod _stratalog {
             .py()
             .import("atexit")?
             .call_method1("register", (roll_back,))?;
+        super::fork::register(module)?;
         Ok(())
     }
 }

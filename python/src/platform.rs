@@ -2,12 +2,14 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pyo3::prelude::*;
-use stratalog::Engine;
+use stratalog::{Engine, Lease, MigrateOptions};
 
-use crate::error::Result;
-use crate::input::{Text, Url, repr};
+use crate::doctor::DoctorReport;
+use crate::error::{Failure, Result};
+use crate::input::{LeaseTime, Text, Url, repr};
 use crate::locks::Locks;
 use crate::log;
 use crate::names::{Names, Regions};
@@ -24,9 +26,14 @@ use crate::verify::VerifyReport;
 ///         file is made and migrated.
 ///     actor: who writes, as recorded with every transaction; default: the
 ///         operating-system user.
+///     lease: seconds after which others may take a run's lock from a holder that gives no
+///         sign of life; from a second to a day.
+///     heartbeat: seconds between its signs, which a thread gives by itself; default: a
+///         third of the lease.
 ///
 /// Raises:
 ///     InvalidUrl: not a database's URL, or a place where it cannot live.
+///     InvalidLease: the lease or the heartbeat cannot work; says why.
 ///     ConnectionFailed: it cannot be reached.
 ///     SchemaOutdated, SchemaTooNew: with both revisions and what to do.
 ///
@@ -39,9 +46,20 @@ pub(crate) struct Platform(Arc<Session>);
 #[pymethods]
 impl Platform {
     #[new]
-    #[pyo3(signature = (url, actor = None))]
-    fn new(py: Python<'_>, url: Url, actor: Option<Text>) -> Result<Self> {
-        let mut options = stratalog::Platform::options();
+    #[pyo3(signature = (url, actor = None, lease = LeaseTime(Duration::from_secs(30)), heartbeat = None))]
+    #[pyo3(text_signature = "(url, actor=None, lease=30.0, heartbeat=None)")]
+    fn new(
+        py: Python<'_>,
+        url: Url,
+        actor: Option<Text>,
+        lease: LeaseTime,
+        heartbeat: Option<LeaseTime>,
+    ) -> Result<Self> {
+        let mut lease = Lease::of(lease.0);
+        if let Some(heartbeat) = heartbeat {
+            lease = lease.renewed_every(heartbeat.0);
+        }
+        let mut options = stratalog::Platform::options().lease(lease);
         if let Some(actor) = actor {
             options = options.actor(actor.0);
         }
@@ -52,12 +70,35 @@ impl Platform {
     /// Brings a database to this version's schema, all of it or nothing; gives the revisions
     /// that were applied, none when it was there already.
     ///
+    /// Args:
+    ///     owner_role, app_role: on PostgreSQL, both or neither: two group roles, made if they
+    ///         are not there. The owner gets the tables; members of the app role use the
+    ///         product and cannot change history. May be repeated, also with data there.
+    ///
     /// Raises:
     ///     InvalidUrl, ConnectionFailed.
-    ///     MigrationFailed: the database is as it was.
+    ///     MigrationFailed: the database is as it was. On SQLite always, if roles are given.
+    ///     InvalidInput: one role without the other.
     #[staticmethod]
-    fn migrate(py: Python<'_>, url: Url) -> Result<Vec<String>> {
-        Ok(py.detach(|| stratalog::Platform::migrate(&url.0))?)
+    #[pyo3(signature = (url, owner_role = None, app_role = None))]
+    fn migrate(
+        py: Python<'_>,
+        url: Url,
+        owner_role: Option<Text>,
+        app_role: Option<Text>,
+    ) -> Result<Vec<String>> {
+        let options = MigrateOptions::default();
+        let options = match (owner_role, app_role) {
+            (None, None) => options,
+            (Some(owner), Some(app)) => options.roles(owner.0, app.0),
+            _ => {
+                return Err(Failure::named(
+                    "InvalidInput",
+                    "owner_role and app_role go together: give both, or neither",
+                ));
+            }
+        };
+        Ok(py.detach(|| stratalog::Platform::migrate_with(&url.0, &options))?)
     }
 
     /// The database's path or URL, without a password.
@@ -164,6 +205,13 @@ impl Platform {
             })
         })?;
         Ok(VerifyReport(report))
+    }
+
+    /// Looks at what protects the data: the role that is connected, the triggers, the server.
+    /// On SQLite history is tamper-evident at best, and it says so.
+    fn doctor(&self, py: Python<'_>) -> Result<DoctorReport> {
+        let platform = self.0.platform()?;
+        Ok(DoctorReport(py.detach(|| platform.doctor())?))
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use stratalog::{LogFilter, TransactionId};
 
@@ -9,21 +10,23 @@ use crate::changes::ChangeCounts;
 use crate::checkpoints::Checkpoints;
 use crate::error::{Failure, Result};
 use crate::frame::Columns;
-use crate::held::HeldRun;
+use crate::guard::Guard;
+use crate::held::{Ending, HeldRun, Wish};
 use crate::iamc::Iamc;
-use crate::input::{AnyTarget, Text, Timeout, repr};
+use crate::input::{self, AnyTarget, LeaseTime, Text, Timeout, repr};
 use crate::log;
+use crate::run_lock::RunLock;
 use crate::session::Session;
 use crate::transact::Transact;
 
 /// A run: one version of a model's scenario, with the rows that belong to it and change
 /// together.
 ///
-/// Reading needs no lock; writing goes on inside ``with run.transact("message"):``. The
-/// lock belongs to this ``Run`` object. Threads may share it: they then write in one
-/// block, and while one thread is in a block, ``transact`` of another is a
-/// ``NestedTransact`` error. For blocks of their own, let each thread get its own
-/// ``Run``.
+/// Reading needs no lock; writing goes on inside ``with run.transact("message"):``, or
+/// between ``run.lock("message")`` and its ``commit()``. The lock belongs to this ``Run``
+/// object. Threads and tasks may share it: they then write in one block, and while one is
+/// in a block, ``transact`` of another is a ``NestedTransact`` error. For blocks of their
+/// own, let each get its own ``Run``.
 #[pyclass(frozen, module = "stratalog")]
 pub(crate) struct Run(Arc<HeldRun>);
 
@@ -123,13 +126,73 @@ impl Run {
     ///         checkpoint.
     ///     timeout: seconds to wait for the lock; ``None``: not at all. Ctrl-C ends the
     ///         waiting.
+    ///     lease: seconds after which others may take the lock if this process gives no sign
+    ///         of life; default: the platform's.
     ///
     /// Raises, on entering:
     ///     RunIsLocked: with who holds it, since when and why.
     ///     NestedTransact: this very object holds it.
-    #[pyo3(signature = (message, timeout = None))]
-    fn transact(&self, message: Text, timeout: Option<Timeout>) -> Transact {
-        Transact::new(&self.0, message.0, timeout.map(|timeout| timeout.0))
+    #[pyo3(signature = (message, timeout = None, lease = None))]
+    fn transact(
+        &self,
+        message: Text,
+        timeout: Option<Timeout>,
+        lease: Option<LeaseTime>,
+    ) -> Transact {
+        let timeout = timeout.map(|timeout| timeout.0);
+        Transact::new(&self.0, message.0, timeout, input::lease(lease))
+    }
+
+    /// As ``transact``, for asyncio: ``async with run.transact_async("message"):``. The lock
+    /// is waited for and released in a thread, so the event loop goes on. Cancelling the
+    /// waiting task ends the waiting; cancelling the block rolls it back.
+    ///
+    /// Calls inside the block block as they do elsewhere. ``await
+    /// asyncio.to_thread(run.iamc.add, df)`` lets the loop go on meanwhile.
+    #[pyo3(signature = (message, timeout = None, lease = None))]
+    fn transact_async(
+        &self,
+        py: Python<'_>,
+        message: Text,
+        timeout: Option<Timeout>,
+        lease: Option<LeaseTime>,
+    ) -> Result<Py<PyAny>> {
+        let block = self.transact(message, timeout, lease);
+        let asynchronous = py.import(intern!(py, "stratalog._async"))?;
+        Ok(asynchronous
+            .getattr(intern!(py, "TransactAsync"))?
+            .call1((block,))?
+            .unbind())
+    }
+
+    /// Takes the run's lock now, for work that no ``with`` block can hold, in a notebook over
+    /// several cells. End it with ``lock.commit()``, which makes the checkpoint ``message``,
+    /// or ``lock.rollback()``. One that is dropped without (deleted, or its name given to
+    /// something else) sets the run back, with a ``ResourceWarning``; so does the end of the
+    /// program.
+    ///
+    /// Args: as ``transact``.
+    ///
+    /// Raises:
+    ///     RunIsLocked: with who holds it, since when and why.
+    ///     NestedTransact: this very object holds it: end that lock first. So it is when a
+    ///         cell is run again while ``lock`` is still the one of its first run.
+    #[pyo3(signature = (message, timeout = None, lease = None))]
+    fn lock(
+        &self,
+        py: Python<'_>,
+        message: Text,
+        timeout: Option<Timeout>,
+        lease: Option<LeaseTime>,
+    ) -> Result<RunLock> {
+        let wish = Wish {
+            message: &message.0,
+            timeout: timeout.map(|timeout| timeout.0),
+            lease: input::lease(lease),
+            ending: Ending::Caller,
+            wanted: None,
+        };
+        Ok(RunLock::of_its_own(Guard::take(py, &self.0, wish)?))
     }
 
     /// Its time series.

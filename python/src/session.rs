@@ -5,18 +5,21 @@
 
 use std::sync::Arc;
 
+use pyo3::prelude::*;
+
 use crate::error::{Failure, Result};
 
 /// An opened platform and the process that opened it.
 pub(crate) struct Session {
-    platform: stratalog::Platform,
+    /// `None` only while this is dropped.
+    platform: Option<stratalog::Platform>,
     pid: u32,
 }
 
 impl Session {
     pub(crate) fn new(platform: stratalog::Platform) -> Arc<Self> {
         Arc::new(Self {
-            platform,
+            platform: Some(platform),
             pid: std::process::id(),
         })
     }
@@ -29,18 +32,21 @@ impl Session {
                 format!(
                     "{} was opened by process {} and came into process {} by fork: connections and \
                      locks do not go along, open it again there with stratalog.Platform(…)",
-                    self.platform.url(),
+                    self.describe().url(),
                     self.pid,
                     std::process::id()
                 ),
             ));
         }
-        Ok(&self.platform)
+        Ok(self.describe())
     }
 
     /// URL, engine and actor need no connection: they may be asked anywhere.
     pub(crate) fn describe(&self) -> &stratalog::Platform {
-        &self.platform
+        match &self.platform {
+            Some(platform) => platform,
+            None => unreachable!("only dropping takes the platform out"),
+        }
     }
 
     pub(crate) fn is_forked(&self) -> bool {
@@ -50,9 +56,21 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        let mut platform = self.platform.take();
         if self.is_forked() {
             // One owner that is never dropped keeps the connections from being closed.
-            std::mem::forget(self.platform.clone());
+            std::mem::forget(platform);
+            return;
         }
+        detached(|| drop(platform.take()));
+    }
+}
+
+/// Does what may wait for the database or another thread without keeping the interpreter from others. Whoever
+/// is waited for may need it: a thread that forks, for one (see `fork`).
+pub(crate) fn detached(mut work: impl FnMut() + Send) {
+    if Python::try_attach(|py| py.detach(&mut work)).is_none() {
+        // The interpreter is ending.
+        work();
     }
 }

@@ -5,11 +5,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use stratalog::LockToken;
+use stratalog::Lease;
 
 use crate::error::{Failure, Result};
-use crate::held::HeldRun;
+use crate::guard::Guard;
+use crate::held::{Ending, HeldRun, Wish};
 use crate::input::repr;
+use crate::run_lock::RunLock;
 
 const NEW: u8 = 0;
 const ENTERED: u8 = 1;
@@ -29,18 +31,25 @@ pub(crate) struct Transact {
     run: Arc<HeldRun>,
     message: String,
     timeout: Option<Duration>,
+    lease: Option<Lease>,
     state: AtomicU8,
-    token: OnceLock<LockToken>,
+    guard: OnceLock<Arc<Guard>>,
 }
 
 impl Transact {
-    pub(crate) fn new(run: &Arc<HeldRun>, message: String, timeout: Option<Duration>) -> Self {
+    pub(crate) fn new(
+        run: &Arc<HeldRun>,
+        message: String,
+        timeout: Option<Duration>,
+        lease: Option<Lease>,
+    ) -> Self {
         Self {
             run: Arc::clone(run),
             message,
             timeout,
+            lease,
             state: AtomicU8::new(NEW),
-            token: OnceLock::new(),
+            guard: OnceLock::new(),
         }
     }
 }
@@ -54,6 +63,13 @@ impl Transact {
     ///     NestedTransact: this very ``Run`` object holds it.
     ///     LockError: this block was used already.
     fn __enter__(&self, py: Python<'_>) -> Result<RunLock> {
+        self._enter_while(py, None)
+    }
+
+    /// Takes the lock, waiting for it only while ``wanted()`` is true. It is asked in the
+    /// waiting thread, at least every 100 ms, and once more when the lock is there.
+    #[pyo3(signature = (wanted))]
+    fn _enter_while(&self, py: Python<'_>, wanted: Option<Py<PyAny>>) -> Result<RunLock> {
         let first = self
             .state
             .compare_exchange(NEW, ENTERED, Ordering::AcqRel, Ordering::Acquire);
@@ -63,14 +79,17 @@ impl Transact {
                 "this transact block was used already: call run.transact(…) for each",
             ));
         }
-        let token = self.run.acquire(py, &self.message, self.timeout)?;
+        let wish = Wish {
+            message: &self.message,
+            timeout: self.timeout,
+            lease: self.lease,
+            ending: Ending::Block,
+            wanted: wanted.as_ref(),
+        };
+        let guard = Guard::take(py, &self.run, wish)?;
         // Set once: only the first entering comes here.
-        let _ = self.token.set(token);
-        Ok(RunLock {
-            run: Arc::clone(&self.run),
-            message: self.message.clone(),
-            token,
-        })
+        let _ = self.guard.set(Arc::clone(&guard));
+        Ok(RunLock::of_a_block(guard))
     }
 
     /// Commits, or rolls back when an exception is on its way. Never swallows one.
@@ -83,31 +102,15 @@ impl Transact {
     ) -> Result<bool> {
         let _ = (exc_type, traceback);
         let entered = self.state.swap(LEFT, Ordering::AcqRel) == ENTERED;
-        let lock = match self.token.get() {
-            Some(token) if entered => self.run.release(py, *token),
-            _ => None,
-        };
-        match lock {
-            Some(lock) if exc.is_none() => {
-                py.detach(|| lock.commit())?;
-            }
-            Some(lock) => {
-                if let Err(error) = py.detach(|| lock.rollback()) {
-                    let note = format!(
-                        "stratalog: and setting run {} back failed: {error}",
-                        self.run.describe().label()
-                    );
-                    // The user's exception is more important than a note that cannot be added.
-                    let _ = exc.call_method1("add_note", (note,));
-                }
-            }
-            None if exc.is_none() => {
-                // After a fork, or when the interpreter is ending.
+        match self.guard.get() {
+            Some(guard) if entered => guard.leave(py, exc)?,
+            _ if exc.is_none() => {
+                // In a forked child that is the reason.
                 self.run.run()?;
                 let run = self.run.describe().label();
                 return Err(stratalog::Error::RunLockRequired { run }.into());
             }
-            None => {}
+            _ => {}
         }
         Ok(false)
     }
@@ -125,54 +128,11 @@ impl Drop for Transact {
     /// The net for a block that was entered and never left: CPython may skip `__exit__` when
     /// a signal lands right after `__enter__`.
     fn drop(&mut self) {
-        let entered = *self.state.get_mut() == ENTERED;
-        let Some(token) = self.token.get().filter(|_| entered) else {
-            return;
-        };
-        // A thread that writes under this lock may be waiting for the interpreter. When that is
-        // ending there is no such thread any more.
-        let roll_back = || drop(self.run.take_out(*token));
-        if Python::try_attach(|py| py.detach(roll_back)).is_none() {
-            roll_back();
+        if let Some(guard) = self.guard.get()
+            && *self.state.get_mut() == ENTERED
+        {
+            // The library logs what becomes of it; here nobody could be told.
+            let _ = guard.abandon();
         }
-    }
-}
-
-/// A run's lock, as ``with run.transact(…) as lock:`` gives it. Writing goes through the
-/// run itself.
-#[pyclass(frozen, module = "stratalog")]
-pub(crate) struct RunLock {
-    run: Arc<HeldRun>,
-    message: String,
-    token: LockToken,
-}
-
-#[pymethods]
-impl RunLock {
-    /// The fencing number of this holding; it grows with every time the run is locked.
-    #[getter]
-    fn token(&self) -> i64 {
-        self.token.0
-    }
-
-    /// Why it was taken, and the checkpoint that leaving the block makes.
-    #[getter]
-    fn message(&self) -> &str {
-        &self.message
-    }
-
-    /// The id of the run.
-    #[getter]
-    fn run_id(&self) -> i64 {
-        self.run.describe().id().0
-    }
-
-    fn __repr__(&self, py: Python<'_>) -> String {
-        format!(
-            "RunLock(run_id={}, message={}, token={})",
-            self.run_id(),
-            repr(py, &self.message),
-            self.token
-        )
     }
 }

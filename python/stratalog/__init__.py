@@ -18,23 +18,31 @@ Every write is recorded in the database itself. A run is written to inside
 errors are ``StratalogError``.
 """
 
+import sys as _sys
+import warnings as _warnings
+
+from stratalog._async import TransactAsync
 from stratalog._errors import (
     AlreadyExists,
     Busy,
     ChangeLogBroken,
     ChangeLogRefused,
     CheckpointNotFound,
+    CommitUnknown,
     ConnectionFailed,
     DatabaseError,
+    DiskFull,
     FileError,
     InUse,
     InvalidFilter,
     InvalidFrame,
     InvalidInput,
+    InvalidLease,
     InvalidName,
     InvalidUrl,
     LockError,
     LockLost,
+    LockTokenMismatch,
     MigrationFailed,
     ModelNotFound,
     NestedTransact,
@@ -49,6 +57,7 @@ from stratalog._errors import (
     SchemaError,
     SchemaOutdated,
     SchemaTooNew,
+    StorageFailed,
     StratalogError,
     TransactionNotFound,
     UnitNotFound,
@@ -59,7 +68,9 @@ from stratalog._stratalog import (
     ChangeCounts,
     Checkpoint,
     Checkpoints,
+    DoctorReport,
     FileRun,
+    Finding,
     Iamc,
     IamcAsOf,
     Locks,
@@ -87,20 +98,26 @@ __all__ = [
     "Checkpoint",
     "CheckpointNotFound",
     "Checkpoints",
+    "CommitUnknown",
     "ConnectionFailed",
     "DatabaseError",
+    "DiskFull",
+    "DoctorReport",
     "FileError",
     "FileRun",
+    "Finding",
     "Iamc",
     "IamcAsOf",
     "InUse",
     "InvalidFilter",
     "InvalidFrame",
     "InvalidInput",
+    "InvalidLease",
     "InvalidName",
     "InvalidUrl",
     "LockError",
     "LockLost",
+    "LockTokenMismatch",
     "Locks",
     "MigrationFailed",
     "ModelNotFound",
@@ -125,8 +142,10 @@ __all__ = [
     "SchemaError",
     "SchemaOutdated",
     "SchemaTooNew",
+    "StorageFailed",
     "StratalogError",
     "Transact",
+    "TransactAsync",
     "TransactionNotFound",
     "UnitNotFound",
     "UnknownNames",
@@ -135,3 +154,8 @@ __all__ = [
     "__version__",
     "read_file",
 ]
+
+# Python hides ResourceWarning, but one about a run that was set back is about lost work. Whoever
+# told Python what to do with warnings is left alone.
+if not _sys.warnoptions:
+    _warnings.filterwarnings("always", message="stratalog: ", category=ResourceWarning)

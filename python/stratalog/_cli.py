@@ -10,7 +10,8 @@ def main() -> int:
     """Run the command line; returns its exit code."""
     from stratalog._stratalog import cli_main
 
-    # Commands that only read never ask for signals: Ctrl-C ends them as it ends any program.
+    # Commands that only read never ask for signals: Ctrl-C ends them as it ends any program. So
+    # it ends `unlock`, which the next one to lock the run finishes.
     # The others ask, and roll back; SIGTERM then is no different from Ctrl-C.
     writes = bool({"import", "revert", "default", "regions", "units"} & set(sys.argv[1:]))
     if writes:

@@ -8,17 +8,21 @@ __all__ = [
     "ChangeLogBroken",
     "ChangeLogRefused",
     "CheckpointNotFound",
+    "CommitUnknown",
     "ConnectionFailed",
     "DatabaseError",
+    "DiskFull",
     "FileError",
     "InUse",
     "InvalidFilter",
     "InvalidFrame",
     "InvalidInput",
+    "InvalidLease",
     "InvalidName",
     "InvalidUrl",
     "LockError",
     "LockLost",
+    "LockTokenMismatch",
     "MigrationFailed",
     "ModelNotFound",
     "NestedTransact",
@@ -33,6 +37,7 @@ __all__ = [
     "SchemaError",
     "SchemaOutdated",
     "SchemaTooNew",
+    "StorageFailed",
     "StratalogError",
     "TransactionNotFound",
     "UnitNotFound",
@@ -113,6 +118,10 @@ class InvalidFilter(InvalidInput):
     """An unknown filter, or a value it cannot have."""
 
 
+class InvalidLease(InvalidInput):
+    """A lease or heartbeat that cannot work; the message says why."""
+
+
 class LockError(StratalogError):
     """Something about a run's lock."""
 
@@ -132,6 +141,10 @@ class RunIsLocked(LockError):
     """In which process of it."""
     since: datetime
     """Since when (UTC, aware)."""
+    expires_at: datetime
+    """When others may take it, unless its holder gives a sign of life before (UTC, aware)."""
+    last_write_at: datetime | None
+    """The last write under it (UTC, aware); ``None`` before the first."""
     reason: str
     """Why: the message of the block."""
     token: int
@@ -146,8 +159,19 @@ class LockLost(LockError):
     """The lock was this holder's, but is no longer; nothing more can be written with it."""
 
 
+class LockTokenMismatch(LockError):
+    """A lock that was to be ended by hand is free, or held under another token by now."""
+
+    run: str
+    """The run, as "model / scenario, version 1"."""
+    asked: int
+    """The token that was given."""
+    found: int | None
+    """The token under which it is held; ``None``: it is free."""
+
+
 class NestedTransact(LockError):
-    """``transact`` while the same ``Run`` object is in such a block already."""
+    """``transact`` or ``lock`` while the same ``Run`` object holds the lock already."""
 
 
 class RevertNeedsMissing(StratalogError):
@@ -191,7 +215,24 @@ class Busy(DatabaseError):
 
 
 class ConnectionFailed(DatabaseError):
-    """No connection could be had."""
+    """No connection could be had, or it was lost for good; nothing was written."""
+
+
+class CommitUnknown(DatabaseError):
+    """The server went away, or the disk failed, while a write was being committed: it may have
+    landed.
+
+    The message says how to find out, once the database can be reached. Do that before repeating
+    the write.
+    """
+
+
+class StorageFailed(DatabaseError):
+    """The database's file could not be read or written; nothing of the call was kept."""
+
+
+class DiskFull(StorageFailed):
+    """The disk that holds the database is full; nothing of the call was kept."""
 
 
 class MigrationFailed(DatabaseError):

@@ -1,4 +1,4 @@
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from os import PathLike
 from types import TracebackType
@@ -7,13 +7,16 @@ from typing import Any, Literal, Protocol, Self, SupportsFloat, SupportsIndex, T
 import pandas as pd
 import pyarrow as pa
 
+from stratalog._async import TransactAsync
 from stratalog._types import PointType
 
 __all__ = [
     "ChangeCounts",
     "Checkpoint",
     "Checkpoints",
+    "DoctorReport",
     "FileRun",
+    "Finding",
     "Iamc",
     "IamcAsOf",
     "Locks",
@@ -130,6 +133,18 @@ class Checkpoints:
     def __iter__(self) -> Iterator[Checkpoint]: ...
 
 @final
+class DoctorReport:
+    """What ``Platform.doctor`` found. True when nothing has to be done."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing has to be done."""
+    @property
+    def findings(self) -> list[Finding]:
+        """Everything that was looked at."""
+    def __bool__(self) -> bool: ...
+
+@final
 class FileRun:
     """The points of one run in a file: give it to ``run.iamc.add``."""
 
@@ -145,6 +160,25 @@ class FileRun:
     def __len__(self) -> int: ...
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
         """The points as an Arrow stream: region, variable, unit, time and value."""
+
+@final
+class Finding:
+    """One thing that ``Platform.doctor`` looked at."""
+
+    @property
+    def check(self) -> str:
+        """What was looked at: "server", "role", "owner", "triggers", "functions", "stamps",
+        "history", "sqlite", "journal".
+        """
+    @property
+    def severity(self) -> Literal["ok", "note", "problem"]:
+        """ "ok", "note" or "problem"."""
+    @property
+    def what(self) -> str:
+        """What was found."""
+    @property
+    def advice(self) -> str | None:
+        """What to do about it; None where there is nothing to do."""
 
 @final
 class Iamc:
@@ -263,10 +297,49 @@ class Locks:
     """The run locks of a platform."""
 
     def tabulate(self) -> pd.DataFrame:
-        """Every run that is locked now: ``run_id`` (int64), ``run`` (its label), ``state``
-        ("held", or "recovering": a rollback failed, and whoever locks the run next finishes
-        it), ``holder``, ``host`` (text), ``pid`` (int64), ``reason`` (text), ``since``
-        (datetime64[us, UTC]), ``token`` (int64).
+        """Every run that is locked now: ``run_id`` (int64), ``run`` (its label), ``token``
+        (int64), ``holder``, ``host`` (text), ``pid`` (int64), ``reason`` (text),
+        ``acquired_at``, ``expires_at``, ``last_write_at`` (datetime64[us, UTC], NaT before
+        the first write), ``state`` (text).
+
+        States: "held"; "recovering": a rollback is to be done first; "expired": its lease ran
+        out; "dead": its process has ended. An expired or dead one is taken over by whoever
+        locks the run next.
+        """
+    def events(
+        self, run: Run | SupportsIndex | None = None, limit: int | None = 50
+    ) -> pd.DataFrame:
+        """What became of locks other than by their holders, newest first: ``id`` (int64),
+        ``occurred_at`` (datetime64[us, UTC]), ``run_id`` (int64), ``event`` ("taken over":
+        its holder was dead or silent for too long; "forced": somebody unlocked it by hand;
+        "rollback failed": the next holder tries again), ``token`` (int64), ``holder``,
+        ``host`` (text), ``pid`` (int64), ``holder_reason`` (text: what it was held for),
+        ``actor``, ``reason`` (text: who took it, and why).
+
+        Args:
+            run: only of this run, given as such or by its id.
+            limit: at most so many; ``None``: all.
+        """
+    def force_unlock(self, run: Run | SupportsIndex, *, token: int, reason: str) -> ChangeCounts:
+        """Takes the lock from its holder, whoever that is, sets the run back to its last
+        checkpoint, and leaves it free. Says what was undone. The holder gets ``LockLost`` at
+        its next write. Kept in ``events``.
+
+        For a holder that is known to be dead on a machine that cannot be asked, or alive and
+        in the way. One whose process ended on this machine, or whose lease ran out, is taken
+        over by whoever locks the run next.
+
+        Args:
+            run: the run, given as such or by its id.
+            token: that of the holding that is to end, from ``tabulate`` or ``RunIsLocked``:
+                the lock may have passed to somebody else meanwhile.
+            reason: why, for others to read.
+
+        Raises:
+            RunNotFound: there is no such run.
+            LockTokenMismatch: it is free, or held under another token.
+            InvalidName: the reason is empty.
+            RevertNeedsMissing: it cannot be set back; it stays marked.
         """
 
 @final
@@ -327,9 +400,14 @@ class Platform:
             file is made and migrated.
         actor: who writes, as recorded with every transaction; default: the
             operating-system user.
+        lease: seconds after which others may take a run's lock from a holder that gives no
+            sign of life; from a second to a day.
+        heartbeat: seconds between its signs, which a thread gives by itself; default: a
+            third of the lease.
 
     Raises:
         InvalidUrl: not a database's URL, or a place where it cannot live.
+        InvalidLease: the lease or the heartbeat cannot work; says why.
         ConnectionFailed: it cannot be reached.
         SchemaOutdated, SchemaTooNew: with both revisions and what to do.
 
@@ -338,15 +416,29 @@ class Platform:
     another process: two SQLite libraries in one process take each other's file locks away.
     """
 
-    def __new__(cls, url: str | PathLike[str], actor: str | None = None) -> Self: ...
+    def __new__(
+        cls,
+        url: str | PathLike[str],
+        actor: str | None = None,
+        lease: _Seconds = 30.0,
+        heartbeat: _Seconds | None = None,
+    ) -> Self: ...
     @staticmethod
-    def migrate(url: str | PathLike[str]) -> list[str]:
+    def migrate(
+        url: str | PathLike[str], owner_role: str | None = None, app_role: str | None = None
+    ) -> list[str]:
         """Brings a database to this version's schema, all of it or nothing; gives the revisions
         that were applied, none when it was there already.
 
+        Args:
+            owner_role, app_role: on PostgreSQL, both or neither: two group roles, made if they
+                are not there. The owner gets the tables; members of the app role use the
+                product and cannot change history. May be repeated, also with data there.
+
         Raises:
             InvalidUrl, ConnectionFailed.
-            MigrationFailed: the database is as it was.
+            MigrationFailed: the database is as it was. On SQLite always, if roles are given.
+            InvalidInput: one role without the other.
         """
     @property
     def url(self) -> str:
@@ -394,6 +486,10 @@ class Platform:
             run: only of this run, given as such or by its id.
             limit: at most so many; ``None``: all.
             before: only ids below this one: the last of the page before.
+        """
+    def doctor(self) -> DoctorReport:
+        """Looks at what protects the data: the role that is connected, the triggers, the server.
+        On SQLite history is tamper-evident at best, and it says so.
         """
     def verify(self, progress: bool = False) -> VerifyReport:
         """Proves that the live tables and the change log agree and that the log is sound.
@@ -453,11 +549,11 @@ class Run:
     """A run: one version of a model's scenario, with the rows that belong to it and change
     together.
 
-    Reading needs no lock; writing goes on inside ``with run.transact("message"):``. The
-    lock belongs to this ``Run`` object. Threads may share it: they then write in one
-    block, and while one thread is in a block, ``transact`` of another is a
-    ``NestedTransact`` error. For blocks of their own, let each thread get its own
-    ``Run``.
+    Reading needs no lock; writing goes on inside ``with run.transact("message"):``, or
+    between ``run.lock("message")`` and its ``commit()``. The lock belongs to this ``Run``
+    object. Threads and tasks may share it: they then write in one block, and while one is
+    in a block, ``transact`` of another is a ``NestedTransact`` error. For blocks of their
+    own, let each get its own ``Run``.
     """
 
     @property
@@ -490,7 +586,9 @@ class Run:
     @property
     def last_transaction(self) -> int:
         """The id of the last transaction that wrote to it; 0 before any did."""
-    def transact(self, message: str, timeout: _Seconds | None = None) -> Transact:
+    def transact(
+        self, message: str, timeout: _Seconds | None = None, lease: _Seconds | None = None
+    ) -> Transact:
         """A block that writes to the run: ``with run.transact("message"):``.
 
         Entering takes the run's lock; leaving makes the checkpoint ``message`` and releases.
@@ -502,10 +600,38 @@ class Run:
                 checkpoint.
             timeout: seconds to wait for the lock; ``None``: not at all. Ctrl-C ends the
                 waiting.
+            lease: seconds after which others may take the lock if this process gives no sign
+                of life; default: the platform's.
 
         Raises, on entering:
             RunIsLocked: with who holds it, since when and why.
             NestedTransact: this very object holds it.
+        """
+    def transact_async(
+        self, message: str, timeout: _Seconds | None = None, lease: _Seconds | None = None
+    ) -> TransactAsync:
+        """As ``transact``, for asyncio: ``async with run.transact_async("message"):``. The lock
+        is waited for and released in a thread, so the event loop goes on. Cancelling the
+        waiting task ends the waiting; cancelling the block rolls it back.
+
+        Calls inside the block block as they do elsewhere. ``await
+        asyncio.to_thread(run.iamc.add, df)`` lets the loop go on meanwhile.
+        """
+    def lock(
+        self, message: str, timeout: _Seconds | None = None, lease: _Seconds | None = None
+    ) -> RunLock:
+        """Takes the run's lock now, for work that no ``with`` block can hold, in a notebook over
+        several cells. End it with ``lock.commit()``, which makes the checkpoint ``message``,
+        or ``lock.rollback()``. One that is dropped without (deleted, or its name given to
+        something else) sets the run back, with a ``ResourceWarning``; so does the end of the
+        program.
+
+        Args: as ``transact``.
+
+        Raises:
+            RunIsLocked: with who holds it, since when and why.
+            NestedTransact: this very object holds it: end that lock first. So it is when a
+                cell is run again while ``lock`` is still the one of its first run.
         """
     @property
     def iamc(self) -> Iamc:
@@ -551,8 +677,15 @@ class Run:
 
 @final
 class RunLock:
-    """A run's lock, as ``with run.transact(…) as lock:`` gives it. Writing goes through the
-    run itself.
+    """A run's lock, held from when it was taken until ``commit()`` or ``rollback()``.
+    Writing goes through the run itself.
+
+    ``run.lock("message")`` gives one for work that no ``with`` block can hold, in a
+    notebook over several cells. One that is dropped without being ended sets the run back
+    and warns. It may be used in a ``with`` statement too, as ``run.transact`` is.
+
+    ``with run.transact("message") as lock:`` gives the one of its block. Ending it there
+    ends the block's holding; leaving the block then does nothing more.
     """
 
     @property
@@ -560,10 +693,45 @@ class RunLock:
         """The fencing number of this holding; it grows with every time the run is locked."""
     @property
     def message(self) -> str:
-        """Why it was taken, and the checkpoint that leaving the block makes."""
+        """Why it was taken, and the checkpoint that committing makes."""
     @property
     def run_id(self) -> int:
         """The id of the run."""
+    @property
+    def is_held(self) -> bool:
+        """Whether it is still open: neither committed nor rolled back. That somebody took it
+        away shows at the next write, as ``LockLost``.
+        """
+    def commit(self) -> Checkpoint:
+        """Makes the checkpoint ``message`` and releases, in one commit.
+
+        Raises:
+            LockLost: somebody took the lock away; the run is as they left it.
+            LockError: it was ended already.
+        """
+    def rollback(self) -> ChangeCounts:
+        """Sets the run back to the last checkpoint made under this lock, or to the state in which
+        it was locked, and releases. Says what was undone.
+
+        Raises:
+            LockLost: somebody took the lock away; the run is as they left it.
+            LockError: it was ended already.
+        """
+    def __enter__(self) -> Self:
+        """Nothing: the lock is taken already.
+
+        Raises:
+            LockError: it was ended, or is in a ``with`` statement already.
+        """
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> Literal[False]:
+        """Commits, or rolls back when an exception is on its way. Never swallows one. Does
+        nothing when ``commit()`` or ``rollback()`` was called in the block.
+        """
 
 @final
 class Runs:
@@ -630,6 +798,10 @@ class Transact:
             RunIsLocked: somebody else holds it, still after ``timeout`` seconds.
             NestedTransact: this very ``Run`` object holds it.
             LockError: this block was used already.
+        """
+    def _enter_while(self, wanted: Callable[[], bool] | None) -> RunLock:
+        """Takes the lock, waiting for it only while ``wanted()`` is true. It is asked in the
+        waiting thread, at least every 100 ms, and once more when the lock is there.
         """
     def __exit__(
         self,

@@ -54,8 +54,8 @@ class Database:
         self.url = f"{self.server}{separator}options=-csearch_path%3D{self.schema}"
         stratalog.Platform.migrate(self.url)
 
-    def open(self, actor: str | None = None) -> stratalog.Platform:
-        return stratalog.Platform(self.url, actor)
+    def open(self, actor: str | None = None, lease: float = 30.0) -> stratalog.Platform:
+        return stratalog.Platform(self.url, actor, lease)
 
     def plain(self, *statements: str) -> Any:
         """Runs SQL as somebody who knows nothing of stratalog; gives the last one's first value.
@@ -83,11 +83,22 @@ class Database:
             self.watcher = self.open()
         return int(self.watcher.log(limit=1)["id"].sum())
 
-    def drop(self) -> None:
+    def url_as(self, role: str, password: str) -> str:
+        """The URL for another role of the server."""
+        scheme, rest = self.url.split("://", 1)
+        authority = rest.split("/", 1)[0]
+        host = authority.rsplit("@", 1)[-1]
+        return f"{scheme}://{role}:{password}@{host}{rest.removeprefix(authority)}"
+
+    def drop(self, *roles: str) -> None:
         if self.schema:
             with psycopg.connect(self.server, autocommit=True) as connection:
                 connection.execute("SET client_min_messages = warning")
                 connection.execute(f"DROP SCHEMA {self.schema} CASCADE")  # type: ignore[arg-type]
+                made = "SELECT rolname FROM pg_roles WHERE rolname = ANY (%s)"
+                for (role,) in connection.execute(made, (list(roles),)).fetchall():
+                    connection.execute(f"DROP OWNED BY {role}")
+                    connection.execute(f"DROP ROLE {role}")
 
 
 @contextlib.contextmanager
@@ -136,8 +147,38 @@ def python(code: str, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def finish(process: subprocess.Popen[str], timeout: float = 60) -> tuple[int, str, str]:
+PREPARE = """
+import os, signal, sys, time, stratalog
+sys.path.insert(0, {tests!r})
+from support import points
+platform = stratalog.Platform(sys.argv[1])
+run = platform.runs.get_by_id(int(sys.argv[2]))
+"""
+
+
+def start(
+    code: str, database: Database, run: stratalog.Run | int, *arguments: str
+) -> subprocess.Popen[str]:
+    """A process that runs the code with `platform`, `run`, `points` and `sys.argv[3:]`."""
+    prepare = PREPARE.format(tests=str(Path(__file__).parent))
+    run_id = run if isinstance(run, int) else run.id
+    return python(prepare + code, database.url, str(run_id), *arguments)
+
+
+def ready(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line == "ready\n", (line, process.stderr and process.stderr.read())
+
+
+def free(database: Database) -> bool:
+    return database.open().locks.tabulate().empty
+
+
+def finish(
+    process: subprocess.Popen[str], timeout: float = 60, input: str | None = None
+) -> tuple[int, str, str]:
     """Exit code, stdout, stderr."""
     with process:
-        out, err = process.communicate(timeout=timeout)
+        out, err = process.communicate(input, timeout=timeout)
     return process.returncode, out, err

@@ -40,10 +40,12 @@ def test_errors_form_one_tree() -> None:
         "UnknownNames": ["InvalidInput"],
         "InvalidName": ["InvalidInput"],
         "InvalidFilter": ["InvalidInput"],
+        "InvalidLease": ["InvalidInput"],
         "LockError": ["StratalogError"],
         "RunIsLocked": ["LockError"],
         "RunLockRequired": ["LockError"],
         "LockLost": ["LockError"],
+        "LockTokenMismatch": ["LockError"],
         "NestedTransact": ["LockError"],
         "RevertNeedsMissing": ["StratalogError"],
         "SchemaError": ["StratalogError"],
@@ -56,6 +58,9 @@ def test_errors_form_one_tree() -> None:
         "DatabaseError": ["StratalogError"],
         "Busy": ["DatabaseError"],
         "ConnectionFailed": ["DatabaseError"],
+        "CommitUnknown": ["DatabaseError"],
+        "StorageFailed": ["DatabaseError"],
+        "DiskFull": ["StorageFailed"],
         "MigrationFailed": ["DatabaseError"],
     }
     found = {

@@ -247,6 +247,39 @@ def test_verify_finds_what_was_changed_behind_the_log(
         report.raise_if_broken()
 
 
+def test_doctor_says_what_protects_the_data(database: Database) -> None:
+    platform = database.open()
+    report = platform.doctor()
+    by_check = {finding.check: finding for finding in report.findings}
+    assert by_check["triggers"].severity == "ok" and by_check["triggers"].advice is None
+    if database.engine == "sqlite":
+        assert report and report.ok
+        assert by_check["history"].severity == "note"
+        assert "tamper-evident at best" in repr(report)
+        database.plain("DROP TRIGGER datapoints_guard_update")
+    else:
+        # The tests connect as a superuser.
+        assert not report and not report.ok
+        assert by_check["role"].severity == "problem"
+        assert "--app-role" in (by_check["role"].advice or "")
+        assert "is a superuser" in repr(by_check["role"])
+        database.plain("DROP TRIGGER datapoints_guard_key ON datapoints")
+    report = platform.doctor()
+    assert not report.ok
+    (triggers,) = [finding for finding in report.findings if finding.check == "triggers"]
+    assert triggers.severity == "problem" and "of datapoints is missing" in triggers.what
+
+
+def test_roles_that_cannot_be_are_refused(database: Database) -> None:
+    with pytest.raises(stratalog.InvalidInput, match="both, or neither"):
+        stratalog.Platform.migrate(database.url, owner_role="owner")
+    with pytest.raises(stratalog.InvalidInput, match="both, or neither"):
+        stratalog.Platform.migrate(database.url, app_role="app")
+    match = "SQLite has no roles" if database.engine == "sqlite" else "must be two roles"
+    with pytest.raises(stratalog.MigrationFailed, match=match):
+        stratalog.Platform.migrate(database.url, owner_role="same", app_role="same")
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_in_a_forked_child_the_platform_is_refused_and_the_parent_unharmed(
     engine: str, tmp_path: Path

@@ -5,16 +5,14 @@ import gc
 import os
 import signal
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pandas as pd
 import pytest
-from support import Database, finish, nothing_written, points, python, values
+from support import Database, finish, free, nothing_written, points, python, ready, start, values
 
 import stratalog
 
@@ -22,16 +20,14 @@ A = points(("a", 2020, 1.0))
 B = points(("b", 2020, 2.0))
 
 
-def free(database: Database) -> bool:
-    return database.open().locks.tabulate().empty
-
-
 def test_a_block_ends_in_a_checkpoint(run: stratalog.Run, database: Database) -> None:
     assert not run.owns_lock
     with run.transact("Baseline") as lock:
         assert run.owns_lock
         assert (lock.message, lock.run_id, lock.token) == ("Baseline", run.id, 1)
-        assert repr(lock) == f"RunLock(run_id={run.id}, message='Baseline', token=1)"
+        assert repr(lock) == (
+            f"RunLock(run_id={run.id}, message='Baseline', token=1, is_held=True)"
+        )
         run.iamc.add(A)
     assert not run.owns_lock
     assert [checkpoint.message for checkpoint in run.checkpoints] == ["Baseline"]
@@ -182,7 +178,7 @@ def test_a_second_writer_is_told_who_holds_the_lock(run: stratalog.Run, database
         (row,) = database.open().locks.tabulate().to_dict("records")
         assert (row["run_id"], row["run"], row["state"]) == (run.id, error.run, "held")
         assert (row["holder"], row["reason"], row["token"]) == ("ada", "long edit", 1)
-        assert row["since"] == error.since
+        assert row["acquired_at"] == error.since
         # Reading never waits.
         assert bob.iamc.tabulate().empty
     with bob.transact("mine"):
@@ -435,26 +431,6 @@ def test_a_block_that_is_dropped_is_rolled_back(run: stratalog.Run, database: Da
     assert run.iamc.tabulate().empty
 
 
-PREPARE = """
-import os, signal, sys, time, stratalog
-sys.path.insert(0, {tests!r})
-from support import points
-platform = stratalog.Platform(sys.argv[1])
-run = platform.runs.get_by_id(int(sys.argv[2]))
-"""
-
-
-def start(code: str, database: Database, run: stratalog.Run) -> subprocess.Popen[str]:
-    """A process that runs the code with `platform`, `run` and `points`."""
-    prepare = PREPARE.format(tests=str(Path(__file__).parent))
-    return python(prepare + code, database.url, str(run.id))
-
-
-def ready(process: subprocess.Popen[str]) -> None:
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-
-
 @pytest.mark.parametrize(
     "ending",
     [
@@ -545,8 +521,7 @@ try:
 except KeyboardInterrupt:
     print("interrupted", run.owns_lock)
 """
-    prepare = PREPARE.format(tests=str(Path(__file__).parent))
-    child = python(prepare + code, database.url, str(run.id), operation)
+    child = start(code, database, run, operation)
     ready(child)
     time.sleep(0.7)
     child.send_signal(signal.SIGINT)
@@ -637,8 +612,7 @@ for attempt in range(30):
     assert a == ([float(last[-1].split()[1])] if last else []), (attempt, a, last[-1:])
 print("ended", done)
 """
-    prepare = PREPARE.format(tests=str(Path(__file__).parent))
-    process = python(prepare + code, database.url, str(run.id), "1")
+    process = start(code, database, run, "1")
     exit_code, out, err = finish(process)
     assert (exit_code, out) == (0, "ended 30\n"), err
     assert free(database)

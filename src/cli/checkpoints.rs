@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::run_and_target::RunArgument;
 use super::session::Session;
-use super::table::{Table, number, text, time};
+use super::table::{Table, number, seconds, text, time};
 
 /// List a run's checkpoints, oldest first
 #[derive(clap::Args)]
@@ -40,10 +40,7 @@ impl Checkpoints {
         for checkpoint in checkpoints {
             table.row([
                 checkpoint.id.to_string(),
-                checkpoint
-                    .created_at
-                    .format("%Y-%m-%d %H:%M:%S")
-                    .to_string(),
+                seconds(checkpoint.created_at),
                 checkpoint.actor,
                 checkpoint.transaction_id.to_string(),
                 checkpoint.message,

@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use crate::error::Error;
+use crate::error::{Error, LockHolder};
+use crate::ids::RunId;
 
 /// The program's exit codes other than 0.
 const ERROR: i32 = 1;
@@ -21,7 +22,7 @@ pub(super) enum Failure {
     Usage(String),
     /// Anything else.
     Other(String),
-    /// `verify` found problems: so many.
+    /// `verify` or `doctor` found problems: so many.
     Problems(usize),
     /// Nobody reads stdout any more.
     StdoutClosed,
@@ -61,6 +62,14 @@ fn code(error: &Error) -> i32 {
     }
 }
 
+/// What ends the lock of this holder by hand.
+fn unlock_command(run: RunId, holder: &LockHolder) -> String {
+    format!(
+        "stratalog unlock {run} --token {} --reason \"WHY\"",
+        holder.token
+    )
+}
+
 /// The error in words that fit the command line: the library's own name what one writes in a program.
 fn advice(error: &Error) -> String {
     match error {
@@ -77,7 +86,12 @@ fn advice(error: &Error) -> String {
             } else {
                 "wait for it with --timeout SECONDS, or try again later".to_owned()
             };
-            format!("run {run} (id {run_id}) is locked by {holder}; {what_to_do}")
+            format!(
+                "run {run} (id {run_id}) is locked by {holder}; {what_to_do}\n       \
+                 If it is known that this process is dead or will never go on, end its lock with\n       \
+                 {}",
+                unlock_command(*run_id, holder)
+            )
         }
         Error::NoDefaultVersion {
             model,

@@ -1,16 +1,15 @@
 //! `stratalog log`
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::failure::Failure;
 use super::output::count;
 use super::run_and_target::RunArgument;
+use super::run_labels::RunLabels;
 use super::session::Session;
-use super::table::{Table, number, text, time};
+use super::table::{Table, number, seconds, text, time};
 use crate::history::{ChangeCounts, LogEntry, LogFilter};
 use crate::ids::{RunId, TransactionId};
-use crate::platform::Platform;
-use crate::run::RunFilter;
 
 /// Show the transactions, newest first
 #[derive(clap::Args)]
@@ -58,7 +57,7 @@ impl Log {
             before: self.before.map(TransactionId),
             limit: self.limit,
         })?;
-        let labels = run_labels(&platform)?;
+        let labels = RunLabels::read(&platform)?;
         if session.out.is_json() {
             return session.out.json(
                 &entries
@@ -80,12 +79,9 @@ impl Log {
         ]);
         let mut table = Table::new(columns);
         for entry in &entries {
-            let mut cells = vec![
-                entry.id.to_string(),
-                entry.issued_at.format("%Y-%m-%d %H:%M:%S").to_string(),
-            ];
+            let mut cells = vec![entry.id.to_string(), seconds(entry.issued_at)];
             if run.is_none() {
-                cells.push(label(entry.run_id, &labels).unwrap_or_default());
+                cells.push(entry.run_id.map(|run| labels.of(run)).unwrap_or_default());
             }
             cells.extend([
                 entry.actor.clone(),
@@ -106,30 +102,12 @@ impl Log {
     }
 }
 
-fn run_labels(platform: &Platform) -> Result<HashMap<RunId, String>, Failure> {
-    let runs = platform.runs().list(&RunFilter::default())?;
-    Ok(runs
-        .into_iter()
-        .map(|run| (run.id(), run.label()))
-        .collect())
-}
-
-fn label(run: Option<RunId>, labels: &HashMap<RunId, String>) -> Option<String> {
-    let run = run?;
-    Some(
-        labels
-            .get(&run)
-            .cloned()
-            .unwrap_or_else(|| format!("run {run} (deleted)")),
-    )
-}
-
-fn document<'a>(entry: &'a LogEntry, labels: &HashMap<RunId, String>) -> Document<'a> {
+fn document<'a>(entry: &'a LogEntry, labels: &RunLabels) -> Document<'a> {
     Document {
         id: entry.id,
         issued_at: entry.issued_at,
         run_id: entry.run_id,
-        run: label(entry.run_id, labels),
+        run: entry.run_id.map(|run| labels.of(run)),
         actor: &entry.actor,
         operation: &entry.operation,
         changes: entry

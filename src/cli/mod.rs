@@ -7,6 +7,7 @@
 mod checkpoints;
 mod default;
 mod diff;
+mod doctor;
 mod export;
 mod failure;
 mod import;
@@ -18,9 +19,11 @@ mod output;
 mod points;
 mod revert;
 mod run_and_target;
+mod run_labels;
 mod runs;
 mod session;
 mod table;
+mod unlock;
 mod verify;
 
 use std::ffi::OsString;
@@ -39,7 +42,7 @@ A TARGET is a state of a run: a checkpoint by its message (the latest of that me
 the checkpoint of id 12, '@345' for the state after transaction 345, '@0' for the empty run. Quote \
 '#12': a shell takes a bare # for a comment.
 
-Exit codes: 0 done, 1 error, 2 wrong usage, 3 verify found problems, 4 the run is locked by \
+Exit codes: 0 done, 1 error, 2 wrong usage, 3 verify or doctor found problems, 4 the run is locked by \
 somebody, 130 interrupted, 141 nobody read the output to its end.
 
 Examples:
@@ -97,7 +100,9 @@ enum Command {
     Diff(diff::Diff),
     Revert(revert::Revert),
     Locks(locks::Locks),
+    Unlock(unlock::Unlock),
     Verify(verify::Verify),
+    Doctor(doctor::Doctor),
 }
 
 /// Runs the program with these arguments, the first of which is its own name, and returns its exit code.
@@ -153,7 +158,9 @@ impl Command {
             Self::Diff(command) => command.run(session),
             Self::Revert(command) => command.run(session),
             Self::Locks(command) => command.run(session),
+            Self::Unlock(command) => command.run(session),
             Self::Verify(command) => command.run(session),
+            Self::Doctor(command) => command.run(session),
         }
     }
 }

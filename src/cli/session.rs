@@ -51,6 +51,7 @@ impl<'a> Session<'a> {
         LockOptions {
             timeout,
             interrupt: Some(self.interrupt),
+            ..LockOptions::default()
         }
     }
 }

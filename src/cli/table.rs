@@ -1,5 +1,6 @@
 //! Tables for people: no lines, numbers to the right, as wide as the terminal.
 
+use chrono::NaiveDateTime;
 use comfy_table::presets::NOTHING;
 use comfy_table::{Attribute, CellAlignment, ColumnConstraint, ContentArrangement};
 
@@ -26,6 +27,11 @@ pub(super) fn time(name: &'static str) -> Column {
         stays_whole: true,
         ..text(name)
     }
+}
+
+/// What stands in such a column.
+pub(super) fn seconds(time: NaiveDateTime) -> String {
+    time.format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// A column of numbers.

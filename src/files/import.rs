@@ -391,6 +391,7 @@ fn fill(
         LockOptions {
             timeout: options.timeout,
             interrupt: options.interrupt,
+            ..LockOptions::default()
         },
     )?;
     match add(&lock, frame, options, progress) {

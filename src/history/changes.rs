@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::history::write::Write;
 use crate::schema::{END_TRANSACTION_ID, OPERATION_TYPE, TRANSACTION_ID, TableDescription};
 use crate::store::bulk::{Purpose, Staging, begin_recording, end_recording};
-use crate::store::{BulkRecording, batch, column_list, doing, keys_equal, quote, sql};
+use crate::store::{BulkRecording, batch, column_list, doing, failpoint, keys_equal, quote, sql};
 
 /// How many rows a write inserted, updated and deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -103,6 +103,7 @@ impl<'t> ChangeSet<'t> {
             counts: ChangeCounts::default(),
         };
         set.counts = set.count(write)?;
+        failpoint::reach("changes", "known")?;
         Ok(set)
     }
 
@@ -219,10 +220,12 @@ impl<'t> ChangeSet<'t> {
             && !self.touched_before(write, which)?;
         if set_based {
             self.record(write, which)?;
+            failpoint::reach("changes", "recorded")?;
             begin_recording(write.connection)?;
         }
         for statement in statements {
             batch(write.connection, statement)?;
+            failpoint::reach("changes", "written")?;
         }
         if set_based {
             end_recording(write.connection)?;

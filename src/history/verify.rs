@@ -250,6 +250,12 @@ fn bookkeeping_checks() -> Vec<Check> {
             "runs x WHERE NOT EXISTS (SELECT 1 FROM run_locks l WHERE l.run_id = x.id)",
         ),
         check(
+            "run_leases",
+            "runs without a lease row",
+            "'run_id=' || CAST(x.id AS TEXT)",
+            "runs x WHERE NOT EXISTS (SELECT 1 FROM run_leases e WHERE e.run_id = x.id)",
+        ),
+        check(
             "run_locks",
             "locks that do not say who holds them",
             by_run,

@@ -10,9 +10,9 @@ use diesel::sql_types::{BigInt, Bool};
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::ids::{LockToken, RunId, TransactionId};
-use crate::schema::tables::transactions;
+use crate::run::Renewal;
 use crate::schema::{TRANSACTION_ID, TableDescription};
-use crate::store::{AnyConnection, Engine, Outcome, quote, sql};
+use crate::store::{AnyConnection, Engine, NewTransaction, Outcome, failpoint, quote, sql};
 
 /// What a transaction may write to.
 #[derive(Clone, Copy, Debug)]
@@ -47,16 +47,6 @@ impl Write<'_> {
     }
 }
 
-#[derive(Insertable)]
-#[diesel(table_name = transactions)]
-struct NewTransaction<'a> {
-    run_id: Option<i64>,
-    lock_token: Option<i64>,
-    actor: &'a str,
-    operation: &'a str,
-    client_uuid: &'a str,
-}
-
 #[derive(QueryableByName)]
 struct Changed {
     #[diesel(sql_type = Bool)]
@@ -77,17 +67,16 @@ impl Core {
             Subject::Platform => (None, None),
             Subject::Run { id, token, .. } => (Some(id.0), Some(token.0)),
         };
-        self.store.transaction(|connection| {
-            let id = diesel::insert_into(transactions::table)
-                .values(NewTransaction {
+        self.store
+            .transaction_of(&client_uuid, "write", |connection| {
+                let id = NewTransaction {
                     run_id: run,
                     lock_token: token,
                     actor: &self.actor,
                     operation,
                     client_uuid: &client_uuid,
-                })
-                .returning(transactions::id)
-                .get_result::<i64>(connection)
+                }
+                .begin(connection)
                 .map_err(|source| match subject {
                     Subject::Run { label, token, .. } if crate::store::is_lock_refusal(&source) => {
                         Error::LockLost {
@@ -97,24 +86,29 @@ impl Core {
                     }
                     _ => crate::store::doing("beginning a stratalog transaction")(source),
                 })?;
-            let mut write = Write {
-                connection,
-                core: self,
-                id: TransactionId(id),
-            };
-            let value = work(&mut write)?;
-            if self.changed_something(connection, id, run)? {
-                Ok(Outcome::Commit(Written {
-                    value,
-                    transaction: Some(TransactionId(id)),
-                }))
-            } else {
-                Ok(Outcome::Nothing(Written {
-                    value,
-                    transaction: None,
-                }))
-            }
-        })
+                failpoint::reach("write", "proved")?;
+                let mut write = Write {
+                    connection,
+                    core: self,
+                    id: TransactionId(id),
+                };
+                let value = work(&mut write)?;
+                failpoint::reach("write", "recorded")?;
+                if self.changed_something(connection, id, run)? {
+                    if let Subject::Run { id, token, .. } = subject {
+                        crate::run::renew(connection, &self.clock, (id, token), Renewal::Write)?;
+                    }
+                    Ok(Outcome::Commit(Written {
+                        value,
+                        transaction: Some(TransactionId(id)),
+                    }))
+                } else {
+                    Ok(Outcome::Nothing(Written {
+                        value,
+                        transaction: None,
+                    }))
+                }
+            })
     }
 
     /// Asks the log itself, so that no caller can forget to count.

@@ -2,7 +2,6 @@
 
 mod checkpoint;
 mod lock;
-mod lock_row;
 mod runs;
 mod table;
 
@@ -18,9 +17,8 @@ use crate::ids::{RunId, TransactionId};
 
 pub use checkpoint::{Checkpoint, Target};
 pub(crate) use checkpoint::{last_transaction, resolve};
-pub use lock::{LockOptions, RunLock};
-pub use lock_row::LockRow;
-pub(crate) use lock_row::locks;
+pub(crate) use lock::{Heart, Renewal, renew};
+pub use lock::{Lease, LockEvent, LockOptions, LockRow, Locks, RunLock};
 pub use runs::{RunFilter, Runs};
 pub use table::RunTable;
 

@@ -10,7 +10,7 @@ use crate::history::revert;
 use crate::history::write::{Subject, Write};
 use crate::ids::RunId;
 use crate::names::{self, DEFAULT_HIERARCHY, Kind};
-use crate::run::{Run, RunInfo, lock_row};
+use crate::run::{Run, RunInfo, lock};
 use crate::schema::tables::{models, runs, runs_version, scenarios};
 use crate::store::{AnyConnection, doing, is_unique_violation};
 
@@ -316,7 +316,7 @@ fn create(write: &mut Write<'_>, model: &str, scenario: &str) -> Result<RunInfo>
         .returning(runs::id)
         .get_result(write.connection)
         .map_err(doing("making a run"))?;
-    lock_row::create_row(write.connection, RunId(id))?;
+    lock::create_row(write.connection, RunId(id))?;
     Ok(RunInfo {
         id: RunId(id),
         model: model.to_owned(),

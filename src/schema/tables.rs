@@ -103,7 +103,7 @@ __described_table! {
     bookkeeping run_locks (run_id) rank 3 {
         run_id -> BigInt,
         token -> BigInt,
-        /// free, held, or recovering (its last holder's rollback is still to be done).
+        /// free, held, or recovering (a rollback is to be done before anything else is written).
         state -> Text,
         holder_user -> Nullable<Text>,
         holder_host -> Nullable<Text>,
@@ -116,8 +116,44 @@ __described_table! {
     }
 }
 __described_table! {
+    /// Until when each holder of a lock is believed to live. Apart from `run_locks`, because a writer keeps
+    /// that row locked and a renewal must not wait for it.
+    bookkeeping run_leases (run_id) rank 4 {
+        run_id -> BigInt,
+        /// The holding that it is the lease of.
+        token -> BigInt,
+        /// Renewals set it so far ahead.
+        lease_seconds -> Double,
+        renewed_at -> Timestamp,
+        expires_at -> Timestamp,
+        /// The holder's last commit; NULL before its first.
+        last_write_at -> Nullable<Timestamp>,
+    }
+}
+__described_table! {
+    /// What became of locks other than by their holders: taken over, forced, failed to roll back.
+    bookkeeping lock_events (id) rank 5 {
+        id -> BigInt,
+        run_id -> BigInt,
+        occurred_at -> Timestamp,
+        /// taken over, forced, or rollback failed.
+        event -> Text,
+        /// The holding that ended or failed.
+        token -> BigInt,
+        /// Whose it was.
+        holder_user -> Nullable<Text>,
+        holder_host -> Nullable<Text>,
+        holder_pid -> Nullable<BigInt>,
+        holder_reason -> Nullable<Text>,
+        /// Who did it.
+        actor -> Text,
+        /// Why.
+        reason -> Text,
+    }
+}
+__described_table! {
     /// Descriptions of tables that programs added, so that every process logs and reverts them.
-    bookkeeping described_tables (name) rank 4 {
+    bookkeeping described_tables (name) rank 6 {
         name -> Text,
         /// The [`TableDescription`](crate::TableDescription) as JSON.
         description -> Text,
@@ -147,6 +183,8 @@ pub fn bookkeeping() -> Vec<TableDescription> {
         transactions::table::description(),
         checkpoints::table::description(),
         run_locks::table::description(),
+        run_leases::table::description(),
+        lock_events::table::description(),
         described_tables::table::description(),
     ]
 }

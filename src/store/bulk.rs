@@ -130,6 +130,7 @@ impl Staging {
             }
         }
         .map_err(doing(&format!("loading rows for {}", quote(&table.name))));
+        super::failpoint::reach("load", "loaded")?;
         stopped.map_or(loaded, Err)
     }
 }

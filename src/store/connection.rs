@@ -1,11 +1,21 @@
 //! Connections and the pool.
 
+use std::time::Duration;
+
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::prelude::*;
 use diesel::r2d2::R2D2Connection;
 
 use crate::error::{Error, Result};
-use crate::store::{Engine, Location, doing, postgres, sqlite};
+use crate::store::transaction::Xid;
+use crate::store::{Engine, Location, Patience, doing, error, postgres, sqlite, workers};
+
+/// How long a connection is waited for, while others use all of them or the server is away.
+pub(super) const KEEP_ASKING: Duration = Duration::from_secs(30);
+
+/// How long the pool waits in one go for a server. It tries again ever more seldom, up to half of this: a
+/// server that comes back is found soon.
+const ASK_SERVER: Duration = Duration::from_secs(5);
 
 /// A connection to either engine.
 #[derive(diesel::MultiConnection)]
@@ -30,7 +40,9 @@ impl r2d2::ManageConnection for Manager {
 
     fn connect(&self) -> Result<AnyConnection> {
         match self.location.engine() {
-            Engine::Sqlite => sqlite::connect(&self.location).map(AnyConnection::Sqlite),
+            Engine::Sqlite => sqlite::connect(&self.location)
+                .map(AnyConnection::Sqlite)
+                .map_err(error::opening),
             Engine::Postgres => postgres::connect(&self.location).map(AnyConnection::Postgres),
         }
     }
@@ -57,13 +69,19 @@ impl r2d2::ManageConnection for Manager {
 }
 
 pub(super) fn pool(location: &Location, size: u32) -> Result<r2d2::Pool<Manager>> {
-    let builder = r2d2::Pool::builder().test_on_check_out(true);
+    let builder = r2d2::Pool::builder()
+        .test_on_check_out(true)
+        .thread_pool(workers::shared());
     let builder = if location.is_memory() {
         // Each connection to :memory: is a database of its own: one, for ever.
         builder.max_size(1).idle_timeout(None).max_lifetime(None)
     } else {
         builder.max_size(size).min_idle(Some(0))
     };
+    let builder = builder.connection_timeout(match location.engine() {
+        Engine::Sqlite => KEEP_ASKING,
+        Engine::Postgres => ASK_SERVER,
+    });
     // The first connection is made here, so that a wrong URL is an error now and says why.
     let manager = Manager {
         location: location.clone(),
@@ -78,18 +96,38 @@ pub(super) fn pool(location: &Location, size: u32) -> Result<r2d2::Pool<Manager>
         })
 }
 
-/// Begins a transaction that may write. On SQLite the write lock is taken here: a transaction that
-/// turned into a writer later would fail at once instead of waiting.
-pub(super) fn begin(connection: &mut AnyConnection) -> QueryResult<()> {
+/// A connection outside the pool, for the heartbeat: on SQLite it waits for other writers only so long, on
+/// PostgreSQL its session lasts.
+pub(super) fn lasting(location: &Location, patience: Duration) -> Result<AnyConnection> {
+    let manager = Manager {
+        location: location.clone(),
+    };
+    let mut connection = r2d2::ManageConnection::connect(&manager)?;
+    if let AnyConnection::Sqlite(connection) = &mut connection {
+        sqlite::wait_at_most(connection, patience).map_err(doing("connecting"))?;
+    }
+    Ok(connection)
+}
+
+/// Begins a transaction that may write; returns its id on PostgreSQL. On SQLite the write lock is taken here:
+/// a transaction that turned into a writer later would fail at once instead of waiting.
+pub(super) fn begin(
+    connection: &mut AnyConnection,
+    patience: Patience,
+) -> QueryResult<Option<Xid>> {
     match connection {
         AnyConnection::Sqlite(connection) => {
-            AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE")
+            let Patience::Short(most) = patience else {
+                AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE")?;
+                return Ok(None);
+            };
+            sqlite::wait_at_most(connection, most)?;
+            let begun =
+                AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN IMMEDIATE");
+            sqlite::wait_at_most(connection, sqlite::BUSY_TIMEOUT)?;
+            begun.map(|()| None)
         }
-        AnyConnection::Postgres(connection) => {
-            AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN")?;
-            // Staging tables are made IF NOT EXISTS; libpq would print a notice each time.
-            connection.batch_execute("SET LOCAL client_min_messages = warning")
-        }
+        AnyConnection::Postgres(connection) => postgres::begin(connection, patience).map(Some),
     }
 }
 
@@ -105,11 +143,23 @@ pub(super) fn begin_snapshot(connection: &mut AnyConnection) -> QueryResult<()> 
     }
 }
 
-pub(super) fn commit(connection: &mut AnyConnection) -> QueryResult<()> {
-    if let AnyConnection::Sqlite(connection) = connection {
-        sqlite::leave_transaction(connection)?;
+/// What comes before COMMIT.
+pub(super) fn leave_transaction(connection: &mut AnyConnection) -> QueryResult<()> {
+    match connection {
+        AnyConnection::Sqlite(connection) => sqlite::leave_transaction(connection),
+        AnyConnection::Postgres(_) => Ok(()),
     }
-    <AnyConnection as Connection>::TransactionManager::commit_transaction(connection)
+}
+
+pub(super) fn commit(connection: &mut AnyConnection) -> QueryResult<()> {
+    match <AnyConnection as Connection>::TransactionManager::commit_transaction(connection) {
+        // Why it could not be rolled back is less to the point: SQLite has done it already, or there is no
+        // connection any more.
+        Err(diesel::result::Error::RollbackErrorOnCommit { commit_error, .. }) => {
+            Err(*commit_error)
+        }
+        result => result,
+    }
 }
 
 /// Refuses a connection whose commits the database does not keep.
@@ -130,20 +180,31 @@ pub(super) fn check_kept(location: &Location, connection: &mut AnyConnection) ->
     })
 }
 
-/// Rolls back; a failure is only logged, because the caller has a better error to show, and the pool
-/// throws a connection away that is still in a transaction.
-pub(super) fn roll_back(connection: &mut AnyConnection) {
-    let in_transaction = matches!(
-        <AnyConnection as Connection>::TransactionManager::transaction_manager_status_mut(
-            connection
-        )
-        .transaction_depth(),
-        Ok(Some(_))
-    );
-    if in_transaction
-        && let Err(error) =
+/// Whether a connection can be used further. The pool throws away one that cannot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Usable {
+    Yes,
+    No,
+}
+
+/// Rolls back what is open. A failure is only logged, because the caller has a better error to show.
+pub(super) fn roll_back(connection: &mut AnyConnection) -> Usable {
+    let depth = <AnyConnection as Connection>::TransactionManager::transaction_manager_status_mut(
+        connection,
+    )
+    .transaction_depth();
+    let rolled_back = match depth {
+        Ok(Some(_)) => {
             <AnyConnection as Connection>::TransactionManager::rollback_transaction(connection)
-    {
-        log::warn!("rolling back a database transaction: {error}");
+        }
+        Ok(None) => return Usable::Yes,
+        Err(error) => Err(error),
+    };
+    match rolled_back {
+        Ok(()) => Usable::Yes,
+        Err(error) => {
+            log::warn!("rolling back a database transaction: {error}");
+            Usable::No
+        }
     }
 }

@@ -6,7 +6,9 @@ use diesel::prelude::*;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use crate::error::{Error, Result};
-use crate::store::{AnyConnection, Store};
+use crate::schema::TableDescription;
+use crate::store::postgres::roles::{self, Roles, RolesError};
+use crate::store::{AnyConnection, Engine, Store, batch, doing};
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
@@ -117,22 +119,71 @@ pub(crate) fn check(store: &Store) -> Result<()> {
 ///
 /// All of it is one database transaction, and a second process that migrates at the same time waits
 /// for the first and then finds nothing to do.
-pub(crate) fn migrate(store: &Store) -> Result<Vec<String>> {
-    let failed = |source: BoxError| Error::Migration {
-        url: store.location().to_string(),
-        source,
-    };
+pub(crate) fn migrate(store: &Store, roles: Option<&Roles>) -> Result<Vec<String>> {
+    let url = || store.location().to_string();
     let mut connection = store.connection()?;
     let applied = match &mut *connection {
+        AnyConnection::Sqlite(_) if roles.is_some() => {
+            return Err(Error::Roles {
+                url: url(),
+                problem:
+                    "SQLite has no roles: whoever can write the file can change all that is in it. \
+                          Use PostgreSQL, or keep the file where only those write who may"
+                        .into(),
+            });
+        }
         AnyConnection::Sqlite(connection) => {
             connection.immediate_transaction(|connection| run_pending(connection, SQLITE))
         }
         AnyConnection::Postgres(connection) => connection.transaction(|connection| {
             connection.batch_execute(POSTGRES_ENTER_DDL)?;
-            run_pending(connection, POSTGRES)
+            if let Some(roles) = roles {
+                roles::make(connection, roles)?;
+            }
+            let applied = run_pending(connection, POSTGRES)?;
+            let roles = match roles {
+                Some(roles) => vec![roles.clone()],
+                None if applied.is_empty() => Vec::new(),
+                None => roles::present(connection)?,
+            };
+            for roles in &roles {
+                roles::apply(connection, roles)?;
+            }
+            Ok(applied)
         }),
     };
-    applied.map_err(|MigrateError(source)| failed(source))
+    applied.map_err(|error| match error {
+        MigrateError::Roles(problem) => Error::Roles {
+            url: url(),
+            problem,
+        },
+        MigrateError::Other(source) => Error::Migration { url: url(), source },
+    })
+}
+
+/// Makes a table that a program described, in the running database transaction. On PostgreSQL it belongs
+/// to whom the points belong to, and may be used by the same roles.
+pub(crate) fn make_table(
+    engine: Engine,
+    connection: &mut AnyConnection,
+    table: &TableDescription,
+) -> Result<()> {
+    if let AnyConnection::Postgres(connection) = connection
+        && let Some(problem) =
+            roles::why_no_new_table(connection).map_err(doing("asking who may add a table"))?
+    {
+        return Err(Error::InvalidDescription {
+            table: table.name.clone(),
+            problem,
+        });
+    }
+    batch(connection, &engine.create_table(table))?;
+    match connection {
+        AnyConnection::Sqlite(_) => Ok(()),
+        AnyConnection::Postgres(connection) => {
+            roles::adopt(connection, table).map_err(doing("giving a new table to its owner"))
+        }
+    }
 }
 
 /// One process at a time: the key is "stratalo" in ASCII, and one lock for the server is enough for so
@@ -150,11 +201,20 @@ pub(crate) fn enter_ddl(connection: &mut AnyConnection) -> Result<()> {
     }
 }
 
-struct MigrateError(BoxError);
+enum MigrateError {
+    Roles(String),
+    Other(BoxError),
+}
 
 impl From<diesel::result::Error> for MigrateError {
     fn from(error: diesel::result::Error) -> Self {
-        Self(Box::new(error))
+        Self::Other(Box::new(error))
+    }
+}
+
+impl From<RolesError> for MigrateError {
+    fn from(error: RolesError) -> Self {
+        Self::Roles(error.to_string())
     }
 }
 
@@ -169,7 +229,7 @@ where
 {
     let versions = connection
         .run_pending_migrations(source)
-        .map_err(MigrateError)?;
+        .map_err(MigrateError::Other)?;
     Ok(versions.iter().map(MigrationVersion::to_string).collect())
 }
 

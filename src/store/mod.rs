@@ -4,28 +4,38 @@
 //! engines do differently (connecting, DDL, bulk loading, exact comparison, error texts) is behind
 //! [`Engine`]; SQL elsewhere is common to both.
 
+pub(crate) mod bell;
 pub(crate) mod bulk;
+pub(crate) mod clock;
 mod connection;
+mod doctor;
 mod error;
+pub(crate) mod failpoint;
+pub(crate) mod fork;
 mod location;
+mod log_row;
 pub(crate) mod migrate;
 pub(crate) mod postgres;
+pub(crate) mod presence;
 pub(crate) mod rows;
 pub(crate) mod sqlite;
+mod transaction;
+mod workers;
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use diesel::connection::SimpleConnection;
 
 use crate::error::{Error, Result};
-use crate::schema::{Column, ColumnType, TableDescription};
+use crate::schema::{Column, ColumnType, TableDescription, tables};
 
 pub(crate) use connection::{AnyConnection, PooledConnection};
 pub(crate) use error::{doing, is_lock_refusal, is_unique_violation};
 pub(crate) use location::Location;
-
-/// How often a write that collided with another is repeated before the error is shown.
-const ATTEMPTS: u32 = 50;
+pub(crate) use log_row::NewTransaction;
+pub(crate) use postgres::roles::Roles;
+pub(crate) use transaction::{Outcome, Patience};
 
 /// Which database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +120,18 @@ impl Engine {
         }
     }
 
+    /// The DDL of a platform that has these versioned tables, its own among them.
+    pub(crate) fn schema_with(self, versioned: &[TableDescription]) -> String {
+        let own = tables::versioned();
+        let described = versioned
+            .iter()
+            .filter(|table| !own.iter().any(|o| o.name == table.name));
+        self.initial_schema()
+            + &described
+                .map(|table| self.create_table(table))
+                .collect::<String>()
+    }
+
     /// The DDL of a whole new platform.
     pub(crate) fn initial_schema(self) -> String {
         match self {
@@ -151,12 +173,18 @@ pub(crate) fn keys_equal(table: &TableDescription, a: &str, b: &str) -> String {
 pub(crate) struct Store {
     location: Location,
     pool: r2d2::Pool<connection::Manager>,
+    /// The server could not be reached when it was last tried: the next call does not wait long for it.
+    away: AtomicBool,
 }
 
 impl Store {
     pub(crate) fn open(location: Location, pool_size: u32) -> Result<Self> {
         let pool = connection::pool(&location, pool_size)?;
-        Ok(Self { location, pool })
+        Ok(Self {
+            location,
+            pool,
+            away: AtomicBool::new(false),
+        })
     }
 
     pub(crate) fn engine(&self) -> Engine {
@@ -167,81 +195,29 @@ impl Store {
         &self.location
     }
 
+    /// A connection that answers. Waits for a server that is restarting, but not in every call again.
     pub(crate) fn connection(&self) -> Result<PooledConnection> {
-        self.pool.get().map_err(|source| Error::Connection {
-            url: self.location.to_string(),
-            source: Box::new(source),
-        })
-    }
-
-    /// Runs `work` in a short database transaction that is committed when it returns `Ok`.
-    ///
-    /// A collision with another writer (serialisation failure, deadlock) repeats the whole of it, so
-    /// `work` must not keep anything from an earlier attempt.
-    pub(crate) fn transaction<T>(
-        &self,
-        mut work: impl FnMut(&mut AnyConnection) -> Result<Outcome<T>>,
-    ) -> Result<T> {
-        let mut connection = self.connection()?;
-        let mut attempt = 0;
+        let started = Instant::now();
+        let was_away = self.away.load(Ordering::Relaxed);
         loop {
-            attempt += 1;
-            match self.attempt(&mut connection, &mut work) {
-                Err(error) if attempt < ATTEMPTS && error::is_transient(&error) => {
-                    // Jitter from the process id and the attempt: the others that collided wait differently.
-                    let spread = (std::process::id() + attempt * 7) % 13;
-                    std::thread::sleep(Duration::from_millis(u64::from(attempt.min(10) + spread)));
+            match self.pool.get() {
+                Ok(connection) => {
+                    self.away.store(false, Ordering::Relaxed);
+                    return Ok(connection);
                 }
-                result => return result,
-            }
-        }
-    }
-
-    fn attempt<T>(
-        &self,
-        connection: &mut PooledConnection,
-        work: &mut impl FnMut(&mut AnyConnection) -> Result<Outcome<T>>,
-    ) -> Result<T> {
-        connection::begin(connection).map_err(doing("beginning a transaction"))?;
-        let outcome = work(connection);
-        match outcome {
-            Ok(Outcome::Commit(value)) => match connection::commit(connection) {
-                Ok(()) => {
-                    connection::check_kept(&self.location, connection)?;
-                    Ok(value)
-                }
+                Err(_) if !was_away && started.elapsed() < connection::KEEP_ASKING => {}
                 Err(source) => {
-                    connection::roll_back(connection);
-                    Err(doing("committing")(source))
+                    // Connections that are all in use are another matter.
+                    let away = self.pool.state().connections == 0;
+                    self.away.store(away, Ordering::Relaxed);
+                    return Err(Error::Connection {
+                        url: self.location.to_string(),
+                        source: Box::new(source),
+                    });
                 }
-            },
-            Ok(Outcome::Nothing(value)) => {
-                connection::roll_back(connection);
-                Ok(value)
-            }
-            Err(error) => {
-                connection::roll_back(connection);
-                Err(error)
             }
         }
     }
-
-    /// Runs `work` on a consistent snapshot of the database that sees no later commits.
-    pub(crate) fn read<T>(&self, work: impl FnOnce(&mut AnyConnection) -> Result<T>) -> Result<T> {
-        let mut connection = self.connection()?;
-        connection::begin_snapshot(&mut connection).map_err(doing("beginning to read"))?;
-        let result = work(&mut connection);
-        connection::roll_back(&mut connection);
-        result
-    }
-}
-
-/// What becomes of a database transaction.
-pub(crate) enum Outcome<T> {
-    /// Keep it.
-    Commit(T),
-    /// Nothing changed: leave no trace.
-    Nothing(T),
 }
 
 /// Generated SQL with parameters `$1`, `$2` …, for either engine.

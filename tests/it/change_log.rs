@@ -427,6 +427,7 @@ both_engines! {
             ("UPDATE datapoints_version SET transaction_id = 1 WHERE operation_type = 0", "a transaction of another run", "step=2020"),
             ("UPDATE checkpoints SET transaction_id = 77", "name a transaction that is not their run's", "id=1"),
             ("DELETE FROM run_locks", "runs without a lock row", "run_id=1"),
+            ("DELETE FROM run_leases", "runs without a lease row", "run_id=1"),
             ("UPDATE regions SET name = 'Moon'", "live rows whose values differ", "id=1"),
         ];
         for (sql, problem, row) in cases {

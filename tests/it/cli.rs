@@ -20,19 +20,19 @@ const LONG: &str = "Model,Scenario,Region,Variable,Unit,Year,Value\n\
 
 /// What the program did.
 #[derive(Debug)]
-struct Done {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub struct Done {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
 }
 
-fn program(database: &Database) -> Command {
+pub fn program(database: &Database) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stratalog"));
     command.env("STRATALOG_DB", &database.url);
     command
 }
 
-fn finish(command: &mut Command) -> Done {
+pub fn finish(command: &mut Command) -> Done {
     let output = command.output().expect("starting the program");
     Done {
         code: output.status.code(),
@@ -41,12 +41,12 @@ fn finish(command: &mut Command) -> Done {
     }
 }
 
-fn run(database: &Database, args: &[&str]) -> Done {
+pub fn run(database: &Database, args: &[&str]) -> Done {
     finish(program(database).args(args))
 }
 
 /// The output of a command that succeeds and has nothing to complain about.
-fn ok(database: &Database, args: &[&str]) -> String {
+pub fn ok(database: &Database, args: &[&str]) -> String {
     let done = run(database, args);
     assert_eq!(
         (done.code, done.stderr.as_str()),
@@ -62,13 +62,13 @@ fn ok(database: &Database, args: &[&str]) -> String {
 }
 
 /// The document of a command that succeeds.
-fn json(database: &Database, args: &[&str]) -> Value {
+pub fn json(database: &Database, args: &[&str]) -> Value {
     let text = ok(database, &[args, &["--json"]].concat());
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{args:?}: {error}: {text}"))
 }
 
 /// The complaint of a command that fails with this code and prints nothing else.
-fn fails(database: &Database, code: i32, args: &[&str]) -> String {
+pub fn fails(database: &Database, code: i32, args: &[&str]) -> String {
     let done = run(database, args);
     assert_eq!(
         (done.code, done.stdout.as_str()),
@@ -79,25 +79,25 @@ fn fails(database: &Database, code: i32, args: &[&str]) -> String {
     done.stderr
 }
 
-struct Folder(TempDir);
+pub struct Folder(TempDir);
 
 impl Folder {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(tempfile::tempdir().expect("a temporary folder"))
     }
 
-    fn path(&self, name: &str) -> String {
+    pub fn path(&self, name: &str) -> String {
         self.0.path().join(name).to_str().expect("UTF-8").to_owned()
     }
 
-    fn file(&self, name: &str, contents: &str) -> String {
+    pub fn file(&self, name: &str, contents: &str) -> String {
         let path = self.path(name);
         std::fs::write(&path, contents).expect("writing a file");
         path
     }
 }
 
-fn points(platform: &Platform, run: i64) -> usize {
+pub fn points(platform: &Platform, run: i64) -> usize {
     let run = platform.runs().get_by_id(run.into()).expect("the run");
     run.iamc()
         .tabulate(&Filter::all())
@@ -105,9 +105,10 @@ fn points(platform: &Platform, run: i64) -> usize {
         .num_rows()
 }
 
-fn is_clean(database: &Database) -> bool {
+pub fn is_clean(database: &Database) -> bool {
     let platform = database.open();
-    platform.verify().expect("verifying").is_ok() && platform.locks().expect("locks").is_empty()
+    platform.verify().expect("verifying").is_ok()
+        && platform.locks().list().expect("locks").is_empty()
 }
 
 both_engines! {
@@ -274,9 +275,6 @@ insert  Asia    Population  million  2030            1700
         let platform = database.open_with(Platform::options().actor("ada"));
         let lock = platform.runs().get("m", "b", Some(1)).expect("the run").lock("thinking").expect("the lock");
 
-        let text = ok(database, &["locks"]);
-        assert!(text.contains("m / b, version 1") && text.contains("ada") && text.contains("thinking"), "{text}");
-        assert_eq!(json(database, &["locks"])[0]["reason"], "thinking");
         let complaint = fails(database, 4, &["revert", "m/b/1", "import two.csv"]);
         assert!(complaint.contains("is locked by ada") && complaint.contains("--timeout SECONDS"), "{complaint}");
 
@@ -370,7 +368,7 @@ insert  Asia    Population  million  2030            1700
                 .spawn()
                 .expect("starting the program");
             // Once it holds the lock, seconds of work are before it.
-            while platform.locks().expect("locks").is_empty() {
+            while platform.locks().list().expect("locks").is_empty() {
                 std::thread::sleep(Duration::from_millis(1));
             }
             let killed = Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status();
@@ -387,7 +385,7 @@ insert  Asia    Population  million  2030            1700
 }
 
 /// 100 points for each of so many series.
-fn big_file(folder: &Folder, series: usize) -> String {
+pub fn big_file(folder: &Folder, series: usize) -> String {
     let mut text = "Model,Scenario,Region,Variable,Unit,Year,Value\n".to_owned();
     for series in 0..series {
         for year in 1900..2000 {
@@ -416,6 +414,8 @@ fn wrong_usage_exits_with_2() {
         &["import", "a.csv", "--timeout", "-1"],
         &["import", "a.csv", "--type", "monthly"],
         &["export", "1", "-", "--json"],
+        &["migrate", "--owner-role", "o"],
+        &["migrate", "--app-role", "a"],
     ] {
         fails(&database, 2, args);
     }
@@ -465,6 +465,8 @@ fn a_database_that_is_not_there_is_not_made_by_looking() {
     database.url = folder.path("new.db");
     assert!(ok(&database, &["migrate"]).starts_with("applied "));
     assert!(ok(&database, &["migrate", &database.url]).contains("up to date already"));
+    let roles = ["migrate", "--owner-role", "o", "--app-role", "a"];
+    assert!(fails(&database, 1, &roles).contains("SQLite has no roles"));
     database.url = folder.path("newer.db");
     ok(&database, &["import", &file, "--create"]);
 }

@@ -18,7 +18,7 @@ both_engines! {
         assert_eq!(checkpoint.message, "second");
         assert_eq!(checkpoint.transaction_id, fixture.run.last_transaction().expect("last"));
         assert_eq!(fixture.now(), [(2020, 1.0), (2030, 2.0)]);
-        assert!(fixture.platform.locks().expect("locks").is_empty());
+        assert!(fixture.platform.locks().list().expect("locks").is_empty());
         fixture.verify();
     }
 
@@ -30,7 +30,7 @@ both_engines! {
         assert_eq!(fixture.now(), [(2020, 1.0)]);
         let last = &fixture.run.log().expect("log")[0];
         assert_eq!(last.operation, "rollback of \"fails\"");
-        assert!(fixture.platform.locks().expect("locks").is_empty());
+        assert!(fixture.platform.locks().list().expect("locks").is_empty());
         fixture.verify();
     }
 
@@ -43,7 +43,7 @@ both_engines! {
         }));
         assert!(result.is_err());
         assert_eq!(fixture.now(), [(2020, 1.0)]);
-        assert!(fixture.platform.locks().expect("locks").is_empty());
+        assert!(fixture.platform.locks().list().expect("locks").is_empty());
         fixture.verify();
     }
 
@@ -95,7 +95,7 @@ both_engines! {
         for part in ["model / scenario, version 1", "ada", "calibration", &holder.host] {
             assert!(text.contains(part), "{part}: {text}");
         }
-        let listed = other.locks().expect("locks");
+        let listed = other.locks().list().expect("locks");
         assert_eq!((listed.len(), listed[0].run_id, listed[0].state.as_str()), (1, run.id(), "held"));
         drop(lock);
     }
@@ -133,7 +133,7 @@ both_engines! {
         let interrupt = || {
             if asked.fetch_add(1, Ordering::Relaxed) == 3 { Err(Error::Interrupted) } else { Ok(()) }
         };
-        let options = LockOptions { timeout: Some(Duration::from_secs(3600)), interrupt: Some(&interrupt) };
+        let options = LockOptions { timeout: Some(Duration::from_secs(3600)), interrupt: Some(&interrupt), ..LockOptions::default() };
         let error = fixture.run.lock_with("second", options).err().expect("interrupted");
         assert!(matches!(error, Error::Interrupted), "{error}");
         lock.commit().expect("commit");
@@ -193,7 +193,7 @@ both_engines! {
         assert!(lock.checkpoint("x").expect_err("refused").is_lock_lost());
         assert!(lock.rollback().expect_err("refused").is_lock_lost());
         assert_eq!(fixture.now(), [(2020, 1.0), (2030, 2.0)]);
-        assert_eq!(fixture.platform.locks().expect("locks")[0].state, "held");
+        assert_eq!(fixture.platform.locks().list().expect("locks")[0].state, "held");
         fixture.verify();
     }
 
@@ -227,19 +227,19 @@ both_engines! {
         fixture.platform.regions().delete("World").expect("delete");
         let error = lock.rollback().expect_err("the rollback fails");
         assert!(matches!(error, Error::RevertNeedsMissing { .. }), "{error}");
-        assert_eq!(fixture.platform.locks().expect("locks")[0].state, "recovering");
+        assert_eq!(fixture.platform.locks().list().expect("locks")[0].state, "recovering");
         // The next one to ask has to finish it, and cannot yet.
         let error = fixture.run.lock("next").err().expect("not free");
         assert!(error.to_string().contains("World"), "{error}");
-        assert_eq!(fixture.platform.locks().expect("locks")[0].state, "recovering");
+        assert_eq!(fixture.platform.locks().list().expect("locks")[0].state, "recovering");
         fixture.platform.regions().create("World").expect("create");
         let lock = fixture.run.lock("next").expect("the lock, after the rollback");
         assert_eq!(fixture.now(), [(2020, 1.0)]);
-        assert_eq!(fixture.run.log().expect("log")[0].operation, "rollback left by an earlier holder");
+        assert_eq!(fixture.run.log().expect("log")[0].operation, "rollback of \"next\": its rollback failed");
         lock.iamc().add(&points(&[(2030, 2.0)])).expect("add");
         drop(lock);
         assert_eq!(fixture.now(), [(2020, 1.0)]);
-        assert!(fixture.platform.locks().expect("locks").is_empty());
+        assert!(fixture.platform.locks().list().expect("locks").is_empty());
         fixture.verify();
     }
 

@@ -1,7 +1,10 @@
 //! Tests that need other processes: this test binary is started again with one of its hidden tests.
 
-use std::io::Read;
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 const DATABASE: &str = "STRATALOG_TEST_DATABASE";
 const RESULT: &str = "result of this process: ";
@@ -52,4 +55,99 @@ pub fn database() -> Option<String> {
 /// In a hidden test: what the starter gets.
 pub fn report(result: impl std::fmt::Display) {
     println!("\n{RESULT}{result}");
+}
+
+const TASK: &str = "STRATALOG_TEST_TASK";
+
+/// Another process that does one of the hidden tests and reports as it goes.
+pub struct Process {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Process {
+    /// Starts the hidden test `name`, which finds `task` with [`task`].
+    pub fn start(name: &str, url: &str, task: &str) -> Self {
+        let binary = std::env::current_exe().expect("the test binary");
+        let mut child = Command::new(binary)
+            .args([name, "--exact", "--ignored", "--nocapture"])
+            .env(DATABASE, url)
+            .env(TASK, task)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("a process");
+        let output = BufReader::new(child.stdout.take().expect("its output"));
+        Self { child, output }
+    }
+
+    /// What it reports next; `None` when it has ended.
+    pub fn next_report(&mut self) -> Option<String> {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            if self.output.read_line(&mut line).expect("reading") == 0 {
+                return None;
+            }
+            if let Some(report) = line.trim_end().strip_prefix(RESULT) {
+                return Some(report.to_owned());
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).expect("a process id");
+        let pid = Pid::from_raw(pid).expect("a process id");
+        kill_process(pid, signal).expect("a signal");
+    }
+
+    pub fn stop(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    pub fn go_on(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    pub fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    /// All that it still reports, and the signal that ended it.
+    pub fn end(mut self) -> (Vec<String>, Option<i32>) {
+        let reports = std::iter::from_fn(|| self.next_report()).collect();
+        let status = self.child.wait().expect("its end");
+        (reports, status.signal())
+    }
+}
+
+/// Runs the hidden test `name` to its end in a process of its own, which must succeed: what it arms with `fail`
+/// would meet the other tests of this process.
+pub fn alone(name: &str, url: &str, task: &str) {
+    let mut process = Process::start(name, url, task);
+    while process.next_report().is_some() {}
+    let status = process.child.wait().expect("its end");
+    assert!(status.success(), "{name} failed for {task}: see above");
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Of no account when it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// In a hidden test: the database and the task that [`Process::start`] gave.
+pub fn task() -> Option<(String, String)> {
+    Some((std::env::var(DATABASE).ok()?, std::env::var(TASK).ok()?))
+}
+
+/// Ends this process as a power cut would.
+pub fn die() {
+    kill_process(rustix::process::getpid(), Signal::KILL).expect("a signal");
+    loop {
+        std::thread::sleep(std::time::Duration::from_secs(1));
+    }
 }

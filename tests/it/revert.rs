@@ -50,7 +50,7 @@ both_engines! {
         fixture.run.revert_to("first point").expect("revert");
         let last = fixture.run.checkpoints().expect("checkpoints").pop().expect("one");
         assert_eq!(last.message, "revert to \"first point\"");
-        assert!(fixture.platform.locks().expect("locks").is_empty());
+        assert!(fixture.platform.locks().list().expect("locks").is_empty());
         // And needs the lock: not while somebody else has it.
         let lock = fixture.run.lock("mine").expect("the lock");
         assert!(fixture.run.revert_to("later").expect_err("refused").is_locked());
@@ -78,7 +78,7 @@ both_engines! {
         let other = fixture.platform.runs().create("model", "scenario").expect("a run");
         let id = fixture.run.checkpoints().expect("checkpoints")[0].id;
         assert!(other.revert_to(id).expect_err("not there").to_string().contains("it has none yet"));
-        assert!(fixture.platform.locks().expect("locks").is_empty());
+        assert!(fixture.platform.locks().list().expect("locks").is_empty());
     }
 
     fn a_transaction_of_another_run_is_no_target(database: &Database) {
@@ -103,7 +103,7 @@ both_engines! {
         let text = error.to_string();
         assert!(text.contains("regions \"World\"") && text.contains("nothing changed"), "{text}");
         assert_eq!(fixture.run.log().expect("log").len(), before);
-        assert!(fixture.platform.locks().expect("locks").is_empty());
+        assert!(fixture.platform.locks().list().expect("locks").is_empty());
         // Names of what is gone are still shown in the past.
         let then = fixture.run.iamc().tabulate_as_of("first point", &Filter::all()).expect("as of");
         assert_eq!(years_and_values(&then), [(2020, 1.0)]);

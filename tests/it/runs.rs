@@ -232,7 +232,7 @@ both_engines! {
         assert_eq!(run.checkpoints().expect("checkpoints").len(), 1);
         assert_eq!(run.iamc().tabulate_as_of("data", &Filter::all()).expect("as of").num_rows(), 2);
         assert_eq!(kept.iamc().tabulate(&Filter::all()).expect("tabulate").num_rows(), 2);
-        assert!(platform.locks().expect("locks").is_empty());
+        assert!(platform.locks().list().expect("locks").is_empty());
         verify(&platform);
     }
 
@@ -273,7 +273,7 @@ both_engines! {
             assert!(error.is_not_found(), "{error}");
             assert!(error.to_string().contains("it was deleted"), "{error}");
         }
-        assert!(platform.locks().expect("locks").is_empty());
+        assert!(platform.locks().list().expect("locks").is_empty());
         assert_eq!(run.iamc().tabulate(&Filter::all()).expect("tabulate").num_rows(), 0);
         verify(&platform);
     }

@@ -99,6 +99,16 @@ impl Database {
         }
     }
 
+    /// The same database for somebody else; it is not dropped with this.
+    pub fn at(&self, url: String) -> Self {
+        Self {
+            engine: self.engine,
+            url,
+            _folder: None,
+            schema: None,
+        }
+    }
+
     pub fn open(&self) -> Platform {
         self.open_with(Platform::options())
     }
@@ -112,14 +122,7 @@ impl Database {
 
     /// A plain connection, as anybody with an SQL shell has it.
     pub fn plain(&self) -> Plain {
-        match self.engine {
-            Engine::Sqlite => {
-                Plain::Sqlite(SqliteConnection::establish(&self.url).expect("a plain connection"))
-            }
-            Engine::Postgres => {
-                Plain::Postgres(PgConnection::establish(&self.url).expect("a plain connection"))
-            }
-        }
+        Plain::open(self.engine, &self.url)
     }
 }
 
@@ -173,7 +176,7 @@ impl Drop for Database {
     }
 }
 
-fn uuid() -> String {
+pub fn uuid() -> String {
     use std::hash::{BuildHasher, Hasher};
     // Randomly seeded by the standard library; unique enough for schemas of one server.
     let mut hasher = std::hash::RandomState::new().build_hasher();
@@ -200,6 +203,17 @@ struct Text {
 }
 
 impl Plain {
+    pub fn open(engine: Engine, url: &str) -> Self {
+        match engine {
+            Engine::Sqlite => {
+                Self::Sqlite(SqliteConnection::establish(url).expect("a plain connection"))
+            }
+            Engine::Postgres => {
+                Self::Postgres(PgConnection::establish(url).expect("a plain connection"))
+            }
+        }
+    }
+
     pub fn run(&mut self, sql: &str) -> QueryResult<()> {
         use diesel::connection::SimpleConnection;
         match self {
@@ -256,7 +270,11 @@ pub fn points(points: &[(i64, f64)]) -> stratalog::Frame {
 
 impl WithRun {
     pub fn new(database: &Database) -> Self {
-        let platform = database.open();
+        Self::of(&database.open())
+    }
+
+    pub fn of(platform: &Platform) -> Self {
+        let platform = platform.clone();
         platform.regions().create("World").expect("a region");
         platform.units().create("EJ/yr").expect("a unit");
         let run = platform.runs().create("model", "scenario").expect("a run");

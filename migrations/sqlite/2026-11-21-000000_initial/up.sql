@@ -34,6 +34,30 @@ CREATE TABLE "run_locks" (
   PRIMARY KEY ("run_id")
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE "run_leases" (
+  "run_id" INTEGER NOT NULL,
+  "token" INTEGER NOT NULL,
+  "lease_seconds" ANY NOT NULL CHECK (typeof("lease_seconds") = 'real'),
+  "renewed_at" TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')),
+  "expires_at" TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')),
+  "last_write_at" TEXT,
+  PRIMARY KEY ("run_id")
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE "lock_events" (
+  "id" INTEGER PRIMARY KEY AUTOINCREMENT,
+  "run_id" INTEGER NOT NULL,
+  "occurred_at" TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')),
+  "event" TEXT NOT NULL,
+  "token" INTEGER NOT NULL,
+  "holder_user" TEXT,
+  "holder_host" TEXT,
+  "holder_pid" INTEGER,
+  "holder_reason" TEXT,
+  "actor" TEXT NOT NULL,
+  "reason" TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE "described_tables" (
   "name" TEXT NOT NULL,
   "description" TEXT NOT NULL,
@@ -42,6 +66,7 @@ CREATE TABLE "described_tables" (
 
 CREATE INDEX "transactions_of_run" ON "transactions" ("run_id", "id");
 CREATE INDEX "checkpoints_of_run" ON "checkpoints" ("run_id", "id");
+CREATE INDEX "lock_events_of_run" ON "lock_events" ("run_id", "id");
 
 -- Stays empty: what refers to it cannot be committed.
 CREATE TABLE "never" ("id" INTEGER PRIMARY KEY CHECK ("id" IS NULL)) STRICT;
@@ -106,6 +131,14 @@ CREATE TRIGGER "run_locks_token_grows" BEFORE UPDATE ON "run_locks"
 WHEN NEW."token" < OLD."token" OR NEW."run_id" <> OLD."run_id"
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:token: lock tokens only grow');
+END;
+CREATE TRIGGER "lock_events_no_update" BEFORE UPDATE ON "lock_events"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: lock events are never changed');
+END;
+CREATE TRIGGER "lock_events_no_delete" BEFORE DELETE ON "lock_events"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: lock events are never deleted');
 END;
 CREATE TRIGGER "run_locks_no_delete" BEFORE DELETE ON "run_locks"
 BEGIN

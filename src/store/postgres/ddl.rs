@@ -1,13 +1,14 @@
 //! PostgreSQL's tables, functions and triggers, as text.
 //!
-//! A stratalog transaction begins with `INSERT INTO transactions`. Its trigger locks the run's lock
-//! row until COMMIT, which fences off a holder whose lock was taken over and puts the run's own
+//! A stratalog transaction begins with a row in `transactions`, made by `stratalog_begin_transaction`:
+//! writers need no privilege on the table. Its trigger locks the run's lock row until COMMIT, which fences off a holder whose lock was taken over and puts the run's own
 //! writers in line; draws the id after that; and stamps the row with `pg_current_xact_id()`. Other
 //! triggers find the row by a transaction-local setting and believe it only if the stamp is theirs, so
 //! nobody can write into an old transaction by setting a variable.
 //!
 //! Functions are `SECURITY DEFINER` and run with the search path of the moment they were made: the
-//! platform's schema, then `pg_temp` (`pg_catalog` comes first by itself).
+//! platform's schema, then `pg_temp` (`pg_catalog` comes first by itself). Nobody but their owner may call
+//! them: who could make a trigger of `datapoints_record_insert` on a table of his own would write history.
 
 use std::fmt::Write as _;
 
@@ -48,6 +49,7 @@ CREATE SEQUENCE "transactions_id_seq" AS bigint OWNED BY "transactions"."id";
 ALTER TABLE "transactions" ADD COLUMN "xact_id" xid8 NOT NULL;
 CREATE INDEX "transactions_of_run" ON "transactions" ("run_id", "id");
 CREATE INDEX "checkpoints_of_run" ON "checkpoints" ("run_id", "id");
+CREATE INDEX "lock_events_of_run" ON "lock_events" ("run_id", "id");
 
 CREATE FUNCTION stratalog_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -76,6 +78,13 @@ BEGIN
   PERFORM set_config('stratalog.transaction_id', NEW."id"::text, true);
   RETURN NEW;
 END $$;
+
+-- How a transaction begins for those who may not write to "transactions" themselves.
+CREATE FUNCTION stratalog_begin_transaction(run_id bigint, lock_token bigint, actor text, operation text, client_uuid text)
+RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+  INSERT INTO "transactions" ("run_id", "lock_token", "actor", "operation", "client_uuid")
+  VALUES ($1, $2, $3, $4, $5) RETURNING "id";
+$$;
 
 CREATE FUNCTION stratalog_current(changed text) RETURNS "transactions"
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
@@ -110,6 +119,16 @@ BEGIN
   RETURN NEW;
 END $$;
 
+-- Who waits for a lock looks again when he hears this.
+CREATE FUNCTION stratalog_released() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_notify('stratalog_released', NEW."run_id"::text);
+  RETURN NULL;
+END $$;
+
+REVOKE ALL ON FUNCTION stratalog_refuse, stratalog_begin, stratalog_begin_transaction, stratalog_current,
+  stratalog_out_of_order, stratalog_checkpoint, stratalog_released FROM PUBLIC;
+
 CREATE TRIGGER "transactions_begin" BEFORE INSERT ON "transactions"
   FOR EACH ROW EXECUTE FUNCTION stratalog_begin();
 ALTER TABLE "transactions" ENABLE ALWAYS TRIGGER "transactions_begin";
@@ -129,6 +148,13 @@ ALTER TABLE "run_locks" ENABLE ALWAYS TRIGGER "run_locks_token_grows";
 CREATE TRIGGER "run_locks_no_delete" BEFORE DELETE ON "run_locks"
   FOR EACH ROW EXECUTE FUNCTION stratalog_refuse('token', 'lock rows are never deleted, or tokens would begin again');
 ALTER TABLE "run_locks" ENABLE ALWAYS TRIGGER "run_locks_no_delete";
+CREATE TRIGGER "lock_events_append_only" BEFORE UPDATE OR DELETE ON "lock_events"
+  FOR EACH ROW EXECUTE FUNCTION stratalog_refuse('append_only', 'lock events are never changed or deleted');
+ALTER TABLE "lock_events" ENABLE ALWAYS TRIGGER "lock_events_append_only";
+
+CREATE TRIGGER "run_locks_released" AFTER UPDATE ON "run_locks"
+  FOR EACH ROW WHEN (NEW."state" = 'free' AND OLD."state" <> 'free') EXECUTE FUNCTION stratalog_released();
+ALTER TABLE "run_locks" ENABLE ALWAYS TRIGGER "run_locks_released";
 "#;
 
 /// One versioned table with all that belongs to it.
@@ -344,12 +370,20 @@ fn record_function(table: &TableDescription, event: Event, function: &str) -> St
             differs("o", "c")
         ),
     };
-    let in_run = |alias: &str| {
-        if table.is_run_scoped() {
-            format!(" AND {alias}.\"{RUN_ID}\" = tx.\"run_id\"")
-        } else {
-            String::new()
-        }
+    // The version rows of the statement's rows, each found by its key. `OFFSET 0` keeps the planner from turning
+    // it round: without statistics, as in a fresh database, it takes one row for all that there are, and reads
+    // the statement's rows once for each version row.
+    let found = |alias: &str, columns: &str, condition: &str| {
+        format!(
+            "LATERAL (SELECT {columns} FROM {version} {alias} WHERE {} AND {condition} OFFSET 0)",
+            keys_equal(table, alias, "n")
+        )
+    };
+    let of_rows = |condition: &str| {
+        format!(
+            "{rows} n CROSS JOIN {} f WHERE v.ctid = f.place",
+            found("w", "w.ctid AS place", condition)
+        )
     };
     let other_run = if table.is_run_scoped() {
         let rows = if event == Event::Delete {
@@ -368,10 +402,8 @@ fn record_function(table: &TableDescription, event: Event, function: &str) -> St
     let end = format!(
         "    UPDATE {version} v SET \"{END_TRANSACTION_ID}\" =
         CASE WHEN v.\"{TRANSACTION_ID}\" < tx.\"id\" THEN tx.\"id\" ELSE stratalog_out_of_order() END
-      FROM {rows} n
-      WHERE {}{} AND v.\"{END_TRANSACTION_ID}\" IS NULL;\n",
-        keys_equal(table, "v", "n"),
-        in_run("v")
+      FROM {};\n",
+        of_rows(&format!("w.\"{END_TRANSACTION_ID}\" IS NULL"))
     );
     let operation = match event {
         Event::Insert => 0,
@@ -383,17 +415,17 @@ fn record_function(table: &TableDescription, event: Event, function: &str) -> St
       SELECT {n_columns}, tx.\"id\", {operation} FROM {rows} n;\n"
     );
     // "before" is the state before this transaction: ended by it and not a deletion.
-    let before = format!(
-        "{version} b ON {}{} AND b.\"{END_TRANSACTION_ID}\" = tx.\"id\" AND b.\"{OPERATION_TYPE}\" <> 2",
-        keys_equal(table, "b", "n"),
-        in_run("b")
+    let before = found(
+        "b",
+        "b.*",
+        &format!("b.\"{END_TRANSACTION_ID}\" = tx.\"id\" AND b.\"{OPERATION_TYPE}\" <> 2"),
     );
     let first_key = quote(&table.key[0]);
     let again = match event {
-        Event::Delete => format!("2 FROM {rows} n JOIN {before}"),
+        Event::Delete => format!("2 FROM {rows} n CROSS JOIN {before} b"),
         Event::Insert | Event::Update => format!(
             "CASE WHEN b.{first_key} IS NULL THEN 0 ELSE 1 END
-      FROM {rows} n LEFT JOIN {before}
+      FROM {rows} n LEFT JOIN {before} b ON true
       WHERE b.{first_key} IS NULL OR {}",
             differs("b", "n")
         ),
@@ -410,25 +442,29 @@ BEGIN
   END IF;
   tx := stratalog_current('{name}');
 {other_run}  IF EXISTS (SELECT 1 FROM {version} v WHERE v.\"{TRANSACTION_ID}\" = tx.\"id\"{v_in_run}) THEN
-    DELETE FROM {version} v USING {rows} n
-      WHERE {v_is_n}{v_in_run} AND v.\"{TRANSACTION_ID}\" + 0 = tx.\"id\";
+    DELETE FROM {version} v USING {own};
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
 {first}  ELSE
 {end}    INSERT INTO {version} ({columns}, \"{TRANSACTION_ID}\", \"{OPERATION_TYPE}\")
       SELECT {n_columns}, tx.\"id\", {again};
-    UPDATE {version} v SET \"{END_TRANSACTION_ID}\" = NULL FROM {rows} n
-      WHERE {v_is_n}{v_in_run} AND v.\"{END_TRANSACTION_ID}\" = tx.\"id\"
-        AND NOT EXISTS (SELECT 1 FROM {version} w WHERE {w_is_n} AND w.\"{TRANSACTION_ID}\" + 0 = tx.\"id\");
+    UPDATE {version} v SET \"{END_TRANSACTION_ID}\" = NULL FROM {ended}
+        AND NOT EXISTS (SELECT 1 FROM {version} o WHERE {o_is_v} AND o.\"{TRANSACTION_ID}\" + 0 = tx.\"id\" OFFSET 0);
   END IF;
   RETURN NULL;
 END $$;
+REVOKE ALL ON FUNCTION {function_name} FROM PUBLIC;
 ",
         function_name = quote(function),
-        v_is_n = keys_equal(table, "v", "n"),
-        w_is_n = keys_equal(table, "w", "n"),
-        v_in_run = in_run("v"),
+        own = of_rows(&format!("w.\"{TRANSACTION_ID}\" + 0 = tx.\"id\"")),
+        ended = of_rows(&format!("w.\"{END_TRANSACTION_ID}\" = tx.\"id\"")),
+        o_is_v = keys_equal(table, "o", "v"),
+        v_in_run = if table.is_run_scoped() {
+            format!(" AND v.\"{RUN_ID}\" = tx.\"run_id\"")
+        } else {
+            String::new()
+        },
     )
 }
 

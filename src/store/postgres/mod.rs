@@ -1,13 +1,60 @@
 //! PostgreSQL: the server engine.
+//!
+//! # Connections that die
+//!
+//! A computer that goes to sleep, a firewall that forgets, a server that loses its power: none of them says
+//! goodbye. Left to the operating systems, the client would wait for an answer for a quarter of an hour, and
+//! the server would keep a vanished client's transaction, with the lock row of its run, for two hours. So,
+//! unless the URL says otherwise:
+//!
+//! - the client gives up on a peer that has not answered for 25 s ([`CLIENT`]), and on connecting after 10 s;
+//! - the server gives up on a client likewise ([`SERVER`]), and ends a session that does nothing within a
+//!   transaction for 60 s ([`IDLE_IN_TRANSACTION`]). None of this library's transactions does nothing for long.
+//!
+//! The last is set for each transaction, not for the session: behind a pooler, sessions are shared with others.
+//! Sockets of the same machine need none of it, and ignore it.
 
 pub(crate) mod copy;
 pub(crate) mod ddl;
+pub(crate) mod doctor;
+pub(super) mod fate;
+mod objects;
+mod privileges;
+mod rights;
+pub(crate) mod roles;
 pub(crate) mod sql;
 
+use diesel::connection::AnsiTransactionManager;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 
 use crate::error::{Error, Result};
-use crate::store::Location;
+use crate::store::transaction::Xid;
+use crate::store::{Location, Patience};
+
+/// Parameters of libpq: <https://www.postgresql.org/docs/current/libpq-connect.html>. 10 s of silence, then
+/// three questions 5 s apart; 25 s for what was sent and not acknowledged.
+const CLIENT: [(&str, &str); 5] = [
+    ("connect_timeout", "10"),
+    ("keepalives_idle", "10"),
+    ("keepalives_interval", "5"),
+    ("keepalives_count", "3"),
+    ("tcp_user_timeout", "25000"),
+];
+
+/// The same in the server's settings, where nobody (the URL's `options`, the role, the server's file) has set
+/// them: <https://www.postgresql.org/docs/current/runtime-config-connection.html>.
+const SERVER: &str = "
+    SELECT set_config(ours.name, ours.value, false)
+    FROM (VALUES ('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'),
+                 ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '25000')) AS ours (name, value)
+    JOIN pg_settings AS setting ON setting.name = ours.name
+    WHERE setting.source = 'default'";
+
+/// Where nobody has set one: the server's default is none. Who wants none asks for a very long one.
+const IDLE_IN_TRANSACTION: &str = "
+    CASE current_setting('idle_in_transaction_session_timeout') WHEN '0'
+    THEN set_config('idle_in_transaction_session_timeout', '60s', true) END";
 
 /// Opens a connection.
 pub(super) fn connect(location: &Location) -> Result<PgConnection> {
@@ -17,8 +64,101 @@ pub(super) fn connect(location: &Location) -> Result<PgConnection> {
             problem: "not a PostgreSQL URL".into(),
         });
     };
-    PgConnection::establish(url).map_err(|source| Error::Connection {
+    let failed = |source: Box<dyn std::error::Error + Send + Sync>| Error::Connection {
         url: location.to_string(),
-        source: Box::new(source),
-    })
+        source,
+    };
+    let mut connection =
+        PgConnection::establish(&with_timeouts(url)).map_err(|source| failed(Box::new(source)))?;
+    diesel::sql_query(SERVER)
+        .execute(&mut connection)
+        .map_err(|source| failed(Box::new(source)))?;
+    Ok(connection)
+}
+
+/// The URL with those of [`CLIENT`] that it does not have.
+fn with_timeouts(url: &str) -> String {
+    // A password may have a question mark in it; libpq looks for an @ before the first slash.
+    let (scheme, rest) = url.split_once("://").unwrap_or(("postgresql", url));
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = scheme.len() + "://".len() + authority.find('@').map_or(0, |at| at + 1);
+    let parameters = url[host..]
+        .split_once('?')
+        .map(|(_, parameters)| parameters);
+    let has = |name: &str| {
+        parameters
+            .unwrap_or_default()
+            .split('&')
+            .any(|parameter| parameter.split('=').next() == Some(name))
+    };
+    let ours = CLIENT
+        .iter()
+        .filter(|(name, _)| !has(name))
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect::<Vec<_>>()
+        .join("&");
+    match parameters {
+        _ if ours.is_empty() => url.to_owned(),
+        None => format!("{url}?{ours}"),
+        Some("") => format!("{url}{ours}"),
+        Some(_) => format!("{url}&{ours}"),
+    }
+}
+
+#[derive(QueryableByName)]
+struct Begun {
+    #[diesel(sql_type = BigInt)]
+    xid: Xid,
+}
+
+/// Begins a transaction that writes, and says what its id is.
+pub(super) fn begin(connection: &mut PgConnection, patience: Patience) -> QueryResult<Xid> {
+    AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN")?;
+    let lock_timeout = match patience {
+        Patience::Long => String::new(),
+        Patience::Short(most) => format!(
+            ", set_config('lock_timeout', '{}ms', true)",
+            most.as_millis().max(1)
+        ),
+    };
+    // Staging tables are made IF NOT EXISTS; libpq would print a notice each time.
+    let begun: Begun = diesel::sql_query(format!(
+        "SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint) AS xid,
+            set_config('client_min_messages', 'warning', true), {IDLE_IN_TRANSACTION}{lock_timeout}"
+    ))
+    .get_result(connection)?;
+    Ok(begun.xid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_are_added_to_any_url_and_replace_none() {
+        let all = "connect_timeout=10&keepalives_idle=10&keepalives_interval=5&keepalives_count=3&tcp_user_timeout=25000";
+        for (url, expected) in [
+            ("postgresql://host/db", format!("postgresql://host/db?{all}")),
+            ("postgresql://host", format!("postgresql://host?{all}")),
+            ("postgres:///db", format!("postgres:///db?{all}")),
+            ("postgresql://host/db?", format!("postgresql://host/db?{all}")),
+            (
+                "postgresql:///db?host=/run/postgresql",
+                format!("postgresql:///db?host=/run/postgresql&{all}"),
+            ),
+            (
+                "postgresql://me:a?b@host/db",
+                format!("postgresql://me:a?b@host/db?{all}"),
+            ),
+            (
+                "postgresql://host/db?connect_timeout=2&tcp_user_timeout=900",
+                "postgresql://host/db?connect_timeout=2&tcp_user_timeout=900&keepalives_idle=10&keepalives_interval=5&keepalives_count=3"
+                    .to_owned(),
+            ),
+        ] {
+            assert_eq!(with_timeouts(url), expected);
+        }
+        let nothing_to_add = format!("postgresql://host/db?{all}");
+        assert_eq!(with_timeouts(&nothing_to_add), nothing_to_add);
+    }
 }

@@ -35,6 +35,7 @@ pub(crate) fn initial_schema() -> String {
 const BOOKKEEPING: &str = r#"
 CREATE INDEX "transactions_of_run" ON "transactions" ("run_id", "id");
 CREATE INDEX "checkpoints_of_run" ON "checkpoints" ("run_id", "id");
+CREATE INDEX "lock_events_of_run" ON "lock_events" ("run_id", "id");
 
 -- Stays empty: what refers to it cannot be committed.
 CREATE TABLE "never" ("id" INTEGER PRIMARY KEY CHECK ("id" IS NULL)) STRICT;
@@ -99,6 +100,14 @@ CREATE TRIGGER "run_locks_token_grows" BEFORE UPDATE ON "run_locks"
 WHEN NEW."token" < OLD."token" OR NEW."run_id" <> OLD."run_id"
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:token: lock tokens only grow');
+END;
+CREATE TRIGGER "lock_events_no_update" BEFORE UPDATE ON "lock_events"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: lock events are never changed');
+END;
+CREATE TRIGGER "lock_events_no_delete" BEFORE DELETE ON "lock_events"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: lock events are never deleted');
 END;
 CREATE TRIGGER "run_locks_no_delete" BEFORE DELETE ON "run_locks"
 BEGIN

@@ -2,6 +2,7 @@
 
 pub(crate) mod bulk;
 pub(crate) mod ddl;
+pub(crate) mod doctor;
 pub(crate) mod sql;
 pub(super) mod wal;
 
@@ -16,7 +17,7 @@ use crate::store::Location;
 use crate::store::error::is_busy;
 
 /// How long a statement waits for another process's write.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[diesel::declare_sql_function]
 extern "SQL" {
@@ -93,6 +94,11 @@ fn switch_to_wal(connection: &mut SqliteConnection) -> QueryResult<JournalMode> 
             result => return result,
         }
     }
+}
+
+/// How long the statements of a connection wait for another's write.
+pub(super) fn wait_at_most(connection: &mut SqliteConnection, most: Duration) -> QueryResult<()> {
+    connection.batch_execute(&format!("PRAGMA busy_timeout = {}", most.as_millis()))
 }
 
 /// Before COMMIT: the context of a stratalog transaction must not outlive it. A deferred foreign key

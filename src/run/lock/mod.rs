@@ -1,18 +1,29 @@
 //! Run locks.
 //!
 //! ```text
-//!            acquire (one conditional UPDATE, token + 1)
-//!   free ───────────────────────────────────────────► held
-//!     ▲  ▲                                             │ │
-//!     │  └── commit: checkpoint + release, one commit ──┘ │
-//!     │  └── rollback: revert + release, one commit ──────┤
-//!     │                                                   │ rollback failed
-//!     └────── revert, by the next one to acquire ── recovering
+//!               acquire (one conditional UPDATE, token + 1)
+//!   free ──────────────────────────────────────────────► held ──────────────────┐
+//!     ▲  ▲                                               │ │ ▲                  │ its process ended,
+//!     │  └── commit: checkpoint + release, one commit ───┘ │ │ rolled back      │ its lease ran out,
+//!     │  └── rollback: revert + release, one commit ───────┤ │                  │ or it was forced
+//!     │                                                    │ │                  │
+//!     │                                  rollback failed   ▼ │                  │
+//!     └── released by whoever forced it ────────────── recovering ◄─────────────┘
+//!                                                          by the next holder (token + 1)
 //! ```
 //!
 //! **Invariant:** who writes to a run proves the token of its lock row in the same database transaction
-//! and keeps that row locked until COMMIT. A run whose rollback failed is never free: the next holder
-//! finishes the rollback first.
+//! and keeps that row locked until COMMIT. A run whose rollback is still to be done is never free: the next
+//! holder does it first, and a holder that dies while it does is followed by another.
+
+mod claim;
+mod events;
+mod heart;
+mod lease;
+mod locks;
+mod moment;
+mod row;
+mod waiting;
 
 use std::time::{Duration, Instant};
 
@@ -22,17 +33,31 @@ use crate::history::{ChangeCounts, revert};
 use crate::iamc::Iamc;
 use crate::ids::LockToken;
 use crate::run::checkpoint::{self, Checkpoint, Target};
-use crate::run::{Run, RunTable, lock_row};
-use crate::store::{AnyConnection, Outcome};
+use crate::run::{Run, RunTable};
+use crate::store::{AnyConnection, Outcome, failpoint};
+use claim::{Claim, Left};
+use waiting::Waiting;
 
-/// The longest that waiting goes without looking for an interruption.
+pub use events::LockEvent;
+pub(crate) use heart::Heart;
+pub use lease::Lease;
+pub(crate) use lease::{Renewal, renew};
+pub use locks::{LockRow, Locks};
+pub(super) use row::create as create_row;
+
+/// The longest that waiting, for the lock or for other writers, goes without looking for an interruption.
 const SLICE: Duration = Duration::from_millis(100);
+
+/// How long taking a lock that is to be had waits for other writers at least, whatever its timeout.
+const ACQUIRE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How to take a lock.
 #[derive(Default)]
 pub struct LockOptions<'a> {
     /// How long to wait for it; `None`: not at all.
     pub timeout: Option<Duration>,
+    /// Until when this holder is believed to live; `None`: as the platform has it.
+    pub lease: Option<Lease>,
     /// Asked at least every 100 ms while waiting; an error ends the waiting.
     pub interrupt: Option<&'a dyn Fn() -> Result<()>>,
 }
@@ -42,7 +67,7 @@ impl LockOptions<'_> {
     pub fn timeout(timeout: Duration) -> Self {
         Self {
             timeout: Some(timeout),
-            interrupt: None,
+            ..Self::default()
         }
     }
 }
@@ -69,60 +94,90 @@ pub struct RunLock {
     label: String,
     token: LockToken,
     message: String,
+    /// Renews the lease while this lives.
+    _beating: heart::Beating,
     finished: bool,
 }
 
 impl RunLock {
     pub(super) fn acquire(run: Run, message: &str, options: LockOptions<'_>) -> Result<Self> {
         check_message(message)?;
+        let lease = options.lease.unwrap_or(run.core.lease).check()?;
         let started = Instant::now();
-        let label = run.label();
+        let timeout = options.timeout.unwrap_or_default();
+        let mut waiting = Waiting::new(options.interrupt);
+        run.core.heart.start()?;
         loop {
-            if let Some(interrupt) = options.interrupt {
-                interrupt()?;
-            }
-            match lock_row::try_acquire(&run, &label, message) {
-                Ok((token, was_recovering)) => {
-                    let mut lock = Self {
-                        run,
-                        label,
-                        token,
-                        message: message.to_owned(),
-                        finished: false,
-                    };
-                    if was_recovering && let Err(error) = lock.finish_recovery() {
-                        // Still recovering: the next one to ask tries again.
-                        lock.finished = true;
-                        return Err(error);
-                    }
-                    return Ok(lock);
+            waiting.check()?;
+            match claim::claim(&run, message, lease, SLICE) {
+                Ok(claim) => {
+                    return Self::claimed(run, message, lease, claim).map(|(lock, _)| lock);
                 }
                 Err(Error::RunIsLocked {
-                    run,
+                    run: label,
                     run_id,
                     holder,
                     ..
                 }) => {
                     let waited = started.elapsed();
-                    let left = options.timeout.unwrap_or_default().saturating_sub(waited);
+                    let left = timeout.saturating_sub(waited);
                     if left.is_zero() {
-                        let waited_seconds = if options.timeout.is_some() {
-                            waited.as_secs_f64()
-                        } else {
-                            0.0
-                        };
+                        let waited = options.timeout.map(|_| waited).unwrap_or_default();
                         return Err(Error::RunIsLocked {
-                            run,
+                            run: label,
                             run_id,
                             holder,
-                            waited_seconds,
+                            waited_seconds: waited.as_secs_f64(),
                         });
                     }
-                    std::thread::sleep(left.min(SLICE));
+                    waiting.pause(&run, left)?;
                 }
+                // Other writers were in the way; the lock itself may be had.
+                Err(Error::Busy(_)) if started.elapsed() < timeout.max(ACQUIRE_PATIENCE) => {}
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// The guard of a lock that was claimed, once what its last holder left is rolled back.
+    fn claimed(
+        run: Run,
+        message: &str,
+        lease: Lease,
+        claim: Claim,
+    ) -> Result<(Self, ChangeCounts)> {
+        let beating = run.core.heart.hold(run.id(), claim.token, lease);
+        let mut lock = Self {
+            label: run.label(),
+            run,
+            token: claim.token,
+            message: message.to_owned(),
+            _beating: beating,
+            finished: false,
+        };
+        let mut undone = ChangeCounts::default();
+        if let Some(left) = claim.left {
+            match lock.recover(&left) {
+                Ok(counts) => undone = counts,
+                Err(error) => {
+                    // Still recovering: the next one to ask tries again.
+                    lock.finished = true;
+                    return Err(error);
+                }
+            }
+        }
+        Ok((lock, undone))
+    }
+
+    /// Rolls back what the holder of a claimed lock left, and leaves the run free.
+    fn recover_and_release(run: Run, message: &str, claim: Claim) -> Result<ChangeCounts> {
+        let lease = run.core.lease;
+        let (mut lock, undone) = Self::claimed(run, message, lease, claim)?;
+        lock.under_lock("release", |connection| {
+            row::release(connection, lock.run.id(), lock.token)
+        })?;
+        lock.finished = true;
+        Ok(undone)
     }
 
     /// The run.
@@ -154,8 +209,11 @@ impl RunLock {
     /// [`Error::LockLost`].
     pub fn checkpoint(&self, message: &str) -> Result<Checkpoint> {
         check_message(message)?;
-        self.under_lock(|connection| {
-            checkpoint::create(connection, self.run.id(), message, &self.run.core.actor)
+        let (run, core) = (self.run.id(), &self.run.core);
+        self.under_lock("checkpoint", |connection| {
+            let checkpoint = checkpoint::create(connection, run, message, &core.actor)?;
+            renew(connection, &core.clock, (run, self.token), Renewal::Write)?;
+            Ok(checkpoint)
         })
     }
 
@@ -178,14 +236,15 @@ impl RunLock {
     /// # Errors
     /// [`Error::LockLost`]. When the checkpoint cannot be made the run is rolled back.
     pub fn commit(mut self) -> Result<Checkpoint> {
-        let result = self.under_lock(|connection| {
+        let result = self.under_lock("commit", |connection| {
             let checkpoint = checkpoint::create(
                 connection,
                 self.run.id(),
                 &self.message,
                 &self.run.core.actor,
             )?;
-            lock_row::release(connection, self.run.id(), self.token)?;
+            failpoint::reach("commit", "checkpointed")?;
+            row::release(connection, self.run.id(), self.token)?;
             Ok(checkpoint)
         });
         if result.is_ok() {
@@ -223,7 +282,7 @@ impl RunLock {
     ) -> Result<T> {
         let value = self.write(operation, |write| {
             let value = work(write)?;
-            lock_row::release(write.connection, self.run.id(), self.token)?;
+            row::release(write.connection, self.run.id(), self.token)?;
             Ok(value)
         })?;
         self.finished = true;
@@ -239,9 +298,13 @@ impl RunLock {
     }
 
     /// Runs `work` in a short database transaction that has proved the token and holds the lock row.
-    fn under_lock<T>(&self, mut work: impl FnMut(&mut AnyConnection) -> Result<T>) -> Result<T> {
-        self.run.core.store.transaction(|connection| {
-            if !lock_row::prove(connection, self.run.id(), self.token)? {
+    fn under_lock<T>(
+        &self,
+        step: &str,
+        mut work: impl FnMut(&mut AnyConnection) -> Result<T>,
+    ) -> Result<T> {
+        self.run.core.store.transaction(step, |connection| {
+            if !row::prove(connection, self.run.id(), self.token)? {
                 return Err(self.lost());
             }
             work(connection).map(Outcome::Commit)
@@ -255,63 +318,80 @@ impl RunLock {
         }
     }
 
-    /// Reverts and releases in one commit; marks the run when that fails.
+    /// Reverts and releases in one commit; gives the run up to the next holder when that fails.
     fn roll_back(&self) -> Result<ChangeCounts> {
-        let run = self.run.id();
         let operation = format!("rollback of \"{}\"", self.message);
-        let result = self.run.core.write(self.subject(), &operation, |write| {
+        self.undo_and(&operation, "release", |connection| {
+            row::release(connection, self.run.id(), self.token)
+        })
+    }
+
+    /// Rolls back what an earlier holder left; then the lock is held as any other.
+    fn recover(&self, left: &Left) -> Result<ChangeCounts> {
+        let operation = format!("rollback of \"{}\": {}", left.reason, left.why);
+        self.undo_and(&operation, "hold", |connection| {
+            row::hold(connection, self.run.id())
+        })
+    }
+
+    /// Sets the run back and does `then` with the lock row, in one commit.
+    fn undo_and(
+        &self,
+        operation: &str,
+        step: &str,
+        mut then: impl FnMut(&mut AnyConnection) -> Result<()>,
+    ) -> Result<ChangeCounts> {
+        let result = self.run.core.write(self.subject(), operation, |write| {
             let counts = self.undo(write)?;
-            lock_row::release(write.connection, run, self.token)?;
+            failpoint::reach("rollback", "undone")?;
+            then(write.connection)?;
             Ok(counts)
         });
-        match result {
-            Ok(written) => {
-                if written.transaction.is_none() {
-                    // Nothing was to be undone, so nothing was committed, the release included.
-                    self.under_lock(|connection| lock_row::release(connection, run, self.token))?;
-                }
-                Ok(written.value)
+        let result = result.and_then(|written| {
+            if written.transaction.is_none() {
+                // Nothing was to be undone, so nothing was committed, `then` included.
+                self.under_lock(step, &mut then)?;
             }
-            Err(error) => {
-                if !error.is_lock_lost() {
-                    self.mark_recovering();
-                }
-                Err(error)
+            Ok(written.value)
+        });
+        result.inspect_err(|error| {
+            if !error.is_lock_lost() {
+                self.give_up(error);
             }
-        }
+        })
     }
 
     /// Sets the run back to the last checkpoint made since it was locked, or to the lock transaction.
     fn undo(&self, write: &mut Write<'_>) -> Result<ChangeCounts> {
         write.core.check_tables(write.connection)?;
         let run = self.run.id();
-        let locked_at = lock_row::locked_at(write.connection, run)?;
+        let locked_at = row::locked_at(write.connection, run)?;
         // A checkpoint made before the lock was taken names no later transaction than the lock does.
         let target = checkpoint::last_checkpointed(write.connection, run)?.max(locked_at);
         revert::revert(write, run, &self.label, target)
     }
 
-    /// The run must not look free while its rollback is to be done.
-    fn mark_recovering(&self) {
-        let marked =
-            self.under_lock(|connection| lock_row::mark_recovering(connection, self.run.id()));
-        if let Err(error) = marked {
-            log::error!(
-                "run {}: marking it for recovery failed: {error}",
-                self.label
-            );
+    /// The run must not look free while its rollback is to be done, nor wait for a holder that is none.
+    fn give_up(&self, error: &Error) {
+        let (run, core) = (self.run.id(), &self.run.core);
+        let reason = error.to_string();
+        let given_up = self.under_lock("give up", |connection| {
+            if let Some(seen) = row::read(connection, core, run)? {
+                events::record(connection, core, &seen, events::ROLLBACK_FAILED, &reason)?;
+            }
+            row::give_up(connection, (run, self.token))
+        });
+        match given_up {
+            Ok(()) => {}
+            Err(error) if error.is_lock_lost() => {}
+            Err(error) => {
+                log::error!(
+                    "run {}: giving it up failed, again soon: {error}",
+                    self.label
+                );
+                core.heart.give_up(run, self.token);
+            }
         }
-    }
-
-    /// Finishes the rollback that the last holder could not; then the lock is held as any other.
-    fn finish_recovery(&self) -> Result<()> {
-        let run = self.run.id();
-        self.run.core.write(
-            self.subject(),
-            "rollback left by an earlier holder",
-            |write| self.undo(write),
-        )?;
-        self.under_lock(|connection| lock_row::hold(connection, run))
     }
 }
 
