@@ -177,12 +177,20 @@ def _array(name: str, series: pd.Series[Any]) -> Any:
         series = series.astype(object)
     if series.dtype != object:
         try:
-            return pa.Array.from_pandas(series)
+            # The values, not the series: pyarrow looks for an attribute of what it is given, pandas looks for
+            # attributes of a series in Python code, and a Ctrl-C that comes there is lost (measured).
+            return pa.array(_values(series), from_pandas=True)
         except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
             if not isinstance(series.dtype, pd.StringDtype | pd.CategoricalDtype):
                 problem = f'column "{name}" ({series.dtype}) cannot be read: {error}'
                 raise _refusal(problem) from error
     return _READERS.get(name, _texts)(name, series.astype(object).tolist())
+
+
+def _values(series: pd.Series[Any]) -> Any:
+    import numpy as np
+
+    return series.to_numpy() if isinstance(series.dtype, np.dtype) else series.array
 
 
 def _is_text(values: Any) -> bool:
