@@ -177,8 +177,8 @@ def _array(name: str, series: pd.Series[Any]) -> Any:
         series = series.astype(object)
     if series.dtype != object:
         try:
-            # The values, not the series: pyarrow looks for an attribute of what it is given, pandas looks for
-            # attributes of a series in Python code, and a Ctrl-C that comes there is lost (measured).
+            # The values, not the series: pyarrow looks for an attribute of what it is given,
+            # pandas looks for those of a series in Python code, and a Ctrl-C then is lost.
             return pa.array(_values(series), from_pandas=True)
         except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
             if not isinstance(series.dtype, pd.StringDtype | pd.CategoricalDtype):
