@@ -3,9 +3,8 @@
 
 use std::path::Path;
 
-use diesel::SqliteConnection;
 use diesel::prelude::*;
-use stratalog::{Error, LockOptions, Platform, Result, Run};
+use stratalog::{Engine, Error, LockOptions, Platform, Result, Run};
 
 use crate::faulty_disk::{Fault, FaultyDisk};
 use crate::support::{Plain, WithRun, points, verify, years_and_values};
@@ -131,7 +130,7 @@ fn check_error(error: &Error, case: &str) {
 
 /// The disk works again, and another process comes.
 fn check_what_is_there(path: &str, told: &Told, case: &str) {
-    let mut plain = Plain::Sqlite(SqliteConnection::establish(path).expect("a connection"));
+    let mut plain = Plain::open(Engine::Sqlite, path);
     let problems = plain.texts("SELECT integrity_check AS text FROM pragma_integrity_check");
     assert_eq!(problems, ["ok"], "{case}");
     assert_eq!(
@@ -279,7 +278,7 @@ fn a_write_that_could_not_be_synced_is_unknown_because_a_crash_brings_it_back() 
     let count = find_out.replace("SELECT *", "SELECT count(*)");
     let landed = |file: &Path| {
         let file = file.to_str().expect("UTF-8");
-        Plain::Sqlite(SqliteConnection::establish(file).expect("a connection")).number(&count)
+        Plain::open(Engine::Sqlite, file).number(&count)
     };
     // What a crash at this moment leaves: the file and its log.
     let crashed = folder.path().join("crashed.db");

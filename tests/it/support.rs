@@ -206,7 +206,12 @@ impl Plain {
     pub fn open(engine: Engine, url: &str) -> Self {
         match engine {
             Engine::Sqlite => {
-                Self::Sqlite(SqliteConnection::establish(url).expect("a plain connection"))
+                let mut plain = SqliteConnection::establish(url).expect("a plain connection");
+                // A pool that was just dropped may still be closing its connections.
+                diesel::sql_query("PRAGMA busy_timeout = 10000")
+                    .execute(&mut plain)
+                    .expect("setting a timeout");
+                Self::Sqlite(plain)
             }
             Engine::Postgres => {
                 Self::Postgres(PgConnection::establish(url).expect("a plain connection"))
