@@ -32,6 +32,16 @@ impl Core {
         self.tables.iter().find(|table| table.name == name)
     }
 
+    /// The description of a table that holds rows of runs.
+    pub(crate) fn run_scoped(&self, name: &str) -> Result<&TableDescription> {
+        self.table(name).filter(|table| table.is_run_scoped()).ok_or_else(|| {
+            Error::InvalidDescription {
+                table: name.to_owned(),
+                problem: "not a run-scoped table of this platform: open it with Platform::options().table::<…>()".into(),
+            }
+        })
+    }
+
     /// Refuses when a program has added a table since this platform was opened: a revert that does not
     /// know it would leave its rows behind.
     pub(crate) fn check_tables(&self, connection: &mut AnyConnection) -> Result<()> {

@@ -123,6 +123,16 @@ pub enum Error {
         /// The run.
         run: String,
     },
+    /// A write through a view of an earlier state.
+    #[error(
+        "this is run {run} as it was after transaction {at}, it can only be read: write to the run itself, or make this its present state with `run.revert_to({at})`"
+    )]
+    ReadOnlyView {
+        /// The run.
+        run: String,
+        /// The state.
+        at: TransactionId,
+    },
     /// The lock was this holder's, but is no longer.
     #[error(
         "the lock of run {run} (token {token}) was lost: nothing more can be written with it; take the lock again and look at the run's state first"
@@ -198,6 +208,20 @@ pub enum Error {
         run: String,
         /// Names with their tables.
         missing: String,
+    },
+    /// Rows of a transaction that is to be undone were changed again since; nothing changed.
+    #[error(
+        "transaction {transaction} of run {run} cannot be undone, nothing changed: {count} of its rows changed again since ({rows}); undo the later transactions first, newest first (`stratalog log` shows them), or set back a selection with revert_to"
+    )]
+    UndoOverlaps {
+        /// The run.
+        run: String,
+        /// The transaction that was to be undone.
+        transaction: TransactionId,
+        /// How many rows.
+        count: u64,
+        /// The first of them by their keys.
+        rows: String,
     },
     /// The database is at an older schema than this program.
     #[error(
@@ -353,6 +377,11 @@ impl Error {
     /// A write without the run's lock.
     pub fn is_lock_required(&self) -> bool {
         matches!(self, Self::RunLockRequired { .. })
+    }
+
+    /// A write through a view of an earlier state.
+    pub fn is_read_only(&self) -> bool {
+        matches!(self, Self::ReadOnlyView { .. })
     }
 
     /// The lock was taken over or released behind this holder's back.

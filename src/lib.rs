@@ -59,15 +59,16 @@ pub use arrow;
 pub use doctor::{DoctorReport, Finding, Severity};
 pub use error::{Error, LockHolder, Result};
 pub use history::{
-    ChangeCounts, DiffSummary, Difference, LogEntry, LogFilter, Problem, VerifyReport,
+    ChangeCounts, Diff, DiffSummary, Difference, LogEntry, LogFilter, Problem, SeriesDifference,
+    VerifyReport,
 };
 pub use iamc::{AddOptions, Filter, Frame, Iamc, PointType};
 pub use ids::{CheckpointId, LockToken, RunId, TransactionId};
 pub use names::{Named, Names};
 pub use platform::{MigrateOptions, Platform, PlatformOptions};
 pub use run::{
-    Checkpoint, Lease, LockEvent, LockOptions, LockRow, Locks, Run, RunFilter, RunInfo, RunLock,
-    RunTable, Runs, Target,
+    Checkpoint, LAST_CHECKPOINT, Lease, LockEvent, LockOptions, LockRow, Locks, RevertOptions, Run,
+    RunFilter, RunInfo, RunLock, RunTable, RunView, Runs, Target,
 };
 pub use schema::{TableDescription, VersionedTable};
 pub use store::Engine;

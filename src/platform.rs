@@ -7,9 +7,9 @@ use diesel::prelude::*;
 use crate::core::Core;
 use crate::doctor::DoctorReport;
 use crate::error::{Error, Result};
-use crate::history::{LogEntry, LogFilter, VerifyReport};
+use crate::history::{Diff, LogEntry, LogFilter, VerifyReport};
 use crate::names::{Kind, Names};
-use crate::run::{Heart, Lease, Locks, Runs};
+use crate::run::{Heart, Lease, Locks, RunView, Runs};
 use crate::schema::tables::{self, described_tables};
 use crate::schema::{Scope, TableDescription, VersionedTable};
 use crate::store::clock::{Clock, SimulatedClock};
@@ -335,6 +335,37 @@ impl Platform {
     /// Errors of the database.
     pub fn log(&self, filter: &LogFilter) -> Result<Vec<LogEntry>> {
         self.core.log(filter)
+    }
+
+    /// What differs from one run's state to another's, of two versions of a scenario for instance. Both are
+    /// compared whole.
+    ///
+    /// ```
+    /// # fn main() -> stratalog::Result<()> {
+    /// # let platform = stratalog::Platform::open("sqlite://:memory:")?;
+    /// let first = platform.runs().create("model", "scenario")?;
+    /// let second = platform.runs().create("model", "scenario")?;
+    /// let diff = platform.diff(&first.as_of_now()?, &second.as_of_now()?)?;
+    /// assert!(diff.is_empty()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidFilter`] for a run of another database.
+    pub fn diff(&self, before: &RunView, after: &RunView) -> Result<Diff> {
+        for view in [before, after] {
+            let url = view.run().core.store.location().to_string();
+            if url != self.url() {
+                return Err(Error::InvalidFilter(format!(
+                    "run {} is in {url}, not in {}: only runs of one database are compared",
+                    view.run().label(),
+                    self.url()
+                )));
+            }
+        }
+        let state = |view: &RunView| (view.run().id(), view.transaction_id());
+        Ok(Diff::between(&self.core, state(before), state(after)))
     }
 
     /// Run locks: who holds which, and ending one by hand.

@@ -111,7 +111,7 @@ def main() -> int:
     say(f"{rollback['operation']}: {rollback['inserted']} points put back.")
 
     step(5, "What changed between the two checkpoints")
-    show(run.diff("imported", "corrected"))
+    show(run.diff("imported", "corrected").counts())
     show(run.iamc.difference("imported", "corrected"), 4)
 
     step(6, "Revert to the first checkpoint, by its name")

@@ -1,16 +1,17 @@
-//! `Checkpoint` and `IamcAsOf`.
+//! `Checkpoint`.
 
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
-use stratalog::CheckpointId;
+
+use stratalog::Filter;
 
 use crate::changes::ChangeCounts;
+use crate::diff::Diff;
 use crate::error::Result;
-use crate::frame;
 use crate::held::HeldRun;
-use crate::input::{Timeout, filter, repr};
+use crate::input::{AnyTarget, Timeout, repr};
+use crate::view::IamcAsOf;
 
 /// A message tied to a state of a run: what one looks at, compares with, and reverts to.
 #[pyclass(frozen, module = "stratalog")]
@@ -78,10 +79,22 @@ impl Checkpoint {
     /// The run's time series as they were, to be read.
     #[getter]
     fn iamc(&self) -> IamcAsOf {
-        IamcAsOf {
-            run: Arc::clone(&self.run),
-            checkpoint: self.checkpoint.id,
-        }
+        IamcAsOf::at_checkpoint(&self.run, &self.checkpoint)
+    }
+
+    /// What changed from an earlier state to this one.
+    ///
+    /// Args:
+    ///     since: the earlier state, as ``Run.as_of`` takes it; default: the run's checkpoint
+    ///         before this one, or the empty run.
+    #[pyo3(signature = (since = None))]
+    fn diff(&self, py: Python<'_>, since: Option<AnyTarget>) -> Result<Diff> {
+        let run = self.run.run()?;
+        let diff = py.detach(|| match since {
+            Some(since) => run.diff(since.0, Some((&self.checkpoint).into())),
+            None => run.diff_of(&self.checkpoint),
+        })?;
+        Ok(Diff::new(diff))
     }
 
     /// Sets the run back to this state; see ``Run.revert_to``.
@@ -90,7 +103,7 @@ impl Checkpoint {
         let target = (&self.checkpoint).into();
         Ok(self
             .run
-            .revert_to(py, target, timeout.map(|timeout| timeout.0))?
+            .revert_to(py, target, Filter::all(), timeout.map(|timeout| timeout.0))?
             .into())
     }
 
@@ -114,67 +127,6 @@ impl Checkpoint {
             self.checkpoint.transaction_id,
             repr(py, &self.checkpoint.actor),
             self.checkpoint.created_at.format("%Y-%m-%dT%H:%M:%S")
-        )
-    }
-}
-
-/// The time series of a run as they were at a checkpoint, to be read.
-#[pyclass(frozen, module = "stratalog")]
-pub(crate) struct IamcAsOf {
-    run: Arc<HeldRun>,
-    checkpoint: CheckpointId,
-}
-
-impl IamcAsOf {
-    fn batch(
-        &self,
-        py: Python<'_>,
-        filter: &stratalog::Filter,
-    ) -> Result<arrow::array::RecordBatch> {
-        let run = self.run.run()?;
-        Ok(py.detach(|| run.iamc().tabulate_as_of(self.checkpoint, filter))?)
-    }
-}
-
-#[pymethods]
-impl IamcAsOf {
-    /// The points as they were, as a pandas ``DataFrame``; see ``Iamc.tabulate``.
-    #[pyo3(signature = (*, region = None, variable = None, unit = None, year = None, **unknown))]
-    #[pyo3(text_signature = "($self, *, region=None, variable=None, unit=None, year=None)")]
-    fn tabulate(
-        &self,
-        py: Python<'_>,
-        region: Option<&Bound<'_, PyAny>>,
-        variable: Option<&Bound<'_, PyAny>>,
-        unit: Option<&Bound<'_, PyAny>>,
-        year: Option<&Bound<'_, PyAny>>,
-        unknown: Option<&Bound<'_, PyDict>>,
-    ) -> Result<Py<PyAny>> {
-        let filter = filter(region, variable, unit, year, unknown)?;
-        frame::to_pandas(py, self.batch(py, &filter)?)
-    }
-
-    /// The points as they were, as a pyarrow ``Table``; see ``Iamc.arrow``.
-    #[pyo3(signature = (*, region = None, variable = None, unit = None, year = None, **unknown))]
-    #[pyo3(text_signature = "($self, *, region=None, variable=None, unit=None, year=None)")]
-    fn arrow(
-        &self,
-        py: Python<'_>,
-        region: Option<&Bound<'_, PyAny>>,
-        variable: Option<&Bound<'_, PyAny>>,
-        unit: Option<&Bound<'_, PyAny>>,
-        year: Option<&Bound<'_, PyAny>>,
-        unknown: Option<&Bound<'_, PyDict>>,
-    ) -> Result<Py<PyAny>> {
-        let filter = filter(region, variable, unit, year, unknown)?;
-        frame::to_pyarrow(py, self.batch(py, &filter)?)
-    }
-
-    fn __repr__(&self) -> String {
-        format!(
-            "<time series of run {} at checkpoint {}>",
-            self.run.describe().label(),
-            self.checkpoint
         )
     }
 }

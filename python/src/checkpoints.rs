@@ -26,7 +26,7 @@ impl FromPyObject<'_, '_> for Which {
 
     fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
         if object.is_instance_of::<PyString>() {
-            return Ok(Self(Target::Name(object.extract::<Text>()?.0)));
+            return Ok(Self(Target::from(object.extract::<Text>()?.0)));
         }
         match whole_number(&object) {
             Some(id) => Ok(Self(Target::Checkpoint(CheckpointId(id)))),
@@ -113,7 +113,8 @@ impl Checkpoints {
         Ok(match checkpoint.extract::<Which>()?.0 {
             Target::Name(name) => rows.iter().any(|row| row.message == name),
             Target::Checkpoint(id) => rows.iter().any(|row| row.id == id),
-            Target::Transaction(_) => false,
+            Target::LastCheckpoint => !rows.is_empty(),
+            Target::Transaction(_) | Target::Time(_) => false,
         })
     }
 

@@ -126,6 +126,8 @@ fn exception_of(error: &Error) -> &'static str {
         Error::InvalidFilter(_) => "InvalidFilter",
         Error::RunIsLocked { .. } => "RunIsLocked",
         Error::RunLockRequired { .. } => "RunLockRequired",
+        Error::ReadOnlyView { .. } => "ReadOnlyView",
+        Error::UndoOverlaps { .. } => "UndoOverlaps",
         Error::LockLost { .. } => "LockLost",
         Error::NestedLock { .. } => "NestedTransact",
         Error::LockTokenMismatch { .. } => "LockTokenMismatch",

@@ -19,7 +19,10 @@ use std::sync::{
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use stratalog::{ChangeCounts, Error, Lease, LockOptions, LockToken, Run, RunLock, Target};
+use stratalog::{
+    ChangeCounts, Error, Filter, Lease, LockOptions, LockToken, RevertOptions, Run, RunLock,
+    Target, TransactionId,
+};
 
 use crate::error::{Failure, Result};
 use crate::session::{Session, detached};
@@ -169,18 +172,51 @@ impl HeldRun {
         }
     }
 
-    /// Sets the run back: under the lock that this object holds, or else under one of its
-    /// own.
+    /// Sets the points of a run that a filter selects back: under the lock that this object holds, or else
+    /// under one of its own.
     pub(crate) fn revert_to(
         &self,
         py: Python<'_>,
         target: Target,
+        only: Filter,
         timeout: Option<Duration>,
+    ) -> Result<ChangeCounts> {
+        // Only one of the two comes to pass.
+        let (same, same_only) = (target.clone(), only.clone());
+        self.under_some_lock(
+            py,
+            timeout,
+            move |lock| lock.revert_only(same, &same_only),
+            move |run, lock| run.revert_with(target, RevertOptions { only, lock }),
+        )
+    }
+
+    /// Takes back what one transaction of the run changed, as [`revert_to`](Self::revert_to) does.
+    pub(crate) fn undo(
+        &self,
+        py: Python<'_>,
+        transaction: TransactionId,
+        timeout: Option<Duration>,
+    ) -> Result<ChangeCounts> {
+        self.under_some_lock(
+            py,
+            timeout,
+            |lock| lock.undo(transaction),
+            |run, lock| run.undo_with(transaction, lock),
+        )
+    }
+
+    fn under_some_lock(
+        &self,
+        py: Python<'_>,
+        timeout: Option<Duration>,
+        under_ours: impl FnOnce(&RunLock) -> stratalog::Result<ChangeCounts> + Send,
+        under_its_own: impl FnOnce(&Run, LockOptions<'_>) -> stratalog::Result<ChangeCounts> + Send,
     ) -> Result<ChangeCounts> {
         let run = self.run()?;
         py.detach(|| {
             if let Slot::Held(lock, _) = &*self.read() {
-                return Ok(lock.revert_to(target)?);
+                return Ok(under_ours(lock)?);
             }
             interruptible(|interrupt| {
                 let options = LockOptions {
@@ -188,7 +224,7 @@ impl HeldRun {
                     interrupt: Some(interrupt),
                     ..LockOptions::default()
                 };
-                run.revert_with(target, options)
+                under_its_own(run, options)
             })
         })
     }

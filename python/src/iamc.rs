@@ -171,14 +171,11 @@ impl Iamc {
         frame::to_pyarrow(py, self.batch(py, &filter)?)
     }
 
-    /// What changed from state ``a`` to state ``b`` (default: the present), a row per point:
-    /// ``operation`` (insert, update, delete), the columns of ``tabulate`` but ``value``,
-    /// then ``value_before`` and ``value_after`` (float64, NaN where there is none). Costs
-    /// what changed.
+    /// What changed from state ``a`` to state ``b`` (default: the present), a row per point;
+    /// columns as ``Diff.tabulate``. Costs what changed.
     ///
     /// Args:
-    ///     a, b: a ``Checkpoint``, a checkpoint's name, or the id of one of the run's
-    ///         transactions.
+    ///     a, b: states, as ``Run.as_of`` takes them.
     ///
     /// Raises:
     ///     CheckpointNotFound, TransactionNotFound: say what there is.
@@ -186,7 +183,7 @@ impl Iamc {
     fn difference(&self, py: Python<'_>, a: AnyTarget, b: Option<AnyTarget>) -> Result<Py<PyAny>> {
         let run = self.0.run()?;
         let to: Option<Target> = b.map(|b| b.0);
-        let batch = py.detach(|| run.iamc().difference(a.0, to))?;
+        let batch = py.detach(|| run.diff(a.0, to)?.points())?;
         frame::to_pandas(py, batch)
     }
 

@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::{DateTime, NaiveDateTime, Utc};
 use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyString};
+use pyo3::types::{PyBool, PyDateTime, PyDict, PyString, PyTzInfo};
 use stratalog::{Filter, Lease, Target, TransactionId};
 
 use crate::checkpoint::Checkpoint;
 use crate::error::{Failure, Result};
+use crate::view::RunView;
 
 /// A `str`. One with lone surrogates, which no database takes, is refused as input and
 /// not as a fault of the encoding.
@@ -112,7 +114,7 @@ pub(crate) fn whole_number(object: &Bound<'_, PyAny>) -> Option<i64> {
     }
 }
 
-/// What to go back to or look at: a checkpoint, its name, or a transaction's id.
+/// What to go back to or look at: a checkpoint, its name, a transaction's id, a view, or a time.
 pub(crate) struct AnyTarget(pub(crate) Target);
 
 impl FromPyObject<'_, '_> for AnyTarget {
@@ -123,15 +125,31 @@ impl FromPyObject<'_, '_> for AnyTarget {
             return Ok(Self(Target::Checkpoint(checkpoint.get().core().id)));
         }
         if object.is_instance_of::<PyString>() {
-            return Ok(Self(Target::Name(object.extract::<Text>()?.0)));
+            return Ok(Self(Target::from(object.extract::<Text>()?.0)));
         }
         if let Some(id) = whole_number(&object) {
             return Ok(Self(Target::Transaction(TransactionId(id))));
         }
+        if let Ok(view) = object.cast::<RunView>() {
+            return Ok(Self(Target::Transaction(view.get().at())));
+        }
+        if object.is_instance_of::<PyDateTime>() {
+            return utc(&object).map(|time| Self(Target::Time(time)));
+        }
         Err(PyTypeError::new_err(format!(
-            "expected a Checkpoint, a checkpoint's name or a transaction's id, not {}",
+            "expected a Checkpoint, a checkpoint's name, a transaction's id or a datetime, not {}",
             object.get_type().name()?
         )))
+    }
+}
+
+/// A `datetime` in UTC; one without a zone is UTC already.
+fn utc(object: &Bound<'_, PyAny>) -> PyResult<NaiveDateTime> {
+    if object.getattr("tzinfo")?.is_none() {
+        object.extract()
+    } else {
+        let utc = object.call_method1("astimezone", (PyTzInfo::utc(object.py())?,))?;
+        Ok(utc.extract::<DateTime<Utc>>()?.naive_utc())
     }
 }
 

@@ -4,6 +4,7 @@ mod changes;
 mod checkpoint;
 mod checkpoints;
 mod command;
+mod diff;
 mod doctor;
 mod error;
 mod files;
@@ -23,6 +24,7 @@ mod runs;
 mod session;
 mod transact;
 mod verify;
+mod view;
 
 use pyo3::prelude::*;
 
@@ -36,11 +38,13 @@ mod _stratalog {
     #[pymodule_export]
     use super::changes::ChangeCounts;
     #[pymodule_export]
-    use super::checkpoint::{Checkpoint, IamcAsOf};
+    use super::checkpoint::Checkpoint;
     #[pymodule_export]
     use super::checkpoints::Checkpoints;
     #[pymodule_export]
     use super::command::cli_main;
+    #[pymodule_export]
+    use super::diff::Diff;
     #[pymodule_export]
     use super::doctor::{DoctorReport, Finding};
     #[pymodule_export]
@@ -65,6 +69,8 @@ mod _stratalog {
     use super::transact::Transact;
     #[pymodule_export]
     use super::verify::{Problem, VerifyReport};
+    #[pymodule_export]
+    use super::view::{IamcAsOf, RunView};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use stratalog::{Engine, Lease, MigrateOptions};
 
+use crate::diff::Diff;
 use crate::doctor::DoctorReport;
 use crate::error::{Failure, Result};
 use crate::input::{LeaseTime, Text, Url, repr};
@@ -17,6 +18,7 @@ use crate::run::log_filter;
 use crate::runs::{Runs, id_of};
 use crate::session::Session;
 use crate::verify::VerifyReport;
+use crate::view::{self, AnyState};
 
 /// One database with runs, regions, units, and the log of all that was written.
 ///
@@ -162,6 +164,19 @@ impl Platform {
     #[getter]
     fn locks(&self) -> Locks {
         Locks::new(&self.0)
+    }
+
+    /// What differs from one run to another, of two versions of a scenario for instance.
+    /// Both are compared whole.
+    ///
+    /// Args:
+    ///     a, b: runs, as they are now, or what their ``as_of`` gives.
+    ///
+    /// Raises:
+    ///     InvalidFilter: a run of another database.
+    fn diff(&self, py: Python<'_>, a: AnyState, b: AnyState) -> Result<Diff> {
+        let platform = self.0.platform()?;
+        py.detach(|| view::compare(platform, &a, &b))
     }
 
     /// Transactions, newest first: ``id`` (int64), ``issued_at`` (datetime64[us, UTC]),

@@ -8,8 +8,8 @@ use stratalog::{LogFilter, TransactionId};
 
 use crate::changes::ChangeCounts;
 use crate::checkpoints::Checkpoints;
+use crate::diff::Diff;
 use crate::error::{Failure, Result};
-use crate::frame::Columns;
 use crate::guard::Guard;
 use crate::held::{Ending, HeldRun, Wish};
 use crate::iamc::Iamc;
@@ -18,6 +18,7 @@ use crate::log;
 use crate::run_lock::RunLock;
 use crate::session::Session;
 use crate::transact::Transact;
+use crate::view::RunView;
 
 /// A run: one version of a model's scenario, with the rows that belong to it and change
 /// together.
@@ -37,6 +38,12 @@ impl Run {
 
     pub(crate) fn core(&self) -> &stratalog::Run {
         self.0.describe()
+    }
+
+    /// The run as it is now.
+    pub(crate) fn as_of_now(&self, py: Python<'_>) -> Result<stratalog::RunView> {
+        let run = self.0.run()?;
+        Ok(py.detach(|| run.as_of_now())?)
     }
 
     fn set_default(
@@ -207,6 +214,24 @@ impl Run {
         Checkpoints::new(&self.0)
     }
 
+    /// The run as it was, to be read: ``run.as_of("raw data").iamc.tabulate()``. Later writes
+    /// do not show in it.
+    ///
+    /// Args:
+    ///     target: a ``Checkpoint``; a checkpoint's name (its latest one); ``"checkpoint"``: the
+    ///         run's last checkpoint, without what a writer has done since; as a number, the id
+    ///         of one of the run's transactions (not of a checkpoint), 0 being the empty run;
+    ///         or a ``datetime`` (without a zone it is UTC): the state after the run's last
+    ///         transaction that began at or before it.
+    ///
+    /// Raises:
+    ///     CheckpointNotFound, TransactionNotFound: say what there is.
+    fn as_of(&self, py: Python<'_>, target: AnyTarget) -> Result<RunView> {
+        let run = self.0.run()?;
+        let view = py.detach(|| run.as_of(target.0))?;
+        Ok(RunView::new(&self.0, view.transaction_id()))
+    }
+
     /// Sets the run back to an earlier state, as one new, logged transaction that costs what
     /// changed since. Reverting it brings the later state back: nothing is lost.
     ///
@@ -214,26 +239,71 @@ impl Run {
     /// takes the lock itself and leaves a checkpoint that says what it did.
     ///
     /// Args:
-    ///     target: a ``Checkpoint``; a checkpoint's name (its latest one); or, as a
-    ///         number, the id of one of the run's transactions (not of a checkpoint), 0 being
-    ///         the empty run.
+    ///     target: the state, as ``as_of`` takes it.
     ///     timeout: seconds to wait for the lock; ``None``: not at all.
+    ///     region, variable, unit, year: only these points, as ``Iamc.tabulate`` selects them;
+    ///         all other rows stay as they are.
+    ///     dry_run: changes nothing, needs no lock, and gives the ``Diff`` that it would apply.
     ///
     /// Raises:
     ///     RunIsLocked, CheckpointNotFound, TransactionNotFound.
     ///     RevertNeedsMissing: the earlier state needs what has been deleted since, all
     ///         of it named; nothing changed.
-    #[pyo3(signature = (target, timeout = None))]
-    fn revert_to(
+    #[pyo3(signature = (target, timeout = None, *, region = None, variable = None, unit = None, year = None, dry_run = false))]
+    #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
+    fn revert_to<'py>(
         &self,
-        py: Python<'_>,
+        py: Python<'py>,
         target: AnyTarget,
         timeout: Option<Timeout>,
-    ) -> Result<ChangeCounts> {
-        Ok(self
+        region: Option<&Bound<'py, PyAny>>,
+        variable: Option<&Bound<'py, PyAny>>,
+        unit: Option<&Bound<'py, PyAny>>,
+        year: Option<&Bound<'py, PyAny>>,
+        dry_run: bool,
+    ) -> Result<Bound<'py, PyAny>> {
+        let only = input::filter(region, variable, unit, year, None)?;
+        if dry_run {
+            let run = self.0.run()?;
+            let diff = py.detach(|| run.diff_of_revert(target.0))?;
+            return Ok(Bound::new(py, Diff::new(diff.only(only)))?.into_any());
+        }
+        let counts = self
             .0
-            .revert_to(py, target.0, timeout.map(|timeout| timeout.0))?
-            .into())
+            .revert_to(py, target.0, only, timeout.map(|timeout| timeout.0))?;
+        Ok(Bound::new(py, ChangeCounts::from(counts))?.into_any())
+    }
+
+    /// Takes back what one of the run's transactions changed, as one new, logged transaction,
+    /// and nothing of what was changed since. Rows that are by now as they were before it stay
+    /// as they are, so doing it twice does no harm. Lock and checkpoint: as ``revert_to``.
+    ///
+    /// Args:
+    ///     transaction_id: the transaction, as ``log`` shows it.
+    ///     timeout: seconds to wait for the lock; ``None``: not at all.
+    ///     dry_run: changes nothing, needs no lock, and gives the ``Diff`` that it would apply.
+    ///
+    /// Raises:
+    ///     UndoOverlaps: rows of it were changed again since, and are named; nothing changed.
+    ///     RunIsLocked, TransactionNotFound, RevertNeedsMissing.
+    #[pyo3(signature = (transaction_id, timeout = None, *, dry_run = false))]
+    fn undo<'py>(
+        &self,
+        py: Python<'py>,
+        transaction_id: i64,
+        timeout: Option<Timeout>,
+        dry_run: bool,
+    ) -> Result<Bound<'py, PyAny>> {
+        let transaction = TransactionId(transaction_id);
+        if dry_run {
+            let run = self.0.run()?;
+            let diff = py.detach(|| run.diff_of_undo(transaction))?;
+            return Ok(Bound::new(py, Diff::new(diff))?.into_any());
+        }
+        let counts = self
+            .0
+            .undo(py, transaction, timeout.map(|timeout| timeout.0))?;
+        Ok(Bound::new(py, ChangeCounts::from(counts))?.into_any())
     }
 
     /// Its transactions, newest first; columns as ``Platform.log``.
@@ -249,22 +319,19 @@ impl Run {
         log::tabulate(py, &entries)
     }
 
-    /// How many rows differ from state ``a`` to state ``b`` (default: the present), per table
-    /// that differs: ``table`` (text), ``inserted``, ``updated``, ``deleted`` (int64).
+    /// What differs from state ``a`` to state ``b`` (default: the present). Costs what changed
+    /// in between.
     ///
     /// Args:
-    ///     a, b: a ``Checkpoint``, a checkpoint's name, or the id of one of the run's
-    ///         transactions.
+    ///     a, b: states, as ``as_of`` takes them.
+    ///
+    /// Raises:
+    ///     CheckpointNotFound, TransactionNotFound: say what there is.
     #[pyo3(signature = (a, b = None))]
-    fn diff(&self, py: Python<'_>, a: AnyTarget, b: Option<AnyTarget>) -> Result<Py<PyAny>> {
+    fn diff(&self, py: Python<'_>, a: AnyTarget, b: Option<AnyTarget>) -> Result<Diff> {
         let run = self.0.run()?;
-        let rows = py.detach(|| run.diff_summary(a.0, b.map(|b| b.0)))?;
-        Columns::default()
-            .text("table", rows.iter().map(|row| row.table.clone()))
-            .counts("inserted", rows.iter().map(|row| row.changes.inserted))
-            .counts("updated", rows.iter().map(|row| row.changes.updated))
-            .counts("deleted", rows.iter().map(|row| row.changes.deleted))
-            .into_pandas(py)
+        let diff = py.detach(|| run.diff(a.0, b.map(|b| b.0)))?;
+        Ok(Diff::new(diff))
     }
 
     /// The same run of the same database.

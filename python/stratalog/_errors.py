@@ -28,6 +28,7 @@ __all__ = [
     "NestedTransact",
     "NoDefaultVersion",
     "NotFound",
+    "ReadOnlyView",
     "RegionNotFound",
     "RevertNeedsMissing",
     "RunIsLocked",
@@ -40,6 +41,7 @@ __all__ = [
     "StorageFailed",
     "StratalogError",
     "TransactionNotFound",
+    "UndoOverlaps",
     "UnitNotFound",
     "UnknownNames",
     "VariableNotFound",
@@ -176,6 +178,14 @@ class NestedTransact(LockError):
 
 class RevertNeedsMissing(StratalogError):
     """An earlier state needs what has been deleted since, all of it named; nothing changed."""
+
+
+class ReadOnlyView(StratalogError):
+    """A write through a view of an earlier state."""
+
+
+class UndoOverlaps(StratalogError):
+    """Rows of a transaction that was to be undone were changed again since."""
 
 
 class SchemaError(StratalogError):

@@ -2,7 +2,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from os import PathLike
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self, SupportsFloat, SupportsIndex, TypeAlias, final
+from typing import (
+    Any,
+    Literal,
+    NoReturn,
+    Protocol,
+    Self,
+    SupportsFloat,
+    SupportsIndex,
+    TypeAlias,
+    final,
+    overload,
+)
 
 import pandas as pd
 import pyarrow as pa
@@ -14,6 +25,7 @@ __all__ = [
     "ChangeCounts",
     "Checkpoint",
     "Checkpoints",
+    "Diff",
     "DoctorReport",
     "FileRun",
     "Finding",
@@ -27,6 +39,7 @@ __all__ = [
     "Regions",
     "Run",
     "RunLock",
+    "RunView",
     "Runs",
     "Transact",
     "VerifyReport",
@@ -48,7 +61,7 @@ _Table: TypeAlias = _ArrowStream | _ArrowArray | pd.DataFrame | pd.Series[Any] |
 _Type: TypeAlias = PointType | Literal["yearly", "annual", "categorical", "datetime"]
 _Patterns: TypeAlias = str | Iterable[str]
 _Years: TypeAlias = SupportsIndex | Iterable[SupportsIndex]
-_Target: TypeAlias = Checkpoint | str | SupportsIndex
+_Target: TypeAlias = Checkpoint | RunView | str | SupportsIndex | datetime
 _Seconds: TypeAlias = SupportsFloat | SupportsIndex
 
 @final
@@ -96,6 +109,13 @@ class Checkpoint:
     @property
     def iamc(self) -> IamcAsOf:
         """The run's time series as they were, to be read."""
+    def diff(self, since: _Target | None = None) -> Diff:
+        """What changed from an earlier state to this one.
+
+        Args:
+            since: the earlier state, as ``Run.as_of`` takes it; default: the run's checkpoint
+                before this one, or the empty run.
+        """
     def revert(self, timeout: _Seconds | None = None) -> ChangeCounts:
         """Sets the run back to this state; see ``Run.revert_to``."""
     def __eq__(self, other: object, /) -> bool: ...
@@ -131,6 +151,40 @@ class Checkpoints:
     def __contains__(self, checkpoint: Checkpoint | str | SupportsIndex, /) -> bool: ...
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[Checkpoint]: ...
+
+@final
+class Diff:
+    """What differs between two states: of one run (``run.diff("raw data")``) or of two
+    (``platform.diff(a, b)``). True when anything does; ``len`` is the number of rows that differ,
+    in all tables. Past states do not change, and neither does this.
+    """
+
+    @property
+    def before(self) -> int:
+        """The id of the transaction after which the first state was."""
+    @property
+    def after(self) -> int:
+        """The id of the transaction after which the second state was."""
+    def counts(self) -> pd.DataFrame:
+        """How many rows differ, per table that differs: ``table`` (text), ``inserted``,
+        ``updated``, ``deleted`` (int64).
+        """
+    def summary(self) -> pd.DataFrame:
+        """How many rows differ, per region and variable that differ: ``table``, ``region``,
+        ``variable`` (text, empty for other tables than that of the points), ``inserted``,
+        ``updated``, ``deleted`` (int64).
+        """
+    def tabulate(self) -> pd.DataFrame:
+        """The points that differ, as a pandas ``DataFrame``: ``operation`` (insert, update,
+        delete), the columns of ``Iamc.tabulate`` but ``value``, then ``value_before`` and
+        ``value_after`` (float64, NaN where there is none).
+        """
+    def arrow(self) -> pa.Table:
+        """The points that differ, as a pyarrow ``Table``: as ``tabulate``, with the names as
+        dictionaries.
+        """
+    def __len__(self) -> int: ...
+    def __bool__(self) -> bool: ...
 
 @final
 class DoctorReport:
@@ -256,14 +310,11 @@ class Iamc:
     ) -> pa.Table:
         """The points as a pyarrow ``Table``: as ``tabulate``, with the names as dictionaries."""
     def difference(self, a: _Target, b: _Target | None = None) -> pd.DataFrame:
-        """What changed from state ``a`` to state ``b`` (default: the present), a row per point:
-        ``operation`` (insert, update, delete), the columns of ``tabulate`` but ``value``,
-        then ``value_before`` and ``value_after`` (float64, NaN where there is none). Costs
-        what changed.
+        """What changed from state ``a`` to state ``b`` (default: the present), a row per point;
+        columns as ``Diff.tabulate``. Costs what changed.
 
         Args:
-            a, b: a ``Checkpoint``, a checkpoint's name, or the id of one of the run's
-                transactions.
+            a, b: states, as ``Run.as_of`` takes them.
 
         Raises:
             CheckpointNotFound, TransactionNotFound: say what there is.
@@ -271,7 +322,7 @@ class Iamc:
 
 @final
 class IamcAsOf:
-    """The time series of a run as they were at a checkpoint, to be read."""
+    """The time series of a run as they were, to be read."""
 
     def tabulate(
         self,
@@ -291,6 +342,26 @@ class IamcAsOf:
         year: _Years | None = None,
     ) -> pa.Table:
         """The points as they were, as a pyarrow ``Table``; see ``Iamc.arrow``."""
+    def difference(self, since: _Target | None = None) -> pd.DataFrame:
+        """What changed from an earlier state to this one, a row per point; columns as
+        ``Diff.tabulate``.
+
+        Args:
+            since: the earlier state, as ``Run.as_of`` takes it; default: the run's checkpoint
+                before this one, or the empty run.
+        """
+    def add(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refused: what was is only read.
+
+        Raises:
+            ReadOnlyView: always.
+        """
+    def remove(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refused: what was is only read.
+
+        Raises:
+            ReadOnlyView: always.
+        """
 
 @final
 class Locks:
@@ -470,6 +541,16 @@ class Platform:
     @property
     def locks(self) -> Locks:
         """Run locks."""
+    def diff(self, a: Run | RunView, b: Run | RunView) -> Diff:
+        """What differs from one run to another, of two versions of a scenario for instance.
+        Both are compared whole.
+
+        Args:
+            a, b: runs, as they are now, or what their ``as_of`` gives.
+
+        Raises:
+            InvalidFilter: a run of another database.
+        """
     def log(
         self,
         run: Run | SupportsIndex | None = None,
@@ -639,7 +720,32 @@ class Run:
     @property
     def checkpoints(self) -> Checkpoints:
         """Its checkpoints."""
-    def revert_to(self, target: _Target, timeout: _Seconds | None = None) -> ChangeCounts:
+    def as_of(self, target: _Target) -> RunView:
+        """The run as it was, to be read: ``run.as_of("raw data").iamc.tabulate()``. Later writes
+        do not show in it.
+
+        Args:
+            target: a ``Checkpoint``; a checkpoint's name (its latest one); ``"checkpoint"``: the
+                run's last checkpoint, without what a writer has done since; as a number, the id
+                of one of the run's transactions (not of a checkpoint), 0 being the empty run;
+                or a ``datetime`` (without a zone it is UTC): the state after the run's last
+                transaction that began at or before it.
+
+        Raises:
+            CheckpointNotFound, TransactionNotFound: say what there is.
+        """
+    @overload
+    def revert_to(
+        self,
+        target: _Target,
+        timeout: _Seconds | None = None,
+        *,
+        region: _Patterns | None = None,
+        variable: _Patterns | None = None,
+        unit: _Patterns | None = None,
+        year: _Years | None = None,
+        dry_run: Literal[False] = False,
+    ) -> ChangeCounts:
         """Sets the run back to an earlier state, as one new, logged transaction that costs what
         changed since. Reverting it brings the later state back: nothing is lost.
 
@@ -647,16 +753,54 @@ class Run:
         takes the lock itself and leaves a checkpoint that says what it did.
 
         Args:
-            target: a ``Checkpoint``; a checkpoint's name (its latest one); or, as a
-                number, the id of one of the run's transactions (not of a checkpoint), 0 being
-                the empty run.
+            target: the state, as ``as_of`` takes it.
             timeout: seconds to wait for the lock; ``None``: not at all.
+            region, variable, unit, year: only these points, as ``Iamc.tabulate`` selects them;
+                all other rows stay as they are.
+            dry_run: changes nothing, needs no lock, and gives the ``Diff`` that it would apply.
 
         Raises:
             RunIsLocked, CheckpointNotFound, TransactionNotFound.
             RevertNeedsMissing: the earlier state needs what has been deleted since, all
                 of it named; nothing changed.
         """
+    @overload
+    def revert_to(
+        self,
+        target: _Target,
+        timeout: _Seconds | None = None,
+        *,
+        region: _Patterns | None = None,
+        variable: _Patterns | None = None,
+        unit: _Patterns | None = None,
+        year: _Years | None = None,
+        dry_run: Literal[True],
+    ) -> Diff: ...
+    @overload
+    def undo(
+        self,
+        transaction_id: int,
+        timeout: _Seconds | None = None,
+        *,
+        dry_run: Literal[False] = False,
+    ) -> ChangeCounts:
+        """Takes back what one of the run's transactions changed, as one new, logged transaction,
+        and nothing of what was changed since. Rows that are by now as they were before it stay
+        as they are, so doing it twice does no harm. Lock and checkpoint: as ``revert_to``.
+
+        Args:
+            transaction_id: the transaction, as ``log`` shows it.
+            timeout: seconds to wait for the lock; ``None``: not at all.
+            dry_run: changes nothing, needs no lock, and gives the ``Diff`` that it would apply.
+
+        Raises:
+            UndoOverlaps: rows of it were changed again since, and are named; nothing changed.
+            RunIsLocked, TransactionNotFound, RevertNeedsMissing.
+        """
+    @overload
+    def undo(
+        self, transaction_id: int, timeout: _Seconds | None = None, *, dry_run: Literal[True]
+    ) -> Diff: ...
     def log(self, limit: int | None = None, before: int | None = None) -> pd.DataFrame:
         """Its transactions, newest first; columns as ``Platform.log``.
 
@@ -664,13 +808,15 @@ class Run:
             limit: at most so many; ``None``: all.
             before: only ids below this one.
         """
-    def diff(self, a: _Target, b: _Target | None = None) -> pd.DataFrame:
-        """How many rows differ from state ``a`` to state ``b`` (default: the present), per table
-        that differs: ``table`` (text), ``inserted``, ``updated``, ``deleted`` (int64).
+    def diff(self, a: _Target, b: _Target | None = None) -> Diff:
+        """What differs from state ``a`` to state ``b`` (default: the present). Costs what changed
+        in between.
 
         Args:
-            a, b: a ``Checkpoint``, a checkpoint's name, or the id of one of the run's
-                transactions.
+            a, b: states, as ``as_of`` takes them.
+
+        Raises:
+            CheckpointNotFound, TransactionNotFound: say what there is.
         """
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
@@ -732,6 +878,22 @@ class RunLock:
         """Commits, or rolls back when an exception is on its way. Never swallows one. Does
         nothing when ``commit()`` or ``rollback()`` was called in the block.
         """
+
+@final
+class RunView:
+    """A run as it was, to be read: ``run.as_of("raw data")``. It stays as it is, whatever is
+    written to the run.
+    """
+
+    @property
+    def run_id(self) -> int:
+        """The id of the run."""
+    @property
+    def transaction_id(self) -> int:
+        """The id of the transaction after which it was so; 0: before any."""
+    @property
+    def iamc(self) -> IamcAsOf:
+        """The run's time series as they were, to be read."""
 
 @final
 class Runs:

@@ -287,18 +287,18 @@ def test_what_changed(run: stratalog.Run) -> None:
     assert math.isnan(rows["Energy|Oil"]["value_before"])
     assert rows["Energy|Gas"]["operation"] == "delete"
     assert math.isnan(rows["Energy|Gas"]["value_after"])
-    summary = run.diff("data", "edit")
+    summary = run.diff("data", "edit").counts()
     assert summary.values.tolist() == [["datapoints", 1, 1, 1]]
     assert summary.columns.tolist() == ["table", "inserted", "updated", "deleted"]
     # Backwards, and against itself.
-    assert run.diff("edit", "data").values.tolist() == [["datapoints", 1, 1, 1]]
+    assert run.diff("edit", "data").counts().values.tolist() == [["datapoints", 1, 1, 1]]
     back = run.iamc.difference("edit", "data").set_index("variable")["operation"].to_dict()
     assert back == {"Energy|Coal": "update", "Energy|Oil": "delete", "Energy|Gas": "insert"}
     nothing = run.iamc.difference("edit")
     assert nothing.empty
     assert nothing.dtypes.equals(changes.dtypes)
-    assert run.diff("edit").empty
-    assert run.diff(0, first.transaction_id).values.tolist() == [["datapoints", 3, 0, 0]]
+    assert not run.diff("edit") and run.diff("edit").counts().empty
+    assert run.diff(0, first.transaction_id).counts().values.tolist() == [["datapoints", 3, 0, 0]]
     with pytest.raises(stratalog.CheckpointNotFound, match='"data"'):
         run.diff("date")
     with pytest.raises(stratalog.TransactionNotFound):

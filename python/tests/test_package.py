@@ -47,7 +47,9 @@ def test_errors_form_one_tree() -> None:
         "LockLost": ["LockError"],
         "LockTokenMismatch": ["LockError"],
         "NestedTransact": ["LockError"],
+        "ReadOnlyView": ["StratalogError"],
         "RevertNeedsMissing": ["StratalogError"],
+        "UndoOverlaps": ["StratalogError"],
         "SchemaError": ["StratalogError"],
         "SchemaOutdated": ["SchemaError"],
         "SchemaTooNew": ["SchemaError"],
@@ -87,6 +89,7 @@ def test_errors_that_the_bindings_raise_exist() -> None:
 
 def test_the_stub_says_what_help_says() -> None:
     def compare(node: ast.ClassDef | ast.Module, runtime: object) -> None:
+        seen: set[str] = set()
         for item in node.body:
             if not isinstance(item, ast.ClassDef | ast.FunctionDef) or item.name.startswith(
                 "_Arrow"
@@ -94,6 +97,9 @@ def test_the_stub_says_what_help_says() -> None:
                 continue
             documented = getattr(runtime, item.name)
             stub = ast.get_docstring(item)
+            if stub is None and item.name in seen:
+                continue  # a further overload
+            seen.add(item.name)
             if stub is not None or not item.name.startswith("__"):
                 assert stub == inspect.getdoc(documented), f"{item.name}: stub and runtime differ"
             if isinstance(item, ast.ClassDef):

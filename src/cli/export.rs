@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use super::failure::Failure;
 use super::output::counted;
 use super::run_and_target::{RunArgument, target};
+use super::selection::Selection;
 use super::session::Session;
 use crate::files::{Layout, write, write_to};
-use crate::iamc::Filter;
 use crate::run::{RunInfo, Target};
 
 /// Write a run's time series to a CSV file
@@ -28,18 +28,8 @@ pub(super) struct Export {
     /// A column per year or date instead of a row per point
     #[arg(long)]
     wide: bool,
-    /// Only this region; may be repeated
-    #[arg(long, value_name = "NAME")]
-    region: Option<Vec<String>>,
-    /// Only this variable; may be repeated
-    #[arg(long, value_name = "NAME")]
-    variable: Option<Vec<String>>,
-    /// Only this unit; may be repeated
-    #[arg(long, value_name = "NAME")]
-    unit: Option<Vec<String>>,
-    /// Only these years
-    #[arg(long, value_name = "YEAR", value_delimiter = ',')]
-    year: Option<Vec<i64>>,
+    #[command(flatten)]
+    selection: Selection,
     /// As it was at a checkpoint or after a transaction: see `stratalog --help`
     #[arg(long, value_name = "TARGET", value_parser = target)]
     as_of: Option<Target>,
@@ -62,14 +52,9 @@ impl Export {
         }
         let platform = session.open()?;
         let run = self.run.find(&platform)?;
-        let filter = Filter {
-            region: self.region.clone(),
-            variable: self.variable.clone(),
-            unit: self.unit.clone(),
-            year: self.year.clone(),
-        };
+        let filter = self.selection.filter();
         let points = match &self.as_of {
-            Some(target) => run.iamc().tabulate_as_of(target.clone(), &filter)?,
+            Some(target) => run.as_of(target.clone())?.iamc().tabulate(&filter)?,
             None => run.iamc().tabulate(&filter)?,
         };
         let count = points.num_rows();

@@ -21,8 +21,10 @@ mod revert;
 mod run_and_target;
 mod run_labels;
 mod runs;
+mod selection;
 mod session;
 mod table;
+mod undo;
 mod unlock;
 mod verify;
 
@@ -39,8 +41,9 @@ A RUN is an id, or model/scenario/version, or model/scenario for the default ver
 slashes in them want blanks around those that separate: \"SSP2/1.5C / baseline / 2\".
 
 A TARGET is a state of a run: a checkpoint by its message (the latest of that message), '#12' for \
-the checkpoint of id 12, '@345' for the state after transaction 345, '@0' for the empty run. Quote \
-'#12': a shell takes a bare # for a comment.
+the checkpoint of id 12, the word checkpoint for its last one, '@345' for the state after transaction 345, \
+'@0' for the empty run, '@2026-03-31' or '@2026-03-31T12:30' for the state at that time (UTC). Quote '#12': a \
+shell takes a bare # for a comment.
 
 Exit codes: 0 done, 1 error, 2 wrong usage, 3 verify or doctor found problems, 4 the run is locked by \
 somebody, 130 interrupted, 141 nobody read the output to its end.
@@ -99,6 +102,7 @@ enum Command {
     Checkpoints(checkpoints::Checkpoints),
     Diff(diff::Diff),
     Revert(revert::Revert),
+    Undo(undo::Undo),
     Locks(locks::Locks),
     Unlock(unlock::Unlock),
     Verify(verify::Verify),
@@ -157,6 +161,7 @@ impl Command {
             Self::Checkpoints(command) => command.run(session),
             Self::Diff(command) => command.run(session),
             Self::Revert(command) => command.run(session),
+            Self::Undo(command) => command.run(session),
             Self::Locks(command) => command.run(session),
             Self::Unlock(command) => command.run(session),
             Self::Verify(command) => command.run(session),

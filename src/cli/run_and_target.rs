@@ -3,6 +3,8 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use chrono::{NaiveDate, NaiveDateTime};
+
 use super::failure::Failure;
 use crate::ids::{CheckpointId, RunId, TransactionId};
 use crate::platform::Platform;
@@ -68,7 +70,28 @@ impl RunArgument {
     }
 }
 
-/// A state of a run: `#12` is a checkpoint, `@345` a transaction, all else a checkpoint's message.
+/// A transaction's id, with or without the `@`.
+pub(super) fn transaction(text: &str) -> Result<TransactionId, String> {
+    text.strip_prefix('@')
+        .unwrap_or(text)
+        .parse()
+        .ok()
+        .filter(|id| *id > 0)
+        .map(TransactionId)
+        .ok_or_else(|| "a transaction is a number as `stratalog log` shows it".to_owned())
+}
+
+/// A time in UTC: a date, or a date and a time of day.
+fn time(text: &str) -> Option<NaiveDateTime> {
+    let text = text.trim_end_matches('Z').replace('T', " ");
+    let with = |format| NaiveDateTime::parse_from_str(&text, format).ok();
+    with("%Y-%m-%d %H:%M:%S%.f")
+        .or_else(|| with("%Y-%m-%d %H:%M"))
+        .or_else(|| text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0))
+}
+
+/// A state of a run: `#12` is a checkpoint, `@345` a transaction, `@2026-03-31` a time, `checkpoint` the last
+/// one, all else a checkpoint's message.
 pub(super) fn target(text: &str) -> Result<Target, String> {
     let id = |digits: &str| digits.parse::<i64>().ok().filter(|id| *id >= 0);
     if let Some(id) = text.strip_prefix('#').and_then(id) {
@@ -76,6 +99,9 @@ pub(super) fn target(text: &str) -> Result<Target, String> {
     }
     if let Some(id) = text.strip_prefix('@').and_then(id) {
         return Ok(TransactionId(id).into());
+    }
+    if let Some(time) = text.strip_prefix('@').and_then(time) {
+        return Ok(Target::Time(time));
     }
     if text.is_empty() {
         return Err(
@@ -124,12 +150,21 @@ mod tests {
         }
     }
 
+    fn at(time: &str) -> NaiveDateTime {
+        format!("2026-03-31T{time}").parse().unwrap_or_default()
+    }
+
     #[test]
     fn targets_are_ids_or_messages() {
         for (text, expected) in [
             ("#12", Target::Checkpoint(CheckpointId(12))),
             ("@0", Target::Transaction(TransactionId(0))),
             ("raw data", Target::Name("raw data".into())),
+            ("checkpoint", Target::LastCheckpoint),
+            ("@12 draft", Target::Name("@12 draft".into())),
+            ("@2026-03-31", Target::Time(at("00:00:00"))),
+            ("@2026-03-31T12:30", Target::Time(at("12:30:00"))),
+            ("@2026-03-31 12:30:00.5Z", Target::Time(at("12:30:00.5"))),
             ("#1 draft", Target::Name("#1 draft".into())),
             ("12", Target::Name("12".into())),
         ] {

@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::history::write::Write;
 use crate::schema::{END_TRANSACTION_ID, OPERATION_TYPE, TRANSACTION_ID, TableDescription};
 use crate::store::bulk::{Purpose, Staging, begin_recording, end_recording};
+use crate::store::rows::{Bind, query};
 use crate::store::{BulkRecording, batch, column_list, doing, failpoint, keys_equal, quote, sql};
 
 /// How many rows a write inserted, updated and deleted.
@@ -87,14 +88,10 @@ impl<'t> ChangeSet<'t> {
         write: &mut Write<'_>,
         table: &'t TableDescription,
         select: &str,
-        binds: &[i64],
+        binds: &[Bind],
     ) -> Result<Self> {
         let staging = Staging::create(write.connection, table, Purpose::Changes)?;
-        let mut insert = sql(format!("INSERT INTO {} {select}", staging.name)).into_boxed();
-        for bind in binds {
-            insert = insert.bind::<BigInt, _>(*bind);
-        }
-        insert
+        query(&format!("INSERT INTO {} {select}", staging.name), binds)
             .execute(write.connection)
             .map_err(doing("working out what changes"))?;
         let mut set = Self {

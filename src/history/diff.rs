@@ -1,18 +1,25 @@
-//! What differs between two states of a run. The cost follows what changed between them.
+//! What differs between two states. Between two states of one run the cost follows what changed between
+//! them; two runs have no history in common and are compared whole.
 
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Nullable, SmallInt};
 use serde::Serialize;
 
 use crate::core::Core;
 use crate::error::Result;
 use crate::history::as_of::{touched_keys, was_state};
 use crate::history::changes::{ChangeCounts, OperationCount};
+use crate::iamc::{self, Filter};
 use crate::ids::{RunId, TransactionId};
-use crate::schema::TableDescription;
-use crate::store::{AnyConnection, Engine, doing, keys_equal, quote, sql};
+use crate::schema::tables::datapoints;
+use crate::schema::{RUN_ID, TableDescription, VersionedTable};
+use crate::store::rows::{Bind, query};
+use crate::store::{AnyConnection, Engine, column_list, doing, quote};
 
-/// How one table of a run differs between two states.
+/// How one table differs between two states.
 #[derive(Clone, Debug, Serialize)]
 pub struct Difference {
     /// The table.
@@ -21,63 +28,421 @@ pub struct Difference {
     pub changes: ChangeCounts,
 }
 
-/// How a run differs between two states, per table; only tables that differ.
+/// How two states differ, per table; only tables that differ.
 pub type DiffSummary = Vec<Difference>;
 
-/// Rows of `table` that differ between the states after `$2` and after `$3` (the later one) of run `$1`:
-/// `operation_type` (seen from `$2` to `$3`), the key columns from alias `k`, and whatever `columns` adds
-/// from `a` (before) and `b` (after).
-pub(crate) fn select_difference(engine: Engine, table: &TableDescription, columns: &str) -> String {
+/// How the series of one region and variable differ; of other tables all rows together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SeriesDifference {
+    /// The table.
+    pub table: String,
+    /// The region; `None` for other tables.
+    pub region: Option<String>,
+    /// The variable; `None` for other tables.
+    pub variable: Option<String>,
+    /// Rows inserted, updated and deleted on the way from the first state to the second.
+    pub changes: ChangeCounts,
+}
+
+/// A state that is compared, as SQL parameters; `at: None` is the live one.
+#[derive(Clone, Copy)]
+pub(crate) struct State<'p> {
+    pub(crate) run: &'p str,
+    pub(crate) at: Option<&'p str>,
+}
+
+impl State<'_> {
+    /// The state's row of the key `k`, if there is one, as `alias`.
+    fn join(self, table: &TableDescription, alias: &str) -> String {
+        let mut on = vec![format!("{alias}.\"{RUN_ID}\" = {}", self.run)];
+        for key in keys_in_run(table) {
+            on.push(format!("{alias}.{0} = k.{0}", quote(key)));
+        }
+        let relation = match self.at {
+            Some(at) => {
+                on.push(was_state(alias, at));
+                quote(&table.version_name())
+            }
+            None => quote(&table.name),
+        };
+        format!("LEFT JOIN {relation} {alias} ON {}", on.join(" AND "))
+    }
+}
+
+/// The columns of the key that tell the rows of a run apart.
+fn keys_in_run(table: &TableDescription) -> impl Iterator<Item = &String> {
+    table.key.iter().filter(|key| *key != RUN_ID)
+}
+
+/// Which keys are looked at, as a relation.
+pub(crate) enum Candidates<'p> {
+    /// Those that transactions in `(after, until]` of a run touched.
+    Touched {
+        run: &'p str,
+        after: &'p str,
+        until: &'p str,
+    },
+    /// Those that either state has.
+    Both(State<'p>, State<'p>),
+}
+
+impl Candidates<'_> {
+    fn relation(&self, table: &TableDescription) -> String {
+        match self {
+            Self::Touched { run, after, until } => touched_keys(table, run, after, Some(until)),
+            Self::Both(a, b) => {
+                let keys: Vec<_> = keys_in_run(table)
+                    .map(|key| format!("v.{}", quote(key)))
+                    .collect();
+                let of = |state: &State<'_>| {
+                    let (relation, was) = match state.at {
+                        Some(at) => (
+                            quote(&table.version_name()),
+                            format!(" AND {}", was_state("v", at)),
+                        ),
+                        None => (quote(&table.name), String::new()),
+                    };
+                    format!(
+                        "SELECT {} FROM {relation} v WHERE v.\"{RUN_ID}\" = {}{was}",
+                        keys.join(", "),
+                        state.run
+                    )
+                };
+                format!("({} UNION {})", of(a), of(b))
+            }
+        }
+    }
+}
+
+/// The candidates whose rows differ between `before` (alias `a`) and `after` (alias `b`): `operation_type` on
+/// the way from the one to the other, and `columns`, which may name `k`, the key, too. `conditions` begin with AND.
+pub(crate) fn select_difference(
+    engine: Engine,
+    table: &TableDescription,
+    candidates: &Candidates<'_>,
+    (before, after): (State<'_>, State<'_>),
+    columns: &str,
+    conditions: &str,
+) -> String {
     let key = quote(&table.key[0]);
-    let version = quote(&table.version_name());
     format!(
         "SELECT CASE WHEN b.{key} IS NULL THEN 2 WHEN a.{key} IS NULL THEN 0 ELSE 1 END AS operation_type{columns}
-         FROM {touched} k
-         LEFT JOIN {version} a ON {a_is_k} AND {was_a}
-         LEFT JOIN {version} b ON {b_is_k} AND {was_b}
-         WHERE (a.{key} IS NULL) <> (b.{key} IS NULL) OR {differs}",
-        touched = touched_keys(table, "$1", "$2", Some("$3")),
-        a_is_k = keys_equal(table, "a", "k"),
-        was_a = was_state("a", "$2"),
-        b_is_k = keys_equal(table, "b", "k"),
-        was_b = was_state("b", "$3"),
+         FROM {candidates} k {a} {b}
+         WHERE ((a.{key} IS NULL) <> (b.{key} IS NULL) OR {differs}){conditions}",
+        candidates = candidates.relation(table),
+        a = before.join(table, "a"),
+        b = after.join(table, "b"),
         differs = engine.any_differs(table.value_columns(), "a", "b"),
     )
 }
 
-impl Core {
-    /// Counts per table of what changed from the state after `from` to that after `to`.
-    pub(crate) fn diff_summary(
-        &self,
-        connection: &mut AnyConnection,
+/// What a change set or a reader takes: a row as it will be, or as it was if it goes.
+pub(crate) fn changed_row(table: &TableDescription) -> String {
+    let key = quote(&table.key[0]);
+    table
+        .columns
+        .iter()
+        .map(|column| {
+            let name = quote(&column.name);
+            format!(", CASE WHEN b.{key} IS NULL THEN a.{name} ELSE b.{name} END AS {name}")
+        })
+        .collect()
+}
+
+/// The transactions between which the two states of one run lie.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    after: TransactionId,
+    until: TransactionId,
+}
+
+/// What differs between two states: counted, summed up, or row by row. States that are past do not change,
+/// so all of it fits together, whenever it is asked.
+#[derive(Clone)]
+pub struct Diff {
+    core: Arc<Core>,
+    before: (RunId, TransactionId),
+    after: (RunId, TransactionId),
+    /// `None`: of two runs.
+    span: Option<Span>,
+    filter: Filter,
+}
+
+impl Diff {
+    /// Between two states, of one run or of two.
+    pub(crate) fn between(
+        core: &Arc<Core>,
+        before: (RunId, TransactionId),
+        after: (RunId, TransactionId),
+    ) -> Self {
+        let span = (before.0 == after.0).then(|| Span {
+            after: before.1.min(after.1),
+            until: before.1.max(after.1),
+        });
+        Self {
+            core: Arc::clone(core),
+            before,
+            after,
+            span,
+            filter: Filter::all(),
+        }
+    }
+
+    /// Of the rows that one transaction changed: from their state `now` to that before it.
+    pub(crate) fn undoing(
+        core: &Arc<Core>,
         run: RunId,
-        from: TransactionId,
-        to: TransactionId,
-    ) -> Result<DiffSummary> {
-        let forward = from <= to;
-        let (earlier, later) = if forward { (from, to) } else { (to, from) };
-        let mut summary = Vec::new();
-        for table in self.tables.iter().filter(|table| table.is_run_scoped()) {
-            let rows: Vec<OperationCount> = sql(format!(
-                "SELECT CAST(operation_type AS SMALLINT) AS operation_type, count(*) AS rows FROM ({}) d GROUP BY operation_type",
-                select_difference(self.store.engine(), table, "")
-            ))
-            .bind::<BigInt, _>(run.0)
-            .bind::<BigInt, _>(earlier.0)
-            .bind::<BigInt, _>(later.0)
-            .load(connection)
-            .map_err(doing("comparing two states"))?;
-            let mut changes: ChangeCounts = rows.into_iter().collect();
-            if !forward {
-                std::mem::swap(&mut changes.inserted, &mut changes.deleted);
+        now: TransactionId,
+        transaction: TransactionId,
+    ) -> Self {
+        let before = TransactionId(transaction.0 - 1);
+        Self {
+            span: Some(Span {
+                after: before,
+                until: transaction,
+            }),
+            ..Self::between(core, (run, now), (run, before))
+        }
+    }
+
+    /// Only of the points that a filter selects; of other tables nothing then.
+    pub fn only(mut self, filter: Filter) -> Self {
+        self.filter = filter;
+        self
+    }
+
+    /// The transaction after which the first state was.
+    pub fn before(&self) -> TransactionId {
+        self.before.1
+    }
+
+    /// The transaction after which the second state was.
+    pub fn after(&self) -> TransactionId {
+        self.after.1
+    }
+
+    /// Rows per table; only tables that differ.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub fn counts(&self) -> Result<DiffSummary> {
+        self.core.store.read(|connection| {
+            let mut summary = Vec::new();
+            for table in self
+                .core
+                .tables
+                .iter()
+                .filter(|table| table.is_run_scoped())
+            {
+                let Some((select, binds)) = self.select(connection, table, "")? else {
+                    continue;
+                };
+                let rows: Vec<OperationCount> = query(
+                    &format!(
+                        "SELECT CAST(operation_type AS SMALLINT) AS operation_type, count(*) AS rows
+                         FROM ({select}) d GROUP BY operation_type"
+                    ),
+                    &binds,
+                )
+                .load(connection)
+                .map_err(doing("comparing two states"))?;
+                let changes: ChangeCounts = rows.into_iter().collect();
+                if changes.total() > 0 {
+                    summary.push(Difference {
+                        table: table.name.clone(),
+                        changes,
+                    });
+                }
             }
-            if changes.total() > 0 {
-                summary.push(Difference {
-                    table: table.name.clone(),
-                    changes,
+            Ok(summary)
+        })
+    }
+
+    /// Whether the states are equal.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(self.counts()?.is_empty())
+    }
+
+    /// Rows per table, region and variable, in this order; only what differs.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub fn summary(&self) -> Result<Vec<SeriesDifference>> {
+        let points = datapoints::table::description();
+        let mut summary = self.core.store.read(|connection| {
+            let Some((select, binds)) =
+                self.select(connection, &points, ", k.region_id, k.variable_id")?
+            else {
+                return Ok(Vec::new());
+            };
+            let rows: Vec<SeriesCount> = query(
+                &format!(
+                    "SELECT region_id, variable_id, CAST(operation_type AS SMALLINT) AS operation_type, count(*) AS rows
+                     FROM ({select}) d GROUP BY region_id, variable_id, operation_type"
+                ),
+                &binds,
+            )
+            .load(connection)
+            .map_err(doing("summing up what differs"))?;
+            iamc::named_series(connection, &points.name, &rows)
+        })?;
+        for other in self.counts()? {
+            if other.table != points.name {
+                summary.push(SeriesDifference {
+                    table: other.table,
+                    region: None,
+                    variable: None,
+                    changes: other.changes,
                 });
             }
         }
         Ok(summary)
     }
+
+    /// Every point that differs, by region, variable, unit and time: `operation` (insert, update, delete), the
+    /// columns of [`Iamc::tabulate`](crate::Iamc::tabulate) but `value`, then `value_before` and `value_after`
+    /// (float64, null where there is none).
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub fn points(&self) -> Result<RecordBatch> {
+        self.first_points(None)
+    }
+
+    /// The first so many of [`points`](Self::points).
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub fn first_points(&self, limit: Option<u64>) -> Result<RecordBatch> {
+        let table = datapoints::table::description();
+        self.core.store.read(|connection| {
+            let columns = format!(
+                ", {}, a.value AS value_before, b.value AS value_after",
+                column_list("k", key_in_run(&table))
+            );
+            let found = self.select(connection, &table, &columns)?;
+            iamc::changed_points(connection, &table, found, limit)
+        })
+    }
+
+    /// Every row of another table that differs, by its key: `operation` (insert 0, update 1, delete 2), the key
+    /// without the run's id, then each other column twice, as `…_before` and `…_after`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidDescription`](crate::Error::InvalidDescription) when there is no such run-scoped table.
+    pub fn table(&self, name: &str) -> Result<RecordBatch> {
+        let table = self.core.run_scoped(name)?;
+        let mut columns = format!(", {}", column_list("k", key_in_run(table)));
+        let mut read = vec![crate::schema::Column {
+            name: "operation_type".into(),
+            column_type: crate::schema::ColumnType::SmallInt,
+            nullable: false,
+            references: None,
+        }];
+        read.extend(key_in_run(table).cloned());
+        for column in table.value_columns() {
+            for (alias, suffix) in [("a", "before"), ("b", "after")] {
+                let name = format!("{}_{suffix}", column.name);
+                columns += &format!(", {alias}.{} AS {}", quote(&column.name), quote(&name));
+                read.push(crate::schema::Column {
+                    name,
+                    nullable: true,
+                    ..column.clone()
+                });
+            }
+        }
+        self.core.store.read(|connection| {
+            let Some((select, binds)) = self.select(connection, table, &columns)? else {
+                return Ok(RecordBatch::new_empty(crate::store::rows::schema_of(&read)));
+            };
+            let order = column_list("d", key_in_run(table));
+            let text = format!(
+                "SELECT CAST(operation_type AS SMALLINT) AS operation_type, {} FROM ({select}) d ORDER BY {order}",
+                column_list("d", read[1..].iter())
+            );
+            crate::store::rows::select(connection, &text, &binds, &read)
+        })
+    }
+
+    /// The rows of a table that differ, as SQL with its parameters; `None`: it has none by the filter.
+    fn select(
+        &self,
+        connection: &mut AnyConnection,
+        table: &TableDescription,
+        columns: &str,
+    ) -> Result<Option<(String, Vec<Bind>)>> {
+        let ((run, before), (other, after)) = (self.before, self.after);
+        let (candidates, states, numbers) = match self.span {
+            Some(span) => {
+                let state = |at| State {
+                    run: "$1",
+                    at: Some(at),
+                };
+                (
+                    Candidates::Touched {
+                        run: "$1",
+                        after: "$2",
+                        until: "$3",
+                    },
+                    (state("$4"), state("$5")),
+                    vec![run.0, span.after.0, span.until.0, before.0, after.0],
+                )
+            }
+            None => {
+                let a = State {
+                    run: "$1",
+                    at: Some("$2"),
+                };
+                let b = State {
+                    run: "$3",
+                    at: Some("$4"),
+                };
+                (
+                    Candidates::Both(a, b),
+                    (a, b),
+                    vec![run.0, before.0, other.0, after.0],
+                )
+            }
+        };
+        let engine = self.core.store.engine();
+        let mut binds: Vec<_> = numbers.into_iter().map(Bind::BigInt).collect();
+        let conditions = self
+            .filter
+            .conditions_on(table, "k", connection, engine, &mut binds)?;
+        Ok(conditions.map(|conditions| {
+            let select =
+                select_difference(engine, table, &candidates, states, columns, &conditions);
+            (select, binds)
+        }))
+    }
+}
+
+impl std::fmt::Debug for Diff {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Diff")
+            .field("before", &self.before)
+            .field("after", &self.after)
+            .field("filter", &self.filter)
+            .finish_non_exhaustive()
+    }
+}
+
+fn key_in_run(table: &TableDescription) -> impl Iterator<Item = &crate::schema::Column> {
+    table.key_columns().filter(|column| column.name != RUN_ID)
+}
+
+/// How many points of a region and variable differ in one way.
+#[derive(QueryableByName)]
+pub(crate) struct SeriesCount {
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub(crate) region_id: Option<i64>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub(crate) variable_id: Option<i64>,
+    #[diesel(sql_type = SmallInt)]
+    pub(crate) operation_type: i16,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) rows: i64,
 }

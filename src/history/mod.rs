@@ -13,6 +13,6 @@ mod verify;
 pub(crate) mod write;
 
 pub use changes::ChangeCounts;
-pub use diff::{DiffSummary, Difference};
+pub use diff::{Diff, DiffSummary, Difference, SeriesDifference};
 pub use log::{LogEntry, LogFilter};
 pub use verify::{Problem, VerifyReport};

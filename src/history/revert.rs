@@ -7,31 +7,113 @@
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
+use crate::core::Core;
 use crate::error::{Error, Result};
-use crate::history::as_of::{touched_keys, was_state};
+use crate::history::as_of::was_state;
 use crate::history::changes::{ChangeCounts, ChangeSet};
+use crate::history::diff::{Candidates, State, changed_row, select_difference};
 use crate::history::write::Write;
+use crate::iamc::Filter;
 use crate::ids::{RunId, TransactionId};
-use crate::schema::TableDescription;
-use crate::store::{column_list, doing, keys_equal, quote, sql};
+use crate::run::{RunInfo, Target};
+use crate::schema::{Column, RUN_ID, TableDescription};
+use crate::store::rows::{Bind, query};
+use crate::store::{AnyConnection, Engine, column_list, doing, keys_equal, quote, sql};
 
-/// Sets all rows of the run back to their state after `target`. `label` is the run's name in errors.
+/// What a revert is called in the log.
+pub(crate) fn description(target: &Target, only: &Filter) -> String {
+    if only.is_all() {
+        format!("revert to {target}")
+    } else {
+        format!("revert to {target} of {only}")
+    }
+}
+
+/// Sets the rows of the run that a filter selects back to their state after `target`.
 pub(crate) fn revert(
     write: &mut Write<'_>,
-    run: RunId,
-    label: &str,
+    run: &RunInfo,
     target: TransactionId,
+    only: &Filter,
 ) -> Result<ChangeCounts> {
-    let core = write.core;
+    let touched = Touched {
+        after: target,
+        until: TransactionId(i64::MAX),
+    };
+    set_back(write, run, touched, only)
+}
+
+/// Takes back what one transaction changed.
+pub(crate) fn undo(
+    write: &mut Write<'_>,
+    run: &RunInfo,
+    transaction: TransactionId,
+) -> Result<ChangeCounts> {
+    check_undo(write.connection, write.core, run, transaction)?;
+    set_back(write, run, Touched::by(transaction), &Filter::all())
+}
+
+/// Rows that transactions in `(after, until]` touched; they are set back to their state after `after`.
+#[derive(Clone, Copy)]
+struct Touched {
+    after: TransactionId,
+    until: TransactionId,
+}
+
+impl Touched {
+    fn by(transaction: TransactionId) -> Self {
+        Self {
+            after: TransactionId(transaction.0 - 1),
+            until: transaction,
+        }
+    }
+
+    fn binds(self, run: &RunInfo) -> Vec<Bind> {
+        [run.id.0, self.after.0, self.until.0]
+            .map(Bind::BigInt)
+            .to_vec()
+    }
+}
+
+/// What has to change in the live table: `$1` is the run, `$2` and `$3` what [`Touched`] says.
+fn select_changes(
+    engine: Engine,
+    table: &TableDescription,
+    columns: &str,
+    conditions: &str,
+) -> String {
+    let touched = Candidates::Touched {
+        run: "$1",
+        after: "$2",
+        until: "$3",
+    };
+    let state = |at| State { run: "$1", at };
+    let states = (state(None), state(Some("$2")));
+    select_difference(engine, table, &touched, states, columns, conditions)
+}
+
+fn set_back(
+    write: &mut Write<'_>,
+    run: &RunInfo,
+    touched: Touched,
+    only: &Filter,
+) -> Result<ChangeCounts> {
+    let (core, engine) = (write.core, write.engine());
     let mut sets = Vec::new();
     for table in core.tables.iter().filter(|table| table.is_run_scoped()) {
-        let set = changes_back_to(write, table, run, target)?;
+        let mut binds = touched.binds(run);
+        let conditions = only.conditions_on(table, "k", write.connection, engine, &mut binds)?;
+        let Some(conditions) = conditions else {
+            continue;
+        };
+        let select = select_changes(engine, table, &changed_row(table), &conditions);
+        let set = ChangeSet::fill(write, table, &select, &binds)?;
         if set.counts().total() > 0 {
             sets.push(set);
         }
     }
     for set in &sets {
-        check_parents(write, set, label)?;
+        check_parents(write, set, &run.label())?;
     }
     // `tables` is in the order of ranks: parents first. Children go first, parents come first.
     for set in sets.iter().rev() {
@@ -45,50 +127,98 @@ pub(crate) fn revert(
     Ok(counts)
 }
 
-/// The changes that bring a table's rows of the run back to the target.
-fn changes_back_to<'t>(
-    write: &mut Write<'_>,
-    table: &'t TableDescription,
-    run: RunId,
-    target: TransactionId,
-) -> Result<ChangeSet<'t>> {
-    let (select, binds) = (
-        select_changes_back_to(write.engine(), table),
-        [run.0, target.0],
-    );
-    ChangeSet::fill(write, table, &select, &binds)
+/// How many rows an error names.
+const NAMED_ROWS: usize = 10;
+
+#[derive(QueryableByName)]
+struct Label {
+    #[diesel(sql_type = Text)]
+    label: String,
 }
 
-/// `$1` is the run, `$2` the target.
-pub(crate) fn select_changes_back_to(
-    engine: crate::store::Engine,
-    table: &TableDescription,
-) -> String {
-    let key = quote(&table.key[0]);
-    // A row that goes keeps its present values in the change set, one that comes back gets its old ones.
-    let columns: Vec<_> = table
-        .columns
-        .iter()
-        .map(|column| {
-            let name = quote(&column.name);
-            format!("CASE WHEN s.{key} IS NULL THEN l.{name} ELSE s.{name} END")
-        })
-        .collect();
-    format!(
-        "SELECT CASE WHEN s.{key} IS NULL THEN 2 WHEN l.{key} IS NULL THEN 0 ELSE 1 END, {columns}
-         FROM {touched} k
-         LEFT JOIN {version} s ON {s_is_k} AND {was_state}
-         LEFT JOIN {live} l ON {l_is_k}
-         WHERE (s.{key} IS NULL) <> (l.{key} IS NULL) OR {differs}",
-        columns = columns.join(", "),
-        touched = touched_keys(table, "$1", "$2", None),
-        version = quote(&table.version_name()),
-        s_is_k = keys_equal(table, "s", "k"),
-        was_state = was_state("s", "$2"),
-        live = quote(&table.name),
-        l_is_k = keys_equal(table, "l", "k"),
-        differs = engine.any_differs(table.value_columns(), "l", "s"),
-    )
+/// Refuses to undo a transaction some of whose rows are by now neither as it left them nor as they were before it.
+pub(crate) fn check_undo(
+    connection: &mut AnyConnection,
+    core: &Core,
+    run: &RunInfo,
+    transaction: TransactionId,
+) -> Result<()> {
+    let mut count = 0;
+    let mut named = Vec::new();
+    for table in core.tables.iter().filter(|table| table.is_run_scoped()) {
+        // The state that the transaction left, `w`, is the present one, `a`: nothing came in between, or it was
+        // taken back.
+        let left = format!(
+            "SELECT 1 FROM {} w WHERE {} AND {}",
+            quote(&table.version_name()),
+            keys_equal(table, "w", "k"),
+            was_state("w", "$3")
+        );
+        let changed_since = format!(
+            " AND CASE WHEN a.{} IS NULL THEN EXISTS ({left}) ELSE NOT EXISTS ({left} AND NOT {}) END",
+            quote(&table.key[0]),
+            core.store
+                .engine()
+                .any_differs(table.value_columns(), "w", "a")
+        );
+        let label = format!(", {} AS label", key_label(core, table));
+        let select = select_changes(core.store.engine(), table, &label, &changed_since);
+        let rows: Vec<Label> = query(
+            &format!("SELECT label FROM ({select}) d ORDER BY label"),
+            &Touched::by(transaction).binds(run),
+        )
+        .load(connection)
+        .map_err(doing("looking for later changes"))?;
+        count += rows.len() as u64;
+        named.extend(
+            rows.into_iter()
+                .take(NAMED_ROWS - named.len())
+                .map(|row| row.label),
+        );
+    }
+    if count == 0 {
+        return Ok(());
+    }
+    let more = count - named.len() as u64;
+    let more = if more > 0 {
+        format!("; and {more} more")
+    } else {
+        String::new()
+    };
+    Err(Error::UndoOverlaps {
+        run: run.label(),
+        transaction,
+        count,
+        rows: format!("{}{more}", named.join("; ")),
+    })
+}
+
+/// "region World, variable Coal, …" for the key `k`, names as the log knows them.
+fn key_label(core: &Core, table: &TableDescription) -> String {
+    let part = |column: &Column| {
+        let id = format!("k.{}", quote(&column.name));
+        let parent = table
+            .parent_of(column)
+            .and_then(|name| core.table(name))
+            .filter(|parent| parent.column("name").is_some());
+        let (name, value) = match parent {
+            Some(parent) => (
+                column.name.trim_end_matches("_id"),
+                format!(
+                    "coalesce((SELECT p.name FROM {} p WHERE p.id = {id} ORDER BY p.transaction_id DESC LIMIT 1), '')",
+                    quote(&parent.version_name())
+                ),
+            ),
+            None => (column.name.as_str(), format!("CAST({id} AS TEXT)")),
+        };
+        format!("'{name} ' || {value}")
+    };
+    table
+        .key_columns()
+        .filter(|column| column.name != RUN_ID)
+        .map(part)
+        .collect::<Vec<_>>()
+        .join(" || ', ' || ")
 }
 
 #[derive(QueryableByName)]
@@ -157,5 +287,5 @@ pub(crate) fn delete_all<'t>(
         column_list("l", table.columns.iter()),
         quote(&table.name)
     );
-    ChangeSet::fill(write, table, &select, &[run.0])
+    ChangeSet::fill(write, table, &select, &[Bind::BigInt(run.0)])
 }

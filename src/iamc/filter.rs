@@ -2,6 +2,8 @@
 
 use crate::error::Result;
 use crate::names::{self, Kind};
+use crate::schema::tables::datapoints;
+use crate::schema::{TableDescription, VersionedTable};
 use crate::store::rows::Bind;
 use crate::store::{AnyConnection, Engine};
 
@@ -16,6 +18,26 @@ pub struct Filter {
     pub unit: Option<Vec<String>>,
     /// Years, of yearly and categorical points.
     pub year: Option<Vec<i64>>,
+}
+
+impl std::fmt::Display for Filter {
+    /// `region World, year 2030`, for the log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let years = self
+            .year
+            .as_ref()
+            .map(|years| years.iter().map(i64::to_string).collect());
+        let parts: Vec<_> = [
+            ("region", self.region.clone()),
+            ("variable", self.variable.clone()),
+            ("unit", self.unit.clone()),
+            ("year", years),
+        ]
+        .into_iter()
+        .filter_map(|(name, chosen)| Some(format!("{name} {}", chosen?.join(" or "))))
+        .collect();
+        f.write_str(&parts.join(", "))
+    }
 }
 
 impl Filter {
@@ -48,9 +70,40 @@ impl Filter {
         self
     }
 
-    /// SQL conditions on the points of alias `d`, each beginning with AND; parameters go to `binds`.
+    /// Whether it selects all points.
+    pub fn is_all(&self) -> bool {
+        let Self {
+            region,
+            variable,
+            unit,
+            year,
+        } = self;
+        region.is_none() && variable.is_none() && unit.is_none() && year.is_none()
+    }
+
+    /// SQL conditions on the rows of a table by an alias; `None`: it selects none of the table's rows, because
+    /// it selects points and these are none.
+    pub(crate) fn conditions_on(
+        &self,
+        table: &TableDescription,
+        alias: &str,
+        connection: &mut AnyConnection,
+        engine: Engine,
+        binds: &mut Vec<Bind>,
+    ) -> Result<Option<String>> {
+        if self.is_all() {
+            return Ok(Some(String::new()));
+        }
+        if *table != datapoints::table::description() {
+            return Ok(None);
+        }
+        self.conditions(alias, connection, engine, binds).map(Some)
+    }
+
+    /// SQL conditions on the points of an alias, each beginning with AND; parameters go to `binds`.
     pub(super) fn conditions(
         &self,
+        alias: &str,
         connection: &mut AnyConnection,
         engine: Engine,
         binds: &mut Vec<Bind>,
@@ -64,9 +117,9 @@ impl Filter {
             );
         };
         for (column, kind, patterns) in [
-            ("d.region_id", Kind::Region, &self.region),
-            ("d.variable_id", Kind::Variable, &self.variable),
-            ("d.unit_id", Kind::Unit, &self.unit),
+            ("region_id", Kind::Region, &self.region),
+            ("variable_id", Kind::Variable, &self.variable),
+            ("unit_id", Kind::Unit, &self.unit),
         ] {
             let Some(patterns) = patterns else { continue };
             // Deleted ones too: an earlier state may still have them.
@@ -75,10 +128,11 @@ impl Filter {
                 .filter(|(_, name)| patterns.iter().any(|pattern| matches(pattern, name)))
                 .map(|(id, _)| id)
                 .collect();
-            add(column, &ids);
+            add(&format!("{alias}.{column}"), &ids);
         }
         if let Some(years) = &self.year {
-            add("CASE WHEN d.point_type < 2 THEN d.step END", years);
+            let year = format!("CASE WHEN {alias}.point_type < 2 THEN {alias}.step END");
+            add(&year, years);
         }
         Ok(sql)
     }

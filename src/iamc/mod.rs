@@ -11,36 +11,30 @@ mod times;
 
 use arrow::array::RecordBatch;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::history::ChangeCounts;
-use crate::run::{Run, RunLock, Target};
+use crate::run::Access;
 
 pub use filter::Filter;
 pub use frame::Frame;
 #[cfg(feature = "cli")]
 pub(crate) use points::missing_names;
 pub use points::{AddOptions, PointType};
+pub(crate) use tabulate::{changed_points, named_series};
 #[cfg(feature = "cli")]
 pub(crate) use times::Moment;
 
 use crate::history::rows::RowOperation;
 
-/// The time series of a run. From a [`Run`] they can be read, from a [`RunLock`] written as well.
+/// The time series of a run. From a [`Run`](crate::Run) they can be read, from a [`RunLock`](crate::RunLock)
+/// written as well, from a [`RunView`](crate::RunView) read as they were.
 pub struct Iamc<'a> {
-    run: &'a Run,
-    lock: Option<&'a RunLock>,
+    access: Access<'a>,
 }
 
 impl<'a> Iamc<'a> {
-    pub(crate) fn reader(run: &'a Run) -> Self {
-        Self { run, lock: None }
-    }
-
-    pub(crate) fn writer(lock: &'a RunLock) -> Self {
-        Self {
-            run: lock.run(),
-            lock: Some(lock),
-        }
+    pub(crate) fn new(access: Access<'a>) -> Self {
+        Self { access }
     }
 
     /// Inserts points that are new and updates those that differ, by (region, variable, unit, time).
@@ -61,7 +55,7 @@ impl<'a> Iamc<'a> {
     /// # Errors
     /// As [`add`](Self::add).
     pub fn add_with(&self, frame: &Frame, options: AddOptions<'_>) -> Result<ChangeCounts> {
-        points::write(self.lock(), frame, RowOperation::Add, options)
+        points::write(self.access.lock(), frame, RowOperation::Add, options)
     }
 
     /// Deletes the points with these keys; a `value` column is not needed and not looked at. Points that
@@ -78,13 +72,7 @@ impl<'a> Iamc<'a> {
     /// # Errors
     /// As [`add`](Self::add).
     pub fn remove_with(&self, frame: &Frame, options: AddOptions<'_>) -> Result<ChangeCounts> {
-        points::write(self.lock(), frame, RowOperation::Remove, options)
-    }
-
-    fn lock(&self) -> Result<&'a RunLock> {
-        self.lock.ok_or_else(|| Error::RunLockRequired {
-            run: self.run.label(),
-        })
+        points::write(self.access.lock(), frame, RowOperation::Remove, options)
     }
 
     /// The points that a filter selects, in a stable order. Columns: `region`, `variable`, `unit` (text, as
@@ -94,28 +82,6 @@ impl<'a> Iamc<'a> {
     /// # Errors
     /// Errors of the database.
     pub fn tabulate(&self, filter: &Filter) -> Result<RecordBatch> {
-        tabulate::points(self.run, filter, None)
-    }
-
-    /// The points as they were at a checkpoint or after a transaction of the run.
-    ///
-    /// # Errors
-    /// [`Error::CheckpointNotFound`], [`Error::TransactionNotFound`].
-    pub fn tabulate_as_of(
-        &self,
-        target: impl Into<Target>,
-        filter: &Filter,
-    ) -> Result<RecordBatch> {
-        tabulate::points(self.run, filter, Some(&target.into()))
-    }
-
-    /// What changed from one state to another (`None`: the present one), a row per point: `operation`
-    /// (insert, update, delete), the columns of [`tabulate`](Self::tabulate), `value_before` and
-    /// `value_after`. Costs what changed.
-    ///
-    /// # Errors
-    /// [`Error::CheckpointNotFound`], [`Error::TransactionNotFound`].
-    pub fn difference(&self, from: impl Into<Target>, to: Option<Target>) -> Result<RecordBatch> {
-        tabulate::difference(self.run, &from.into(), to.as_ref())
+        tabulate::points(self.access.run(), filter, self.access.at())
     }
 }

@@ -1,6 +1,6 @@
 //! Reading points: now, as of an earlier state, and what differs between two states.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{
@@ -10,28 +10,30 @@ use arrow::array::{
 use arrow::datatypes::{Field, Int16Type, Int64Type, Schema};
 
 use crate::error::Result;
-use crate::history::{as_of, diff};
+use crate::history::diff::SeriesCount;
+use crate::history::{ChangeCounts, SeriesDifference, as_of};
 use crate::iamc::{Filter, PointType};
+use crate::ids::TransactionId;
 use crate::names::{self, Kind};
-use crate::run::{Run, Target, last_transaction, resolve};
+use crate::run::Run;
 use crate::schema::tables::datapoints;
-use crate::schema::{Column, ColumnType, TableDescription, VersionedTable};
-use crate::store::rows::{Bind, select};
+use crate::schema::{Column, ColumnType, RUN_ID, TableDescription, VersionedTable};
+use crate::store::rows::{Bind, schema_of, select};
 use crate::store::{AnyConnection, column_list, quote};
 
-/// The points of a run that a filter selects; `target` looks at an earlier state.
-pub(super) fn points(run: &Run, filter: &Filter, target: Option<&Target>) -> Result<RecordBatch> {
+/// The points of a run that a filter selects; `at`: as they were after that transaction.
+pub(super) fn points(run: &Run, filter: &Filter, at: Option<TransactionId>) -> Result<RecordBatch> {
     let table = datapoints::table::description();
     run.core.store.read(|connection| {
         let mut binds = vec![Bind::BigInt(run.id().0)];
-        let relation = match target {
-            Some(target) => {
-                binds.push(Bind::BigInt(resolve(connection, run.info(), target)?.0));
+        let relation = match at {
+            Some(at) => {
+                binds.push(Bind::BigInt(at.0));
                 as_of::relation(&table, "$1", "$2")
             }
             None => quote(&table.name),
         };
-        let conditions = filter.conditions(connection, run.core.store.engine(), &mut binds)?;
+        let conditions = filter.conditions("d", connection, run.core.store.engine(), &mut binds)?;
         let sql = format!(
             "SELECT {} FROM {relation} d WHERE d.run_id = $1{conditions} ORDER BY {}",
             column_list("d", table.columns.iter()),
@@ -46,48 +48,44 @@ pub(super) fn points(run: &Run, filter: &Filter, target: Option<&Target>) -> Res
     })
 }
 
-/// What changed between two states of a run.
-pub(super) fn difference(run: &Run, from: &Target, to: Option<&Target>) -> Result<RecordBatch> {
-    let table = datapoints::table::description();
-    run.core.store.read(|connection| {
-        let from = resolve(connection, run.info(), from)?;
-        let to = match to {
-            Some(to) => resolve(connection, run.info(), to)?,
-            None => last_transaction(connection, run.id())?,
-        };
-        let forward = from <= to;
-        let (earlier, later) = if forward { (from, to) } else { (to, from) };
-        let extra = format!(
-            ", {}, a.value AS value_a, b.value AS value_b",
-            column_list("k", table.key_columns())
-        );
-        let sql = format!(
-            "SELECT CAST(operation_type AS SMALLINT) AS operation_type, {}, value_a, value_b FROM ({}) d ORDER BY {}",
-            column_list("d", table.key_columns()),
-            diff::select_difference(run.core.store.engine(), &table, &extra),
-            column_list("d", table.key_columns()),
-        );
-        let binds = [run.id().0, earlier.0, later.0].map(Bind::BigInt);
-        let rows = select(connection, &sql, &binds, &difference_columns(&table))?;
-        let operations: StringArray = column(&rows, "operation_type")
-            .as_primitive::<Int16Type>()
-            .iter()
-            .map(|operation| match (operation, forward) {
-                (Some(0), true) | (Some(2), false) => Some("insert"),
-                (Some(1), _) => Some("update"),
-                _ => Some("delete"),
-            })
-            .collect();
-        let operations: ArrayRef = Arc::new(operations);
-        let (before, after) = if forward { ("value_a", "value_b") } else { ("value_b", "value_a") };
-        let value = |name: &str, from: &str| (field(name, rows.column_by_name(from)), column(&rows, from));
-        named(
-            connection,
-            &rows,
-            vec![(field("operation", Some(&operations)), operations)],
-            vec![value("value_before", before), value("value_after", after)],
-        )
-    })
+/// The points that a comparison selects (its SQL yields `operation_type`, the key without the run,
+/// `value_before` and `value_after`), with names; `None`: no points.
+pub(crate) fn changed_points(
+    connection: &mut AnyConnection,
+    table: &TableDescription,
+    found: Option<(String, Vec<Bind>)>,
+    limit: Option<u64>,
+) -> Result<RecordBatch> {
+    let columns = difference_columns(table);
+    let rows = match found {
+        Some((comparison, binds)) => {
+            let key = column_list("d", table.key_columns().filter(|key| key.name != RUN_ID));
+            let limit = limit.map_or(String::new(), |limit| format!(" LIMIT {limit}"));
+            let sql = format!(
+                "SELECT CAST(operation_type AS SMALLINT) AS operation_type, {key}, value_before, value_after
+                 FROM ({comparison}) d ORDER BY {key}{limit}"
+            );
+            select(connection, &sql, &binds, &columns)?
+        }
+        None => RecordBatch::new_empty(schema_of(&columns)),
+    };
+    let operations: StringArray = column(&rows, "operation_type")
+        .as_primitive::<Int16Type>()
+        .iter()
+        .map(|operation| match operation {
+            Some(0) => Some("insert"),
+            Some(1) => Some("update"),
+            _ => Some("delete"),
+        })
+        .collect();
+    let operations: ArrayRef = Arc::new(operations);
+    let value = |name: &str| (field(name, rows.column_by_name(name)), column(&rows, name));
+    named(
+        connection,
+        &rows,
+        vec![(field("operation", Some(&operations)), operations)],
+        vec![value("value_before"), value("value_after")],
+    )
 }
 
 fn difference_columns(table: &TableDescription) -> Vec<Column> {
@@ -98,10 +96,53 @@ fn difference_columns(table: &TableDescription) -> Vec<Column> {
         references: None,
     };
     let mut columns = vec![column("operation_type", ColumnType::SmallInt)];
-    columns.extend(table.key_columns().cloned());
-    columns.push(column("value_a", ColumnType::Double));
-    columns.push(column("value_b", ColumnType::Double));
+    columns.extend(
+        table
+            .key_columns()
+            .filter(|key| key.name != RUN_ID)
+            .cloned(),
+    );
+    columns.push(column("value_before", ColumnType::Double));
+    columns.push(column("value_after", ColumnType::Double));
     columns
+}
+
+/// Counts by ids as counts by names, in the order of the names.
+pub(crate) fn named_series(
+    connection: &mut AnyConnection,
+    table: &str,
+    rows: &[SeriesCount],
+) -> Result<Vec<SeriesDifference>> {
+    let regions = names::by_id(connection, Kind::Region)?;
+    let variables = names::by_id(connection, Kind::Variable)?;
+    let name = |names: &HashMap<i64, String>, id: Option<i64>| {
+        id.and_then(|id| names.get(&id))
+            .cloned()
+            .unwrap_or_default()
+    };
+    let mut series: BTreeMap<(String, String), ChangeCounts> = BTreeMap::new();
+    for row in rows {
+        let key = (
+            name(&regions, row.region_id),
+            name(&variables, row.variable_id),
+        );
+        let counts = series.entry(key).or_default();
+        let rows = row.rows.unsigned_abs();
+        match row.operation_type {
+            0 => counts.inserted += rows,
+            1 => counts.updated += rows,
+            _ => counts.deleted += rows,
+        }
+    }
+    Ok(series
+        .into_iter()
+        .map(|((region, variable), changes)| SeriesDifference {
+            table: table.to_owned(),
+            region: Some(region),
+            variable: Some(variable),
+            changes,
+        })
+        .collect())
 }
 
 fn field(name: &str, array: Option<&ArrayRef>) -> Field {

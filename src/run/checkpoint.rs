@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use chrono::NaiveDateTime;
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use serde::Serialize;
 
@@ -40,19 +40,37 @@ pub enum Target {
     Name(String),
     /// A checkpoint.
     Checkpoint(CheckpointId),
+    /// The run's last checkpoint, whatever a writer has done since. As text: [`LAST_CHECKPOINT`].
+    LastCheckpoint,
     /// The state after a transaction of the run; [`TransactionId::BEFORE_FIRST`] is the empty run.
     Transaction(TransactionId),
+    /// The state after the run's last transaction that began at or before this time (UTC); the empty run
+    /// when there is none.
+    Time(NaiveDateTime),
 }
+
+/// What stands for a run's last checkpoint where a name is asked for. No checkpoint is called so.
+pub const LAST_CHECKPOINT: &str = "checkpoint";
 
 impl From<&str> for Target {
     fn from(name: &str) -> Self {
-        Self::Name(name.to_owned())
+        Self::from(name.to_owned())
     }
 }
 
 impl From<String> for Target {
     fn from(name: String) -> Self {
-        Self::Name(name)
+        if name == LAST_CHECKPOINT {
+            Self::LastCheckpoint
+        } else {
+            Self::Name(name)
+        }
+    }
+}
+
+impl From<DateTime<Utc>> for Target {
+    fn from(time: DateTime<Utc>) -> Self {
+        Self::Time(time.naive_utc())
     }
 }
 
@@ -79,7 +97,9 @@ impl fmt::Display for Target {
         match self {
             Self::Name(name) => write!(f, "\"{name}\""),
             Self::Checkpoint(id) => write!(f, "checkpoint {id}"),
+            Self::LastCheckpoint => write!(f, "the last checkpoint"),
             Self::Transaction(id) => write!(f, "transaction {id}"),
+            Self::Time(time) => write!(f, "{} UTC", time.format("%Y-%m-%d %H:%M:%S%.f")),
         }
     }
 }
@@ -168,7 +188,31 @@ pub(super) fn last_checkpointed(
     Ok(last.map_or(TransactionId::BEFORE_FIRST, TransactionId))
 }
 
-/// The checkpoint that a target names; `None` for a transaction, which is not one.
+/// The transaction of the newest checkpoint before a state; the empty run when there is none. `older_than`:
+/// of checkpoints that name the same state only those before this one count.
+pub(super) fn before(
+    connection: &mut AnyConnection,
+    run: RunId,
+    at: TransactionId,
+    older_than: Option<CheckpointId>,
+) -> Result<TransactionId> {
+    let of_run = checkpoints::table.filter(checkpoints::run_id.eq(run.0));
+    let earlier = match older_than {
+        Some(id) => of_run.filter(checkpoints::id.lt(id.0)).into_boxed(),
+        None => of_run
+            .filter(checkpoints::transaction_id.lt(at.0))
+            .into_boxed(),
+    };
+    let found: Option<i64> = earlier
+        .order(checkpoints::id.desc())
+        .select(checkpoints::transaction_id)
+        .first(connection)
+        .optional()
+        .map_err(doing("looking for the checkpoint before"))?;
+    Ok(found.map_or(TransactionId::BEFORE_FIRST, TransactionId))
+}
+
+/// The checkpoint that a target names; `None` for a transaction or a time, which are none.
 pub(super) fn find(
     connection: &mut AnyConnection,
     run: &RunInfo,
@@ -176,7 +220,11 @@ pub(super) fn find(
 ) -> Result<Option<Checkpoint>> {
     let of_run = checkpoints::table.filter(checkpoints::run_id.eq(run.id.0));
     let row: Option<CheckpointRow> = match target {
-        Target::Transaction(_) => return Ok(None),
+        Target::Transaction(_) | Target::Time(_) => return Ok(None),
+        Target::LastCheckpoint => of_run
+            .order(checkpoints::id.desc())
+            .select(CheckpointRow::as_select())
+            .first(connection),
         Target::Name(name) => of_run
             .filter(checkpoints::message.eq(name))
             .order(checkpoints::id.desc())
@@ -191,6 +239,11 @@ pub(super) fn find(
     .map_err(doing("looking for a checkpoint"))?;
     match row {
         Some(row) => Ok(Some(row.into())),
+        None if *target == Target::LastCheckpoint => Err(Error::CheckpointNotFound {
+            run: run.label(),
+            target: "yet".into(),
+            known: "look at the run itself, or at transaction 0 for the empty run".into(),
+        }),
         None => Err(Error::CheckpointNotFound {
             run: run.label(),
             target: target.to_string(),
@@ -224,11 +277,15 @@ pub(crate) fn resolve(
     run: &RunInfo,
     target: &Target,
 ) -> Result<TransactionId> {
-    let Target::Transaction(id) = *target else {
-        return match find(connection, run, target)? {
-            Some(checkpoint) => Ok(checkpoint.transaction_id),
-            None => Ok(TransactionId::BEFORE_FIRST),
-        };
+    let id = match *target {
+        Target::Transaction(id) => id,
+        Target::Time(time) => return last_until(connection, run.id, time),
+        _ => {
+            return match find(connection, run, target)? {
+                Some(checkpoint) => Ok(checkpoint.transaction_id),
+                None => Ok(TransactionId::BEFORE_FIRST),
+            };
+        }
     };
     if id == TransactionId::BEFORE_FIRST {
         return Ok(id);
@@ -250,4 +307,25 @@ pub(crate) fn resolve(
             None => "it has none before; see `stratalog log`, or use 0 for the empty run".into(),
         },
     })
+}
+
+/// The run's last transaction that began at or before a time; 0 when there is none.
+fn last_until(
+    connection: &mut AnyConnection,
+    run: RunId,
+    time: NaiveDateTime,
+) -> Result<TransactionId> {
+    // "Before the next microsecond": SQLite compares times as text, in which ".5" comes before ".500".
+    let end = time
+        .checked_add_signed(TimeDelta::microseconds(1))
+        .unwrap_or(time);
+    let last: Option<i64> = transactions::table
+        .filter(transactions::run_id.eq(run.0))
+        .filter(transactions::issued_at.lt(end))
+        .order(transactions::id.desc())
+        .select(transactions::id)
+        .first(connection)
+        .optional()
+        .map_err(doing("looking for the last transaction before a time"))?;
+    Ok(last.map_or(TransactionId::BEFORE_FIRST, TransactionId))
 }

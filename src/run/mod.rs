@@ -4,6 +4,7 @@ mod checkpoint;
 mod lock;
 mod runs;
 mod table;
+mod view;
 
 use std::sync::Arc;
 
@@ -11,16 +12,17 @@ use serde::Serialize;
 
 use crate::core::Core;
 use crate::error::{Error, Result};
-use crate::history::{ChangeCounts, DiffSummary, LogEntry, LogFilter};
-use crate::iamc::Iamc;
+use crate::history::revert;
+use crate::history::{ChangeCounts, Diff, LogEntry, LogFilter};
+use crate::iamc::{Filter, Iamc};
 use crate::ids::{RunId, TransactionId};
 
-pub use checkpoint::{Checkpoint, Target};
-pub(crate) use checkpoint::{last_transaction, resolve};
+pub use checkpoint::{Checkpoint, LAST_CHECKPOINT, Target};
 pub(crate) use lock::{Heart, Renewal, renew};
 pub use lock::{Lease, LockEvent, LockOptions, LockRow, Locks, RunLock};
 pub use runs::{RunFilter, Runs};
 pub use table::RunTable;
+pub use view::RunView;
 
 /// What identifies a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -45,6 +47,57 @@ impl RunInfo {
             self.model, self.scenario, self.version
         )
     }
+}
+
+/// What may be done with the rows of a run, through [`Iamc`] or [`RunTable`].
+#[derive(Clone, Copy)]
+pub(crate) enum Access<'a> {
+    /// Reading the present state.
+    Read(&'a Run),
+    /// Reading and writing.
+    Write(&'a RunLock),
+    /// Reading an earlier state.
+    AsOf(&'a RunView),
+}
+
+impl<'a> Access<'a> {
+    pub(crate) fn run(self) -> &'a Run {
+        match self {
+            Self::Read(run) => run,
+            Self::Write(lock) => lock.run(),
+            Self::AsOf(view) => view.run(),
+        }
+    }
+
+    /// The state that is read; `None`: the present one.
+    pub(crate) fn at(self) -> Option<TransactionId> {
+        match self {
+            Self::Read(_) | Self::Write(_) => None,
+            Self::AsOf(view) => Some(view.transaction_id()),
+        }
+    }
+
+    /// What one writes under.
+    pub(crate) fn lock(self) -> Result<&'a RunLock> {
+        match self {
+            Self::Write(lock) => Ok(lock),
+            Self::Read(run) => Err(Error::RunLockRequired { run: run.label() }),
+            Self::AsOf(view) => Err(Error::ReadOnlyView {
+                run: view.run().label(),
+                at: view.transaction_id(),
+            }),
+        }
+    }
+}
+
+/// How to revert.
+#[derive(Default)]
+pub struct RevertOptions<'a> {
+    /// Only the points that it selects; other rows, those of other tables included, stay as they are.
+    /// Default: everything.
+    pub only: Filter,
+    /// How to take the lock.
+    pub lock: LockOptions<'a>,
 }
 
 /// A run. Reading needs no lock; writing does: see [`lock`](Self::lock).
@@ -76,7 +129,7 @@ impl Run {
 
     /// Its time series, to be read.
     pub fn iamc(&self) -> Iamc<'_> {
-        Iamc::reader(self)
+        Iamc::new(Access::Read(self))
     }
 
     /// Its rows in a table of the program's own, to be read.
@@ -84,7 +137,7 @@ impl Run {
     /// # Errors
     /// [`Error::InvalidDescription`] when there is no such run-scoped table.
     pub fn table(&self, name: &str) -> Result<RunTable<'_>> {
-        RunTable::reader(self, name)
+        RunTable::new(Access::Read(self), name)
     }
 
     /// Takes the lock at once or fails with who holds it. `message` is the reason that others see, and
@@ -153,20 +206,93 @@ impl Run {
             .read(|connection| checkpoint::last_transaction(connection, self.id()))
     }
 
-    /// Counts per table of what changed from one state to another; `to = None` is the present one.
+    /// The run as it was, to be read: at a checkpoint, after one of its transactions, or at a time.
+    ///
+    /// ```
+    /// # fn main() -> stratalog::Result<()> {
+    /// # let platform = stratalog::Platform::open("sqlite://:memory:")?;
+    /// # let run = platform.runs().create("model", "scenario")?;
+    /// run.lock("first")?.commit()?;
+    /// let view = run.as_of("checkpoint")?; // its last one
+    /// assert_eq!(view.iamc().tabulate(&stratalog::Filter::all())?.num_rows(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::CheckpointNotFound`], [`Error::TransactionNotFound`].
-    pub fn diff_summary(&self, from: impl Into<Target>, to: Option<Target>) -> Result<DiffSummary> {
-        let from = from.into();
+    pub fn as_of(&self, target: impl Into<Target>) -> Result<RunView> {
+        let at = self.resolve(&target.into())?;
+        Ok(RunView::new(self.clone(), at))
+    }
+
+    /// The run as it is now, to be read; later writes do not show in it.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub fn as_of_now(&self) -> Result<RunView> {
+        Ok(RunView::new(self.clone(), self.last_transaction()?))
+    }
+
+    /// The transaction whose state a target means.
+    fn resolve(&self, target: &Target) -> Result<TransactionId> {
+        self.core
+            .store
+            .read(|connection| checkpoint::resolve(connection, &self.info, target))
+    }
+
+    /// What differs from one state to another; `to = None` is the present one. Costs what changed in between.
+    ///
+    /// # Errors
+    /// [`Error::CheckpointNotFound`], [`Error::TransactionNotFound`].
+    pub fn diff(&self, from: impl Into<Target>, to: Option<Target>) -> Result<Diff> {
+        let from = self.resolve(&from.into())?;
+        let to = match &to {
+            Some(to) => self.resolve(to)?,
+            None => self.last_transaction()?,
+        };
+        Ok(Diff::between(
+            &self.core,
+            (self.id(), from),
+            (self.id(), to),
+        ))
+    }
+
+    /// What changed from the checkpoint before to this one.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub fn diff_of(&self, checkpoint: &Checkpoint) -> Result<Diff> {
+        let (run, at) = (self.id(), checkpoint.transaction_id);
+        let before = self
+            .core
+            .store
+            .read(|connection| checkpoint::before(connection, run, at, Some(checkpoint.id)))?;
+        Ok(Diff::between(&self.core, (run, before), (run, at)))
+    }
+
+    /// What [`revert_to`](Self::revert_to) would change now: from the present state to the target's. Nothing is
+    /// written, and no lock is needed.
+    ///
+    /// # Errors
+    /// [`Error::CheckpointNotFound`], [`Error::TransactionNotFound`].
+    pub fn diff_of_revert(&self, target: impl Into<Target>) -> Result<Diff> {
+        let to = self.resolve(&target.into())?;
+        let now = self.last_transaction()?;
+        Ok(Diff::between(&self.core, (self.id(), now), (self.id(), to)))
+    }
+
+    /// What [`undo`](Self::undo) would change now. Nothing is written, and no lock is needed.
+    ///
+    /// # Errors
+    /// As [`undo`](Self::undo), but for the lock.
+    pub fn diff_of_undo(&self, transaction: TransactionId) -> Result<Diff> {
         self.core.store.read(|connection| {
-            let from = checkpoint::resolve(connection, &self.info, &from)?;
-            let to = match &to {
-                Some(to) => checkpoint::resolve(connection, &self.info, to)?,
-                None => checkpoint::last_transaction(connection, self.id())?,
-            };
-            self.core.diff_summary(connection, self.id(), from, to)
-        })
+            checkpoint::resolve(connection, &self.info, &transaction.into())?;
+            revert::check_undo(connection, &self.core, &self.info, transaction)
+        })?;
+        let now = self.last_transaction()?;
+        Ok(Diff::undoing(&self.core, self.id(), now, transaction))
     }
 
     /// Sets the run back to an earlier state: a checkpoint, its name (the latest of that name) or id, or
@@ -180,26 +306,53 @@ impl Run {
     /// [`Error::RunIsLocked`], [`Error::CheckpointNotFound`], [`Error::TransactionNotFound`],
     /// [`Error::RevertNeedsMissing`].
     pub fn revert_to(&self, target: impl Into<Target>) -> Result<ChangeCounts> {
-        self.revert_with(target, LockOptions::default())
+        self.revert_with(target, RevertOptions::default())
     }
 
-    /// [`revert_to`](Self::revert_to) that may wait for the lock.
+    /// [`revert_to`](Self::revert_to) of a selection, or that may wait for the lock.
     ///
     /// # Errors
     /// As [`revert_to`](Self::revert_to), and [`Error::Interrupted`].
     pub fn revert_with(
         &self,
         target: impl Into<Target>,
-        options: LockOptions<'_>,
+        options: RevertOptions<'_>,
     ) -> Result<ChangeCounts> {
         let target = target.into();
         // A target that is not there is an error before anybody is kept waiting for the lock.
-        self.core
-            .store
-            .read(|connection| checkpoint::resolve(connection, &self.info, &target))?;
-        let message = format!("revert to {target}");
-        let lock = self.lock_with(&message, options)?;
-        let counts = lock.revert_to(target)?;
+        self.resolve(&target)?;
+        let message = revert::description(&target, &options.only);
+        let lock = self.lock_with(&message, options.lock)?;
+        let counts = lock.revert_only(target, &options.only)?;
+        lock.commit()?;
+        Ok(counts)
+    }
+
+    /// Takes back what one of its transactions changed, and nothing of what was changed since: one logged
+    /// transaction. Rows that are by now as they were before it stay as they are, so doing it twice does no harm.
+    ///
+    /// Takes the lock itself and leaves a checkpoint that says what it did. Under a lock that is held
+    /// already use [`RunLock::undo`].
+    ///
+    /// # Errors
+    /// [`Error::UndoOverlaps`], naming rows that were changed again since and not back: nothing changed then.
+    /// [`Error::RunIsLocked`], [`Error::TransactionNotFound`], [`Error::RevertNeedsMissing`].
+    pub fn undo(&self, transaction: TransactionId) -> Result<ChangeCounts> {
+        self.undo_with(transaction, LockOptions::default())
+    }
+
+    /// [`undo`](Self::undo) that may wait for the lock.
+    ///
+    /// # Errors
+    /// As [`undo`](Self::undo), and [`Error::Interrupted`].
+    pub fn undo_with(
+        &self,
+        transaction: TransactionId,
+        options: LockOptions<'_>,
+    ) -> Result<ChangeCounts> {
+        self.diff_of_undo(transaction)?;
+        let lock = self.lock_with(&format!("undo of transaction {transaction}"), options)?;
+        let counts = lock.undo(transaction)?;
         lock.commit()?;
         Ok(counts)
     }

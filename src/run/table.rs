@@ -10,7 +10,7 @@ use crate::history::ChangeCounts;
 use crate::history::as_of;
 use crate::history::rows::{RowOperation, write_rows};
 use crate::input::{check_values, refuse_duplicate_keys};
-use crate::run::{Run, RunLock, Target, checkpoint};
+use crate::run::Access;
 use crate::schema::{RUN_ID, TableDescription};
 use crate::store::rows::{Bind, arrow_type, select};
 use crate::store::{column_list, quote};
@@ -18,30 +18,15 @@ use crate::store::{column_list, quote};
 /// A run's rows in a table of the program's own, made known with
 /// [`PlatformOptions::table`](crate::PlatformOptions::table). Batches have the table's columns without `run_id`.
 pub struct RunTable<'a> {
-    run: &'a Run,
-    lock: Option<&'a RunLock>,
+    access: Access<'a>,
     table: &'a TableDescription,
 }
 
 impl<'a> RunTable<'a> {
-    pub(super) fn reader(run: &'a Run, name: &str) -> Result<Self> {
-        let table = run.core.table(name).filter(|table| table.is_run_scoped()).ok_or_else(|| {
-            Error::InvalidDescription {
-                table: name.to_owned(),
-                problem: "not a run-scoped table of this platform: open it with Platform::options().table::<…>()".into(),
-            }
-        })?;
+    pub(super) fn new(access: Access<'a>, name: &str) -> Result<Self> {
         Ok(Self {
-            run,
-            lock: None,
-            table,
-        })
-    }
-
-    pub(super) fn writer(lock: &'a RunLock, name: &str) -> Result<Self> {
-        Ok(Self {
-            lock: Some(lock),
-            ..Self::reader(lock.run(), name)?
+            access,
+            table: access.run().core.run_scoped(name)?,
         })
     }
 
@@ -62,9 +47,7 @@ impl<'a> RunTable<'a> {
     }
 
     fn write(&self, rows: &RecordBatch, operation: RowOperation) -> Result<ChangeCounts> {
-        let lock = self.lock.ok_or_else(|| Error::RunLockRequired {
-            run: self.run.label(),
-        })?;
+        let lock = self.access.lock()?;
         let rows = self.with_run_id(rows, operation)?;
         let name = match operation {
             RowOperation::Add => format!("{}.add", self.table.name),
@@ -95,7 +78,10 @@ impl<'a> RunTable<'a> {
         for column in &self.table.columns {
             let wanted = arrow_type(column.column_type);
             let array: ArrayRef = if column.name == RUN_ID {
-                Arc::new(Int64Array::from(vec![self.run.id().0; rows.num_rows()]))
+                Arc::new(Int64Array::from(vec![
+                    self.access.run().id().0;
+                    rows.num_rows()
+                ]))
             } else if let Some(array) = rows.column_by_name(&column.name) {
                 let options = CastOptions {
                     safe: false,
@@ -131,21 +117,6 @@ impl<'a> RunTable<'a> {
     /// # Errors
     /// Errors of the database.
     pub fn tabulate(&self) -> Result<RecordBatch> {
-        self.select(&quote(&self.table.name), None)
-    }
-
-    /// The rows as they were at a checkpoint or after a transaction of the run.
-    ///
-    /// # Errors
-    /// [`Error::CheckpointNotFound`], [`Error::TransactionNotFound`].
-    pub fn tabulate_as_of(&self, target: impl Into<Target>) -> Result<RecordBatch> {
-        self.select(
-            &as_of::relation(self.table, "$1", "$2"),
-            Some(target.into()),
-        )
-    }
-
-    fn select(&self, relation: &str, target: Option<Target>) -> Result<RecordBatch> {
         let columns: Vec<_> = self
             .table
             .columns
@@ -153,18 +124,22 @@ impl<'a> RunTable<'a> {
             .filter(|column| column.name != RUN_ID)
             .cloned()
             .collect();
-        let order = column_list("d", self.table.key_columns());
-        let sql = format!(
-            "SELECT {} FROM {relation} d WHERE d.run_id = $1 ORDER BY {order}",
-            column_list("d", columns.iter())
-        );
-        self.run.core.store.read(|connection| {
-            let mut binds = vec![Bind::BigInt(self.run.id().0)];
-            if let Some(target) = &target {
-                let at = checkpoint::resolve(connection, self.run.info(), target)?;
+        let run = self.access.run();
+        let mut binds = vec![Bind::BigInt(run.id().0)];
+        let relation = match self.access.at() {
+            Some(at) => {
                 binds.push(Bind::BigInt(at.0));
+                as_of::relation(self.table, "$1", "$2")
             }
-            select(connection, &sql, &binds, &columns)
-        })
+            None => quote(&self.table.name),
+        };
+        let sql = format!(
+            "SELECT {} FROM {relation} d WHERE d.run_id = $1 ORDER BY {}",
+            column_list("d", columns.iter()),
+            column_list("d", self.table.key_columns())
+        );
+        run.core
+            .store
+            .read(|connection| select(connection, &sql, &binds, &columns))
     }
 }

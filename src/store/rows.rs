@@ -11,6 +11,7 @@ use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use chrono::NaiveDateTime;
 use diesel::deserialize::{self, QueryableByName};
 use diesel::prelude::*;
+use diesel::query_builder::{BoxedSqlQuery, SqlQuery};
 use diesel::row::NamedRow;
 use diesel::sql_types::{BigInt, Bool, Double, Integer, Nullable, SmallInt, Text, Timestamp};
 
@@ -128,6 +129,18 @@ impl QueryableByName<AnyBackend> for Appended {
     }
 }
 
+/// Generated SQL with its parameters.
+pub(crate) fn query<'q>(text: &str, binds: &[Bind]) -> BoxedSqlQuery<'q, AnyBackend, SqlQuery> {
+    let mut query = sql(text).into_boxed();
+    for bind in binds {
+        query = match bind {
+            Bind::BigInt(value) => query.bind::<BigInt, _>(*value),
+            Bind::Text(value) => query.bind::<Text, _>(value.clone()),
+        };
+    }
+    query
+}
+
 /// Runs a query that yields the columns by name.
 pub(crate) fn select(
     connection: &mut AnyConnection,
@@ -141,25 +154,20 @@ pub(crate) fn select(
             .map(|c| (c.name.clone(), Builder::new(c.column_type)))
             .collect(),
     );
-    let mut query = sql(text).into_boxed();
-    for bind in binds {
-        query = match bind {
-            Bind::BigInt(value) => query.bind::<BigInt, _>(*value),
-            Bind::Text(value) => query.bind::<Text, _>(value.clone()),
-        };
-    }
-    let rows: QueryResult<Vec<Appended>> = query.load(connection);
+    let rows: QueryResult<Vec<Appended>> = query(text, binds).load(connection);
     let mut builders = BUILDERS.take();
     rows.map_err(doing("reading rows"))?;
     let arrays = builders
         .iter_mut()
         .map(|(_, builder)| builder.finish())
         .collect();
-    let schema = Schema::new(
-        columns
-            .iter()
-            .map(|c| Field::new(&c.name, arrow_type(c.column_type), c.nullable))
-            .collect::<Vec<_>>(),
-    );
-    Ok(RecordBatch::try_new(Arc::new(schema), arrays)?)
+    Ok(RecordBatch::try_new(schema_of(columns), arrays)?)
+}
+
+/// The schema of what [`select`] yields.
+pub(crate) fn schema_of(columns: &[Column]) -> Arc<Schema> {
+    let fields = columns
+        .iter()
+        .map(|c| Field::new(&c.name, arrow_type(c.column_type), c.nullable));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }

@@ -158,8 +158,8 @@ both_engines! {
         assert_eq!(count(), before + 1, "a thousand rows, one transaction");
         lock.iamc().add(&points(&many)).expect("add");
         lock.iamc().remove(&points(&[(1900, 0.0)])).expect("remove");
-        lock.checkpoint("checkpoint").expect("checkpoint");
-        lock.revert_to("checkpoint").expect("revert");
+        lock.checkpoint("kept").expect("checkpoint");
+        lock.revert_to("kept").expect("revert");
         assert_eq!(count(), before + 1, "nothing changed, no transaction");
         lock.iamc().remove(&points(&[(2000, 0.0)])).expect("remove");
         assert_eq!(count(), before + 2);

@@ -216,7 +216,39 @@ insert  Asia    Population  million  2030            1700
         assert_eq!(done["tables"][0]["changes"]["inserted"], 1);
         assert!(ok(database, &["diff", "1", "#2"]).contains("no difference"));
 
+        assert_eq!(ok(database, &["diff", "1", "raw data", "--summary"]), "\
+m / s, version 1, from \"raw data\" to now:
+
+table       region  variable    inserted  updated  deleted
+datapoints  Asia    Population         1        0        0
+datapoints  World   Population         0        1        0
+");
+        let text = ok(database, &["diff", "1", "raw data", "--region", "Asia"]);
+        assert!(text.contains("Asia") && !text.contains("World "), "{text}");
+        // Parts, first tried.
+        let log = json(database, &["log"]);
+        let text = ok(database, &["revert", "1", "raw data", "--region", "World", "--dry-run"]);
+        assert!(text.contains("would change") && text.contains("8500.2  8500.1"), "{text}");
+        let last = log[0]["id"].to_string();
+        let text = ok(database, &["undo", "1", &last, "--dry-run"]);
+        assert!(text.contains("delete  Asia") && text.contains("update  World"), "{text}");
+        assert_eq!(json(database, &["undo", "1", &last, "--dry-run"])["points"].as_array().map(Vec::len), Some(2));
+        assert_eq!(json(database, &["log"]), log);
+        let text = ok(database, &["revert", "1", "raw data", "--region", "World"]);
+        assert!(text.contains("the selected points, is at \"raw data\" again: 0 inserted, 1 updated"), "{text}");
+        let text = ok(database, &["undo", "1", &format!("@{last}")]);
+        assert!(text.contains("is undone: 0 inserted, 0 updated, 1 deleted"), "{text}");
+        assert!(fails(database, 1, &["undo", "1", "1"]).contains("not one of run"));
+        fails(database, 2, &["undo", "1", "first"]);
+        ok(database, &["revert", "1", "corrected"]);
+        // Two runs.
+        ok(database, &["import", &first, "-m", "again"]);
+        let text = ok(database, &["diff", "1", "--with", "m/s/2"]);
+        assert!(text.contains("from now to m / s, version 2 now") && text.contains("delete  Asia"), "{text}");
+        fails(database, 2, &["diff", "1"]);
+
         let before = ok(database, &["export", "1", "-", "--as-of", "raw data"]);
+        assert_eq!(ok(database, &["export", "1", "-", "--as-of", "@2999-01-01"]), ok(database, &["export", "1", "-"]));
         let done = json(database, &["revert", "1", "raw data"]);
         assert_eq!(done["changes"], json!({"inserted": 0, "updated": 1, "deleted": 1}));
         assert_eq!(ok(database, &["export", "1", "-"]), before);

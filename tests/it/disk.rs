@@ -3,7 +3,6 @@
 
 use std::path::Path;
 
-use diesel::prelude::*;
 use stratalog::{Engine, Error, LockOptions, Platform, Result, Run};
 
 use crate::faulty_disk::{Fault, FaultyDisk};

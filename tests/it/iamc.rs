@@ -460,7 +460,7 @@ both_engines! {
         assert_eq!(database.row_counts(), before);
         assert_eq!(add([minus, plus]), counts(0, 2, 0));
         assert_eq!(bits(), [minus.to_bits(), plus.to_bits()]);
-        let earlier = lock.iamc().tabulate_as_of("before", &Filter::all()).expect("as of");
+        let earlier = lock.run().as_of("before").and_then(|view| view.iamc().tabulate(&Filter::all())).expect("as of");
         let earlier: Vec<_> = values(&earlier).into_iter().map(f64::to_bits).collect();
         assert_eq!(earlier, [plus.to_bits(), minus.to_bits()]);
         assert_eq!(lock.revert_to("before").expect("revert"), counts(0, 2, 0));
@@ -686,7 +686,7 @@ both_engines! {
         let expected = lines(&all(&one.iamc()));
         assert_eq!(lines(&all(&other.iamc())), expected);
         assert_eq!(lines(&all(&one.iamc())), expected, "and stays");
-        let as_of = other.iamc().tabulate_as_of(other.run().last_transaction().expect("id"), &Filter::all());
+        let as_of = other.run().as_of(other.run().last_transaction().expect("id")).and_then(|view| view.iamc().tabulate(&Filter::all()));
         assert_eq!(lines(&as_of.expect("as of")), expected);
     }
 
@@ -1156,7 +1156,7 @@ both_engines! {
         lock.checkpoint("last").expect("checkpoint");
 
         let as_of = |target: stratalog::Target| {
-            values(&run.iamc().tabulate_as_of(target, &Filter::all()).expect("as of"))
+            values(&run.as_of(target).and_then(|view| view.iamc().tabulate(&Filter::all())).expect("as of"))
         };
         assert_eq!(as_of(TransactionId::BEFORE_FIRST.into()), [0.0; 0]);
         assert_eq!(as_of("first".into()), [1.0, 2.0, 3.0]);
@@ -1167,13 +1167,13 @@ both_engines! {
         assert_eq!(values(&all(&run.iamc())), [-2.0, 3.0, 9.0]);
 
         let filter = Filter::all().region(["W*"]).year([2021]);
-        let found = run.iamc().tabulate_as_of("first", &filter).expect("as of");
+        let found = run.as_of("first").and_then(|view| view.iamc().tabulate(&filter)).expect("as of");
         assert_eq!(lines(&found), ["World Primary Energy EJ/yr 2021 2.0"]);
 
-        let error = run.iamc().tabulate_as_of("frist", &Filter::all()).expect_err("no such checkpoint");
+        let error = run.as_of("frist").and_then(|view| view.iamc().tabulate(&Filter::all())).expect_err("no such checkpoint");
         assert!(error.is_checkpoint_not_found());
         assert_says(&error.to_string(), &["\"first\"", "\"last\""]);
-        let error = run.iamc().tabulate_as_of(TransactionId(9_999), &Filter::all()).expect_err("no such transaction");
+        let error = run.as_of(TransactionId(9_999)).and_then(|view| view.iamc().tabulate(&Filter::all())).expect_err("no such transaction");
         assert_says(&error.to_string(), &["transaction 9999 is not one of run m / s, version 1"]);
     }
 
@@ -1184,11 +1184,11 @@ both_engines! {
         lock.checkpoint("before").expect("checkpoint");
         lock.iamc().remove(&yearly_with(1, "region", text(["Asia"]))).expect("remove");
         platform.regions().delete("Asia").expect("delete");
-        let found = lock.iamc().tabulate_as_of("before", &Filter::all()).expect("as of");
+        let found = lock.run().as_of("before").and_then(|view| view.iamc().tabulate(&Filter::all())).expect("as of");
         assert_eq!(lines(&found), ["Asia Primary Energy EJ/yr 2020 1.0"]);
-        let found = lock.iamc().tabulate_as_of("before", &Filter::all().region(["Asia"])).expect("as of");
+        let found = lock.run().as_of("before").and_then(|view| view.iamc().tabulate(&Filter::all().region(["Asia"]))).expect("as of");
         assert_eq!(lines(&found), ["Asia Primary Energy EJ/yr 2020 1.0"], "and can be asked for");
-        let difference = lock.iamc().difference("before", None).expect("difference");
+        let difference = lock.run().diff("before", None).and_then(|diff| diff.points()).expect("difference");
         assert_eq!(lines(&difference), ["delete Asia Primary Energy EJ/yr 2020 1.0 -"]);
     }
 
@@ -1204,29 +1204,29 @@ both_engines! {
         lock.iamc().add(&series(vec![("year", integers([2022])), ("value", floats([3.0]))])).expect("add");
         lock.checkpoint("second").expect("checkpoint");
 
-        let forward = lock.iamc().difference("first", None).expect("difference");
+        let forward = lock.run().diff("first", None).and_then(|diff| diff.points()).expect("difference");
         assert_eq!(columns(&forward), ["operation", "region", "variable", "unit", "year", "value_before", "value_after"]);
         assert_eq!(lines(&forward), [
             "delete World Primary Energy EJ/yr 2020 1.0 -",
             "update World Primary Energy EJ/yr 2021 2.0 -2.0",
             "insert World Primary Energy EJ/yr 2030 - 9.0",
         ]);
-        let backward = lock.iamc().difference("second", Some("first".into())).expect("difference");
+        let backward = lock.run().diff("second", Some("first".into())).and_then(|diff| diff.points()).expect("difference");
         assert_eq!(lines(&backward), [
             "insert World Primary Energy EJ/yr 2020 - 1.0",
             "update World Primary Energy EJ/yr 2021 -2.0 2.0",
             "delete World Primary Energy EJ/yr 2030 9.0 -",
         ]);
-        let from_nothing = lock.iamc().difference(TransactionId::BEFORE_FIRST, Some("first".into())).expect("difference");
+        let from_nothing = lock.run().diff(TransactionId::BEFORE_FIRST, Some("first".into())).and_then(|diff| diff.points()).expect("difference");
         assert_eq!(from_nothing.num_rows(), 3);
-        assert_eq!(lock.iamc().difference("first", Some("first".into())).expect("difference").num_rows(), 0);
-        assert_eq!(lock.iamc().difference("second", None).expect("difference").num_rows(), 0);
+        assert_eq!(lock.run().diff("first", Some("first".into())).and_then(|diff| diff.points()).expect("difference").num_rows(), 0);
+        assert_eq!(lock.run().diff("second", None).and_then(|diff| diff.points()).expect("difference").num_rows(), 0);
 
-        let summary = lock.run().diff_summary("first", None).expect("summary");
+        let summary = lock.run().diff("first", None).and_then(|diff| diff.counts()).expect("summary");
         assert_eq!(summary.len(), 1);
         assert_eq!((summary[0].table.as_str(), summary[0].changes), ("datapoints", counts(1, 1, 1)));
-        let summary = lock.run().diff_summary("second", Some("first".into())).expect("summary");
+        let summary = lock.run().diff("second", Some("first".into())).and_then(|diff| diff.counts()).expect("summary");
         assert_eq!(summary[0].changes, counts(1, 1, 1));
-        assert!(lock.run().diff_summary("second", None).expect("summary").is_empty());
+        assert!(lock.run().diff("second", None).and_then(|diff| diff.counts()).expect("summary").is_empty());
     }
 }

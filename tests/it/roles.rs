@@ -54,13 +54,13 @@ fn the_whole_product_works_for_a_member_of_the_app_role() {
     run.revert_to("raw").expect("reverting");
     assert_eq!(with_run.now(), [(2020, 5.0), (2030, 2.0), (2040, 3.0)]);
     let then = run
-        .iamc()
-        .tabulate_as_of("first point", &Filter::all())
+        .as_of("first point")
+        .and_then(|view| view.iamc().tabulate(&Filter::all()))
         .expect("points");
     assert_eq!(years_and_values(&then), [(2020, 1.0)]);
     let difference = run
-        .iamc()
-        .difference("first point", Some(Target::from("raw")))
+        .diff("first point", Some(Target::from("raw")))
+        .and_then(|diff| diff.points())
         .expect("diff");
     assert_eq!(difference.num_rows(), 3);
     assert!(platform.log(&LogFilter::default()).expect("log").len() >= 6);

@@ -230,7 +230,7 @@ both_engines! {
             log[0].changes.iter().map(|(table, counts)| (table.as_str(), counts.deleted)).collect();
         assert_eq!(deleted, [("runs", 1), ("datapoints", 2)]);
         assert_eq!(run.checkpoints().expect("checkpoints").len(), 1);
-        assert_eq!(run.iamc().tabulate_as_of("data", &Filter::all()).expect("as of").num_rows(), 2);
+        assert_eq!(run.as_of("data").and_then(|view| view.iamc().tabulate(&Filter::all())).expect("as of").num_rows(), 2);
         assert_eq!(kept.iamc().tabulate(&Filter::all()).expect("tabulate").num_rows(), 2);
         assert!(platform.locks().list().expect("locks").is_empty());
         verify(&platform);

@@ -1,7 +1,7 @@
 //! Random histories against a model in memory.
 //!
-//! After each step the live state of every run and the state as of every checkpoint equal the model's, and
-//! `verify` is clean. 256 cases of 50 steps per engine; `PROPTEST_CASES` raises it.
+//! After each step the live state of every run and the state as of every checkpoint equal the model's, what a
+//! diff between two random transactions says leads from the one state to the other, and `verify` is clean. 256 cases of 50 steps per engine; `PROPTEST_CASES` raises it.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,12 @@ use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
 use stratalog::arrow::array::{AsArray, RecordBatch};
 use stratalog::arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 use stratalog::{
-    CheckpointId, Engine, Filter, Frame, Platform, Run, RunLock, Target, TransactionId,
+    ChangeCounts, CheckpointId, Engine, Error, Filter, Frame, Platform, RevertOptions, Run,
+    RunLock, Target, TransactionId,
 };
 
 use crate::flows;
+use crate::replay::{self, Rows};
 use crate::support::{Database, verify};
 
 const RUNS: usize = 3;
@@ -65,6 +67,16 @@ enum Step {
         run: usize,
         nth: prop::sample::Index,
     },
+    /// Only the points of one variable.
+    RevertVariable {
+        run: usize,
+        nth: prop::sample::Index,
+        variable: u8,
+    },
+    Undo {
+        run: usize,
+        nth: prop::sample::Index,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -81,7 +93,10 @@ fn step() -> impl Strategy<Value = Step> {
         4 => run.clone().prop_map(|run| Step::Fail { run }),
         3 => (run.clone(), 0..NAMES.len()).prop_map(|(run, name)| Step::RevertToName { run, name }),
         3 => (run.clone(), any::<prop::sample::Index>()).prop_map(|(run, nth)| Step::RevertToTransaction { run, nth }),
-        1 => (run, any::<prop::sample::Index>()).prop_map(|(run, nth)| Step::RevertToCheckpoint { run, nth }),
+        1 => (run.clone(), any::<prop::sample::Index>()).prop_map(|(run, nth)| Step::RevertToCheckpoint { run, nth }),
+        2 => (run.clone(), any::<prop::sample::Index>(), 0..2u8)
+            .prop_map(|(run, nth, variable)| Step::RevertVariable { run, nth, variable }),
+        3 => (run, any::<prop::sample::Index>()).prop_map(|(run, nth)| Step::Undo { run, nth }),
     ]
 }
 
@@ -90,6 +105,33 @@ fn step() -> impl Strategy<Value = Step> {
 struct State {
     points: BTreeMap<(String, i64), u64>,
     flows: BTreeMap<(String, i32), u64>,
+}
+
+impl State {
+    fn rows(&self) -> Rows {
+        let points = self
+            .points
+            .iter()
+            .map(|((variable, year), value)| (("datapoints", variable.clone(), *year), *value));
+        let flows = self
+            .flows
+            .iter()
+            .map(|((node, year), value)| (("flows", node.clone(), i64::from(*year)), *value));
+        points.chain(flows).collect()
+    }
+
+    fn of(rows: Rows) -> Self {
+        let mut state = Self::default();
+        for ((table, name, year), value) in rows {
+            if table == "flows" {
+                let year = i32::try_from(year).expect("a year");
+                state.flows.insert((name, year), value);
+            } else {
+                state.points.insert((name, year), value);
+            }
+        }
+        state
+    }
 }
 
 #[derive(Debug)]
@@ -161,10 +203,27 @@ impl Modelled {
     }
 
     fn revert(&mut self, target: Target, name: &str, expected: Option<State>) {
+        if let Some(expected) = &expected {
+            let dry = self.run.diff_of_revert(target.clone()).expect("a dry run");
+            assert_eq!(
+                replay::applied(&dry, &self.state.rows()),
+                expected.rows(),
+                "the dry run"
+            );
+        }
         let result = match &self.lock {
             Some(lock) => lock.revert_to(target),
             None => self.run.revert_to(target),
         };
+        self.reverted(result, &format!("revert to {name}"), expected);
+    }
+
+    fn reverted(
+        &mut self,
+        result: stratalog::Result<ChangeCounts>,
+        message: &str,
+        expected: Option<State>,
+    ) {
         match expected {
             None => assert!(
                 result
@@ -181,7 +240,7 @@ impl Modelled {
                         .expect("checkpoints")
                         .pop()
                         .expect("one");
-                    assert_eq!(left.message, format!("revert to {name}"));
+                    assert_eq!(left.message, message);
                     self.checkpointed(left.id, &left.message);
                 }
             }
@@ -191,16 +250,122 @@ impl Modelled {
     fn check(&self) {
         assert_eq!(self.read(None), self.state, "live");
         for saved in &self.checkpoints {
-            assert_eq!(self.read(Some(saved.id)), saved.state, "as of {saved:?}");
+            assert_eq!(
+                self.read(Some(saved.id.into())),
+                saved.state,
+                "as of {saved:?}"
+            );
         }
     }
 
-    fn read(&self, at: Option<CheckpointId>) -> State {
-        let (iamc, table) = (self.run.iamc(), self.run.table("flows").expect("the table"));
+    /// Looks back from two random places, and compares them.
+    fn look_back(&self, (one, other): &(prop::sample::Index, prop::sample::Index)) {
+        let ((one, state), (other, other_state)) =
+            (one.get(&self.transactions), other.get(&self.transactions));
+        assert_eq!(
+            self.read(Some((*one).into())),
+            *state,
+            "as of transaction {one}"
+        );
+        let diff = self.run.diff(*one, Some((*other).into())).expect("a diff");
+        assert_eq!(
+            replay::applied(&diff, &state.rows()),
+            other_state.rows(),
+            "from {one} to {other}"
+        );
+        match self.checkpoints.last() {
+            Some(last) => {
+                assert_eq!(
+                    self.read(Some(Target::LastCheckpoint)),
+                    last.state,
+                    "the last checkpoint"
+                );
+            }
+            None => assert!(
+                self.run
+                    .as_of("checkpoint")
+                    .expect_err("none")
+                    .is_checkpoint_not_found()
+            ),
+        }
+    }
+
+    fn undo(&mut self, nth: usize) {
+        let states: Vec<_> = self
+            .transactions
+            .iter()
+            .map(|(_, state)| state.rows())
+            .collect();
+        let (id, _) = self.transactions[nth];
+        let expected = replay::undone(&states, nth);
+        let dry = self.run.diff_of_undo(id);
+        let result = match &self.lock {
+            Some(lock) => lock.undo(id),
+            None => self.run.undo(id),
+        };
+        let Some(expected) = expected else {
+            for error in [dry.map(|_| ()), result.map(|_| ())] {
+                let error = error.expect_err("rows changed since");
+                assert!(matches!(error, Error::UndoOverlaps { .. }), "{error}");
+            }
+            return;
+        };
+        let dry = dry.expect("a dry run");
+        assert_eq!(
+            replay::applied(&dry, &self.state.rows()),
+            expected,
+            "the dry run"
+        );
+        let message = format!("undo of transaction {id}");
+        self.reverted(result, &message, Some(State::of(expected)));
+    }
+
+    fn revert_variable(&mut self, nth: prop::sample::Index, variable: &str) {
+        let (id, state) = nth.get(&self.transactions).clone();
+        let mut expected = self.state.clone();
+        expected.points.retain(|(name, _), _| name != variable);
+        let back = state
+            .points
+            .into_iter()
+            .filter(|((name, _), _)| name == variable);
+        expected.points.extend(back);
+        let only = Filter::all().variable([variable]);
+        let dry = self
+            .run
+            .diff_of_revert(id)
+            .expect("a dry run")
+            .only(only.clone());
+        assert_eq!(
+            replay::applied(&dry, &self.state.rows()),
+            expected.rows(),
+            "the dry run"
+        );
+        let result = match &self.lock {
+            Some(lock) => lock.revert_only(id, &only),
+            None => {
+                let options = RevertOptions {
+                    only,
+                    ..RevertOptions::default()
+                };
+                self.run.revert_with(id, options)
+            }
+        };
+        let message = format!("revert to transaction {id} of variable {variable}");
+        self.reverted(result, &message, Some(expected));
+    }
+
+    fn read(&self, at: Option<Target>) -> State {
         let all = Filter::all();
         let (points, flows) = match at {
-            None => (iamc.tabulate(&all), table.tabulate()),
-            Some(id) => (iamc.tabulate_as_of(id, &all), table.tabulate_as_of(id)),
+            None => (
+                self.run.iamc().tabulate(&all),
+                self.run.table("flows").and_then(|table| table.tabulate()),
+            ),
+            Some(target) => {
+                let view = self.run.as_of(target).expect("a view");
+                let flows = view.table("flows").and_then(|table| table.tabulate());
+                (view.iamc().tabulate(&all), flows)
+            }
         };
         let (points, flows) = (points.expect("points"), flows.expect("flows"));
         let value = |batch: &RecordBatch, row| {
@@ -331,6 +496,15 @@ impl Modelled {
                 let (id, state) = nth.get(&self.transactions).clone();
                 self.revert(id.into(), &format!("transaction {id}"), Some(state));
             }
+            Step::RevertVariable { nth, variable, .. } => {
+                self.revert_variable(*nth, VARIABLES[*variable as usize]);
+            }
+            Step::Undo { nth, .. } => {
+                // Before the first there is nothing to undo.
+                if self.transactions.len() > 1 {
+                    self.undo(1 + nth.index(self.transactions.len() - 1));
+                }
+            }
             Step::RevertToCheckpoint { nth, .. } => {
                 if !self.checkpoints.is_empty() {
                     let saved = nth.get(&self.checkpoints);
@@ -361,7 +535,9 @@ impl Step {
             | Self::Fail { run }
             | Self::RevertToName { run, .. }
             | Self::RevertToTransaction { run, .. }
-            | Self::RevertToCheckpoint { run, .. } => *run,
+            | Self::RevertToCheckpoint { run, .. }
+            | Self::RevertVariable { run, .. }
+            | Self::Undo { run, .. } => *run,
         }
     }
 }
@@ -375,7 +551,8 @@ fn random_histories_equal_the_model(engine: Engine, parts: u32) {
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
         ..all
     };
-    let steps = prop::collection::vec(step(), STEPS);
+    let places = any::<(prop::sample::Index, prop::sample::Index)>();
+    let steps = prop::collection::vec((step(), places), STEPS);
     TestRunner::new(config)
         .run(&steps, |steps| {
             let database = Database::new(engine);
@@ -383,12 +560,22 @@ fn random_histories_equal_the_model(engine: Engine, parts: u32) {
             platform.regions().create("World").expect("a region");
             platform.units().create("EJ/yr").expect("a unit");
             let mut runs: Vec<_> = (0..RUNS).map(|_| Modelled::new(&platform)).collect();
-            for step in &steps {
+            for (step, places) in &steps {
                 runs[step.run()].apply(step);
                 for run in &runs {
                     run.check();
                 }
+                runs[step.run()].look_back(places);
                 verify(&platform);
+            }
+            for pair in runs.windows(2) {
+                let [a, b] = [&pair[0], &pair[1]].map(|run| run.run.as_of_now().expect("a view"));
+                let diff = platform.diff(&a, &b).expect("a diff");
+                assert_eq!(
+                    replay::applied(&diff, &pair[0].state.rows()),
+                    pair[1].state.rows(),
+                    "two runs"
+                );
             }
             Ok(())
         })

@@ -30,10 +30,10 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::history::write::{Subject, Write};
 use crate::history::{ChangeCounts, revert};
-use crate::iamc::Iamc;
-use crate::ids::LockToken;
-use crate::run::checkpoint::{self, Checkpoint, Target};
-use crate::run::{Run, RunTable};
+use crate::iamc::{Filter, Iamc};
+use crate::ids::{LockToken, TransactionId};
+use crate::run::checkpoint::{self, Checkpoint, LAST_CHECKPOINT, Target};
+use crate::run::{Access, Run, RunTable};
 use crate::store::{AnyConnection, Outcome, failpoint};
 use claim::{Claim, Left};
 use waiting::Waiting;
@@ -192,7 +192,7 @@ impl RunLock {
 
     /// The run's time series, to be written and read.
     pub fn iamc(&self) -> Iamc<'_> {
-        Iamc::writer(self)
+        Iamc::new(Access::Write(self))
     }
 
     /// The run's rows in a table of the program's own, to be written and read.
@@ -200,7 +200,7 @@ impl RunLock {
     /// # Errors
     /// [`Error::InvalidDescription`] when there is no such run-scoped table.
     pub fn table(&self, name: &str) -> Result<RunTable<'_>> {
-        RunTable::writer(self, name)
+        RunTable::new(Access::Write(self), name)
     }
 
     /// Makes a checkpoint: what is there now survives a failure of the block.
@@ -223,11 +223,33 @@ impl RunLock {
     /// [`Error::CheckpointNotFound`], [`Error::TransactionNotFound`], [`Error::RevertNeedsMissing`],
     /// [`Error::LockLost`].
     pub fn revert_to(&self, target: impl Into<Target>) -> Result<ChangeCounts> {
+        self.revert_only(target, &Filter::all())
+    }
+
+    /// [`revert_to`](Self::revert_to) of the points that a filter selects: other rows, those of other tables
+    /// included, stay as they are.
+    ///
+    /// # Errors
+    /// As [`revert_to`](Self::revert_to).
+    pub fn revert_only(&self, target: impl Into<Target>, only: &Filter) -> Result<ChangeCounts> {
         let target = target.into();
-        self.write(&format!("revert to {target}"), |write| {
+        self.write(&revert::description(&target, only), |write| {
             write.core.check_tables(write.connection)?;
             let to = checkpoint::resolve(write.connection, self.run.info(), &target)?;
-            revert::revert(write, self.run.id(), &self.label, to)
+            revert::revert(write, self.run.info(), to, only)
+        })
+    }
+
+    /// Takes back what one of the run's transactions changed, as [`Run::undo`] does, within this block.
+    ///
+    /// # Errors
+    /// [`Error::UndoOverlaps`], [`Error::TransactionNotFound`], [`Error::RevertNeedsMissing`],
+    /// [`Error::LockLost`].
+    pub fn undo(&self, transaction: TransactionId) -> Result<ChangeCounts> {
+        self.write(&format!("undo of transaction {transaction}"), |write| {
+            write.core.check_tables(write.connection)?;
+            checkpoint::resolve(write.connection, self.run.info(), &transaction.into())?;
+            revert::undo(write, self.run.info(), transaction)
         })
     }
 
@@ -342,7 +364,7 @@ impl RunLock {
         mut then: impl FnMut(&mut AnyConnection) -> Result<()>,
     ) -> Result<ChangeCounts> {
         let result = self.run.core.write(self.subject(), operation, |write| {
-            let counts = self.undo(write)?;
+            let counts = self.set_back(write)?;
             failpoint::reach("rollback", "undone")?;
             then(write.connection)?;
             Ok(counts)
@@ -362,13 +384,13 @@ impl RunLock {
     }
 
     /// Sets the run back to the last checkpoint made since it was locked, or to the lock transaction.
-    fn undo(&self, write: &mut Write<'_>) -> Result<ChangeCounts> {
+    fn set_back(&self, write: &mut Write<'_>) -> Result<ChangeCounts> {
         write.core.check_tables(write.connection)?;
         let run = self.run.id();
         let locked_at = row::locked_at(write.connection, run)?;
         // A checkpoint made before the lock was taken names no later transaction than the lock does.
         let target = checkpoint::last_checkpointed(write.connection, run)?.max(locked_at);
-        revert::revert(write, run, &self.label, target)
+        revert::revert(write, self.run.info(), target, &Filter::all())
     }
 
     /// The run must not look free while its rollback is to be done, nor wait for a holder that is none.
@@ -401,6 +423,13 @@ fn check_message(message: &str) -> Result<()> {
             kind: "checkpoint",
             name: message.to_owned(),
             problem: "a message needs text, without NUL: it is what one reverts to by name",
+        });
+    }
+    if message == LAST_CHECKPOINT {
+        return Err(Error::InvalidName {
+            kind: "checkpoint",
+            name: message.to_owned(),
+            problem: "this word means the last checkpoint, whatever its name",
         });
     }
     Ok(())

@@ -1,0 +1,107 @@
+//! `Diff`: what differs between two states.
+
+use pyo3::prelude::*;
+
+use crate::error::Result;
+use crate::frame::{self, Columns};
+
+/// What differs between two states: of one run (``run.diff("raw data")``) or of two
+/// (``platform.diff(a, b)``). True when anything does; ``len`` is the number of rows that differ,
+/// in all tables. Past states do not change, and neither does this.
+#[pyclass(frozen, module = "stratalog")]
+pub(crate) struct Diff(stratalog::Diff);
+
+impl Diff {
+    pub(crate) fn new(diff: stratalog::Diff) -> Self {
+        Self(diff)
+    }
+
+    fn total(&self, py: Python<'_>) -> Result<u64> {
+        let counts = py.detach(|| self.0.counts())?;
+        Ok(counts.iter().map(|table| table.changes.total()).sum())
+    }
+}
+
+#[pymethods]
+impl Diff {
+    /// The id of the transaction after which the first state was.
+    #[getter]
+    fn before(&self) -> i64 {
+        self.0.before().0
+    }
+
+    /// The id of the transaction after which the second state was.
+    #[getter]
+    fn after(&self) -> i64 {
+        self.0.after().0
+    }
+
+    /// How many rows differ, per table that differs: ``table`` (text), ``inserted``,
+    /// ``updated``, ``deleted`` (int64).
+    fn counts(&self, py: Python<'_>) -> Result<Py<PyAny>> {
+        let rows = py.detach(|| self.0.counts())?;
+        Columns::default()
+            .text("table", rows.iter().map(|row| row.table.clone()))
+            .counts("inserted", rows.iter().map(|row| row.changes.inserted))
+            .counts("updated", rows.iter().map(|row| row.changes.updated))
+            .counts("deleted", rows.iter().map(|row| row.changes.deleted))
+            .into_pandas(py)
+    }
+
+    /// How many rows differ, per region and variable that differ: ``table``, ``region``,
+    /// ``variable`` (text, empty for other tables than that of the points), ``inserted``,
+    /// ``updated``, ``deleted`` (int64).
+    fn summary(&self, py: Python<'_>) -> Result<Py<PyAny>> {
+        let rows = py.detach(|| self.0.summary())?;
+        let name = |name: &Option<String>| name.clone().unwrap_or_default();
+        Columns::default()
+            .text("table", rows.iter().map(|row| row.table.clone()))
+            .text("region", rows.iter().map(|row| name(&row.region)))
+            .text("variable", rows.iter().map(|row| name(&row.variable)))
+            .counts("inserted", rows.iter().map(|row| row.changes.inserted))
+            .counts("updated", rows.iter().map(|row| row.changes.updated))
+            .counts("deleted", rows.iter().map(|row| row.changes.deleted))
+            .into_pandas(py)
+    }
+
+    /// The points that differ, as a pandas ``DataFrame``: ``operation`` (insert, update,
+    /// delete), the columns of ``Iamc.tabulate`` but ``value``, then ``value_before`` and
+    /// ``value_after`` (float64, NaN where there is none).
+    fn tabulate(&self, py: Python<'_>) -> Result<Py<PyAny>> {
+        let batch = py.detach(|| self.0.points())?;
+        frame::to_pandas(py, batch)
+    }
+
+    /// The points that differ, as a pyarrow ``Table``: as ``tabulate``, with the names as
+    /// dictionaries.
+    fn arrow(&self, py: Python<'_>) -> Result<Py<PyAny>> {
+        let batch = py.detach(|| self.0.points())?;
+        frame::to_pyarrow(py, batch)
+    }
+
+    fn __len__(&self, py: Python<'_>) -> Result<usize> {
+        Ok(usize::try_from(self.total(py)?).unwrap_or(usize::MAX))
+    }
+
+    fn __bool__(&self, py: Python<'_>) -> Result<bool> {
+        Ok(self.total(py)? > 0)
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> Result<String> {
+        let counts = py.detach(|| self.0.counts())?;
+        let tables: Vec<_> = counts
+            .iter()
+            .map(|table| format!("{} {}", table.table, table.changes))
+            .collect();
+        let what = if tables.is_empty() {
+            "no difference".to_owned()
+        } else {
+            tables.join("; ")
+        };
+        Ok(format!(
+            "<diff from transaction {} to {}: {what}>",
+            self.0.before(),
+            self.0.after()
+        ))
+    }
+}

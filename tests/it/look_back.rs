@@ -1,0 +1,101 @@
+//! Views of earlier states, differences and undoing on the surface of the crate; random histories are in
+//! `state_machine`.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use stratalog::{Error, Filter, RevertOptions, Target, TransactionId};
+
+use crate::both_engines;
+use crate::support::{WithRun, points, years_and_values};
+
+both_engines! {
+    fn a_view_stays_as_it_is_and_cannot_be_written(database: &Database) {
+        let fixture = WithRun::new(database);
+        let view = fixture.run.as_of_now().expect("a view");
+        let lock = fixture.run.lock("later").expect("the lock");
+        lock.iamc().add(&points(&[(2020, 2.0), (2030, 3.0)])).expect("add");
+        lock.commit().expect("commit");
+        let then = view.iamc().tabulate(&Filter::all()).expect("points");
+        assert_eq!(years_and_values(&then), [(2020, 1.0)]);
+        let error = database.refused(|| view.iamc().add(&points(&[(2020, 5.0)])));
+        assert!(error.is_read_only() && error.to_string().contains("revert_to"), "{error}");
+        let error = database.refused(|| view.iamc().remove(&points(&[(2020, 5.0)])));
+        assert!(error.is_read_only(), "{error}");
+    }
+
+    fn times_mean_the_last_transaction_that_began_until_then(database: &Database) {
+        let fixture = WithRun::new(database);
+        assert_eq!(fixture.run.as_of(Target::from(Utc::now())).expect("a view").transaction_id(),
+            fixture.run.last_transaction().expect("last"));
+        let mut known = Vec::new();
+        for value in [2.0, 3.0, 4.0] {
+            let lock = fixture.run.lock("more").expect("the lock");
+            lock.iamc().add(&points(&[(2020, value)])).expect("add");
+            known.push((lock.commit().expect("commit").transaction_id, value));
+            std::thread::sleep(Duration::from_millis(3));
+        }
+        for entry in fixture.run.log().expect("the log") {
+            let at = |time| fixture.run.as_of(Target::Time(time)).expect("a view").transaction_id();
+            assert_eq!(at(entry.issued_at), entry.id, "at {}", entry.issued_at);
+            assert!(at(entry.issued_at - Duration::from_micros(1)) < entry.id);
+        }
+        let long_ago = Target::Time("2001-01-01T00:00:00".parse().expect("a time"));
+        assert_eq!(fixture.run.as_of(long_ago).expect("a view").transaction_id(), TransactionId::BEFORE_FIRST);
+    }
+
+    fn no_checkpoint_is_called_checkpoint(database: &Database) {
+        let fixture = WithRun::new(database);
+        let error = database.refused(|| fixture.run.lock("checkpoint").map(|_| ()));
+        assert!(error.to_string().contains("means the last checkpoint"), "{error}");
+        let lock = fixture.run.lock("block").expect("the lock");
+        lock.checkpoint("checkpoint").expect_err("refused");
+        lock.rollback().expect("rollback");
+        let last = fixture.run.checkpoint("checkpoint").expect("the last");
+        assert_eq!(last.message, "first point");
+    }
+
+    fn undoing_names_the_rows_that_are_in_the_way(database: &Database) {
+        let fixture = WithRun::new(database);
+        let lock = fixture.run.lock("many").expect("the lock");
+        let years: Vec<_> = (2000..2030).map(|year| (year, 1.5)).collect();
+        lock.iamc().add(&points(&years)).expect("add");
+        let many = lock.commit().expect("commit").transaction_id;
+        let lock = fixture.run.lock("more").expect("the lock");
+        let others: Vec<_> = (2000..2012).map(|year| (year, 2.5)).collect();
+        lock.iamc().add(&points(&others)).expect("add");
+        let more = lock.commit().expect("commit").transaction_id;
+        let error = database.refused(|| fixture.run.undo(many));
+        let text = error.to_string();
+        assert!(matches!(error, Error::UndoOverlaps { count: 12, .. }), "{text}");
+        for part in ["region World, variable Energy, unit EJ/yr", "step 2000", "and 2 more", "nothing changed"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        // As the message says: newest first.
+        assert_eq!(fixture.run.undo(more).expect("undo").updated, 12);
+        let counts = fixture.run.undo(many).expect("undo");
+        assert_eq!((counts.updated, counts.deleted), (1, 29));
+        assert_eq!(fixture.now(), [(2020, 1.0)]);
+        let last = fixture.run.checkpoints().expect("checkpoints").pop().expect("one");
+        assert_eq!(last.message, format!("undo of transaction {many}"));
+        assert!(fixture.platform.locks().list().expect("locks").is_empty());
+        fixture.verify();
+    }
+
+    fn a_partial_revert_needs_only_what_it_brings_back(database: &Database) {
+        let fixture = WithRun::new(database);
+        fixture.platform.regions().create("Asia").expect("a region");
+        let lock = fixture.run.lock("two regions").expect("the lock");
+        lock.iamc().add(&stratalog::Frame::yearly([("Asia", "Energy", "EJ/yr", 2020, 7.0)])).expect("add");
+        let both = lock.commit().expect("commit");
+        let lock = fixture.run.lock("none").expect("the lock");
+        lock.revert_to(TransactionId::BEFORE_FIRST).expect("revert");
+        lock.commit().expect("commit");
+        fixture.platform.regions().delete("Asia").expect("delete");
+        assert!(matches!(fixture.run.revert_to(&both), Err(Error::RevertNeedsMissing { .. })));
+        let options = RevertOptions { only: Filter::all().region(["World"]), ..RevertOptions::default() };
+        assert_eq!(fixture.run.revert_with(&both, options).expect("revert").inserted, 1);
+        assert_eq!(fixture.now(), [(2020, 1.0)]);
+        fixture.verify();
+    }
+}
