@@ -45,7 +45,7 @@ impl<'a> Iamc<'a> {
     /// there if each row names this run. Variables are made as needed; regions and units must exist.
     ///
     /// # Errors
-    /// [`Error::RunLockRequired`], [`Error::InvalidFrame`], [`Error::UnknownNames`], [`Error::LockLost`].
+    /// [`Error::RunLockRequired`](crate::Error::RunLockRequired), [`Error::InvalidFrame`](crate::Error::InvalidFrame), [`Error::UnknownNames`](crate::Error::UnknownNames), [`Error::LockLost`](crate::Error::LockLost).
     pub fn add(&self, frame: &Frame) -> Result<ChangeCounts> {
         self.add_with(frame, AddOptions::default())
     }
