@@ -171,6 +171,30 @@ impl Iamc {
         frame::to_pyarrow(py, self.batch(py, &filter)?)
     }
 
+    /// Every version of the points, by point, oldest first: the columns of ``tabulate``
+    /// (``value`` NaN where the point was deleted), then ``operation`` (insert, update, delete),
+    /// ``transaction_id`` (int64), ``issued_at`` (datetime64[us, UTC]), ``actor``, ``what`` (what
+    /// the transaction did), ``checkpoint`` (text: the one in force, that is the run's last at or
+    /// before the transaction; missing before the first).
+    ///
+    /// Args: as ``tabulate``.
+    #[pyo3(signature = (*, region = None, variable = None, unit = None, year = None, **unknown))]
+    #[pyo3(text_signature = "($self, *, region=None, variable=None, unit=None, year=None)")]
+    fn history(
+        &self,
+        py: Python<'_>,
+        region: Option<&Bound<'_, PyAny>>,
+        variable: Option<&Bound<'_, PyAny>>,
+        unit: Option<&Bound<'_, PyAny>>,
+        year: Option<&Bound<'_, PyAny>>,
+        unknown: Option<&Bound<'_, PyDict>>,
+    ) -> Result<Py<PyAny>> {
+        let filter = filter(region, variable, unit, year, unknown)?;
+        let run = self.0.run()?;
+        let batch = py.detach(|| run.iamc().history(&filter))?;
+        frame::to_pandas(py, batch)
+    }
+
     /// What changed from state ``a`` to state ``b`` (default: the present), a row per point;
     /// columns as ``Diff.tabulate``. Costs what changed.
     ///

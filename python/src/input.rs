@@ -143,6 +143,23 @@ impl FromPyObject<'_, '_> for AnyTarget {
     }
 }
 
+/// A time.
+pub(crate) struct Moment(pub(crate) NaiveDateTime);
+
+impl FromPyObject<'_, '_> for Moment {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        if object.is_instance_of::<PyDateTime>() {
+            return utc(&object).map(Self);
+        }
+        Err(PyTypeError::new_err(format!(
+            "expected a datetime, not {}",
+            object.get_type().name()?
+        )))
+    }
+}
+
 /// A `datetime` in UTC; one without a zone is UTC already.
 fn utc(object: &Bound<'_, PyAny>) -> PyResult<NaiveDateTime> {
     if object.getattr("tzinfo")?.is_none() {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use stratalog::{Engine, Lease, MigrateOptions};
+use stratalog::{Engine, Lease, LogFilter, MigrateOptions};
 
 use crate::diff::Diff;
 use crate::doctor::DoctorReport;
 use crate::error::{Failure, Result};
-use crate::input::{LeaseTime, Text, Url, repr};
+use crate::input::{LeaseTime, Moment, Text, Url, repr};
 use crate::locks::Locks;
 use crate::log;
 use crate::names::{Names, Regions};
@@ -189,16 +189,29 @@ impl Platform {
     ///     run: only of this run, given as such or by its id.
     ///     limit: at most so many; ``None``: all.
     ///     before: only ids below this one: the last of the page before.
-    #[pyo3(signature = (run = None, limit = Some(50), before = None))]
-    #[pyo3(text_signature = "($self, run=None, limit=50, before=None)")]
+    ///     since, until: only those that began in this time (``datetime``, without a zone UTC).
+    ///     actor: only those of this actor.
+    #[pyo3(signature = (run = None, limit = Some(50), before = None, *, since = None, until = None, actor = None))]
+    #[pyo3(
+        text_signature = "($self, run=None, limit=50, before=None, *, since=None, until=None, actor=None)"
+    )]
+    #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
     fn log(
         &self,
         py: Python<'_>,
         run: Option<&Bound<'_, PyAny>>,
         limit: Option<i64>,
         before: Option<i64>,
+        since: Option<Moment>,
+        until: Option<Moment>,
+        actor: Option<Text>,
     ) -> Result<Py<PyAny>> {
-        let filter = log_filter(run.map(id_of).transpose()?, limit, before)?;
+        let filter = LogFilter {
+            since: since.map(|since| since.0),
+            until: until.map(|until| until.0),
+            actor: actor.map(|actor| actor.0),
+            ..log_filter(run.map(id_of).transpose()?, limit, before)?
+        };
         let platform = self.0.platform()?;
         let entries = py.detach(|| platform.log(&filter))?;
         log::tabulate(py, &entries)

@@ -13,7 +13,7 @@ use crate::error::{Failure, Result};
 use crate::guard::Guard;
 use crate::held::{Ending, HeldRun, Wish};
 use crate::iamc::Iamc;
-use crate::input::{self, AnyTarget, LeaseTime, Text, Timeout, repr};
+use crate::input::{self, AnyTarget, LeaseTime, Moment, Text, Timeout, repr};
 use crate::log;
 use crate::run_lock::RunLock;
 use crate::session::Session;
@@ -311,10 +311,25 @@ impl Run {
     /// Args:
     ///     limit: at most so many; ``None``: all.
     ///     before: only ids below this one.
-    #[pyo3(signature = (limit = None, before = None))]
-    fn log(&self, py: Python<'_>, limit: Option<i64>, before: Option<i64>) -> Result<Py<PyAny>> {
+    ///     since, until: only those that began in this time (``datetime``, without a zone UTC).
+    ///     actor: only those of this actor.
+    #[pyo3(signature = (limit = None, before = None, *, since = None, until = None, actor = None))]
+    fn log(
+        &self,
+        py: Python<'_>,
+        limit: Option<i64>,
+        before: Option<i64>,
+        since: Option<Moment>,
+        until: Option<Moment>,
+        actor: Option<Text>,
+    ) -> Result<Py<PyAny>> {
         let platform = self.0.session.platform()?;
-        let filter = log_filter(Some(self.core().id()), limit, before)?;
+        let filter = LogFilter {
+            since: since.map(|since| since.0),
+            until: until.map(|until| until.0),
+            actor: actor.map(|actor| actor.0),
+            ..log_filter(Some(self.core().id()), limit, before)?
+        };
         let entries = py.detach(|| platform.log(&filter))?;
         log::tabulate(py, &entries)
     }
@@ -371,5 +386,6 @@ pub(crate) fn log_filter(
         run,
         before: before.map(TransactionId),
         limit: limit.unwrap_or(i64::MAX),
+        ..LogFilter::default()
     })
 }

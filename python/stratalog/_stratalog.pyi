@@ -309,6 +309,22 @@ class Iamc:
         year: _Years | None = None,
     ) -> pa.Table:
         """The points as a pyarrow ``Table``: as ``tabulate``, with the names as dictionaries."""
+    def history(
+        self,
+        *,
+        region: _Patterns | None = None,
+        variable: _Patterns | None = None,
+        unit: _Patterns | None = None,
+        year: _Years | None = None,
+    ) -> pd.DataFrame:
+        """Every version of the points, by point, oldest first: the columns of ``tabulate``
+        (``value`` NaN where the point was deleted), then ``operation`` (insert, update, delete),
+        ``transaction_id`` (int64), ``issued_at`` (datetime64[us, UTC]), ``actor``, ``what`` (what
+        the transaction did), ``checkpoint`` (text: the one in force, that is the run's last at or
+        before the transaction; missing before the first).
+
+        Args: as ``tabulate``.
+        """
     def difference(self, a: _Target, b: _Target | None = None) -> pd.DataFrame:
         """What changed from state ``a`` to state ``b`` (default: the present), a row per point;
         columns as ``Diff.tabulate``. Costs what changed.
@@ -556,6 +572,10 @@ class Platform:
         run: Run | SupportsIndex | None = None,
         limit: int | None = 50,
         before: int | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        actor: str | None = None,
     ) -> pd.DataFrame:
         """Transactions, newest first: ``id`` (int64), ``issued_at`` (datetime64[us, UTC]),
         ``run_id`` (int64; Int64 with gaps where some wrote to the platform's own tables
@@ -567,6 +587,8 @@ class Platform:
             run: only of this run, given as such or by its id.
             limit: at most so many; ``None``: all.
             before: only ids below this one: the last of the page before.
+            since, until: only those that began in this time (``datetime``, without a zone UTC).
+            actor: only those of this actor.
         """
     def doctor(self) -> DoctorReport:
         """Looks at what protects the data: the role that is connected, the triggers, the server.
@@ -801,12 +823,22 @@ class Run:
     def undo(
         self, transaction_id: int, timeout: _Seconds | None = None, *, dry_run: Literal[True]
     ) -> Diff: ...
-    def log(self, limit: int | None = None, before: int | None = None) -> pd.DataFrame:
+    def log(
+        self,
+        limit: int | None = None,
+        before: int | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        actor: str | None = None,
+    ) -> pd.DataFrame:
         """Its transactions, newest first; columns as ``Platform.log``.
 
         Args:
             limit: at most so many; ``None``: all.
             before: only ids below this one.
+            since, until: only those that began in this time (``datetime``, without a zone UTC).
+            actor: only those of this actor.
         """
     def diff(self, a: _Target, b: _Target | None = None) -> Diff:
         """What differs from state ``a`` to state ``b`` (default: the present). Costs what changed

@@ -204,3 +204,46 @@ def test_one_transaction_is_undone(history: stratalog.Run, database: Database) -
     with pytest.raises(stratalog.TransactionNotFound):
         history.undo(10**9)
     assert free(database) and database.open().verify().ok
+
+
+def test_every_version_of_a_point_is_there(history: stratalog.Run) -> None:
+    history.undo(history.checkpoints["second"].transaction_id)
+    frame = history.iamc.history(variable="a")
+    assert frame.columns.tolist() == [
+        "region",
+        "variable",
+        "unit",
+        "year",
+        "value",
+        "operation",
+        "transaction_id",
+        "issued_at",
+        "actor",
+        "what",
+        "checkpoint",
+    ]
+    assert frame["value"].tolist() == [1.0, 1.5, 1.0]
+    assert frame["operation"].tolist() == ["insert", "update", "update"]
+    assert frame["checkpoint"].tolist()[:2] == ["first", "second"]
+    assert str(frame["issued_at"].dtype) == "datetime64[us, UTC]"
+    gone = history.iamc.history(variable="c")
+    assert gone["operation"].tolist() == ["insert", "delete"] and gone["value"].isna()[1]
+    assert history.iamc.history(variable="nothing").empty
+    with pytest.raises(stratalog.InvalidFilter):
+        history.iamc.history(colour="red")  # type: ignore[call-arg]
+
+
+def test_the_log_is_filtered(history: stratalog.Run, database: Database) -> None:
+    mark = dt.datetime.now(dt.UTC)
+    time.sleep(0.01)
+    anna = database.open("anna")
+    hers = anna.runs.get_by_id(history.id)
+    with hers.transact("hers"):
+        hers.iamc.add(points(("a", 2020, 9.0)))
+    assert history.log(actor="anna")["checkpoints"].tolist() == ["hers"]
+    assert history.log(since=mark)["checkpoints"].tolist() == ["hers"]
+    assert history.log(until=mark)["checkpoints"].tolist() == ["second", "first"]
+    assert anna.log(since=mark.replace(tzinfo=None), actor="anna", limit=5).shape[0] == 1
+    assert anna.log(actor="nobody").empty
+    with pytest.raises(TypeError):
+        history.log(since="yesterday")  # type: ignore[arg-type]

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use chrono::NaiveDateTime;
+
 use super::failure::Failure;
 use super::output::count;
-use super::run_and_target::RunArgument;
+use super::run_and_target::{RunArgument, time_utc};
 use super::run_labels::RunLabels;
 use super::session::Session;
 use super::table::{Table, number, seconds, text, time};
@@ -20,6 +22,7 @@ Examples:
   stratalog log
   stratalog log MESSAGEix/SSP2-1.5C --limit 10
   stratalog log --before 120
+  stratalog log --since 2026-03-01 --until 2026-03-31T18:00 --by anna
   stratalog log 12 --json | jq '.[0].changes'")]
 pub(super) struct Log {
     /// Only this run: an id, model/scenario or model/scenario/version
@@ -27,6 +30,15 @@ pub(super) struct Log {
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..))]
     limit: i64,
+    /// Only those that began at this time (UTC) or later
+    #[arg(long, value_name = "TIME", value_parser = time_utc)]
+    since: Option<NaiveDateTime>,
+    /// Only those that began at this time (UTC) or earlier
+    #[arg(long, value_name = "TIME", value_parser = time_utc)]
+    until: Option<NaiveDateTime>,
+    /// Only this actor's (--actor says who writes)
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
     /// Only those before this transaction
     #[arg(long, value_name = "ID")]
     before: Option<i64>,
@@ -55,6 +67,9 @@ impl Log {
         let entries = platform.log(&LogFilter {
             run: run.as_ref().map(|run| run.id()),
             before: self.before.map(TransactionId),
+            since: self.since,
+            until: self.until,
+            actor: self.by.clone(),
             limit: self.limit,
         })?;
         let labels = RunLabels::read(&platform)?;

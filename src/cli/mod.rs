@@ -10,6 +10,7 @@ mod diff;
 mod doctor;
 mod export;
 mod failure;
+mod history;
 mod import;
 mod locks;
 mod log;
@@ -99,6 +100,7 @@ enum Command {
     Regions(names::Regions),
     Units(names::Units),
     Log(log::Log),
+    History(history::History),
     Checkpoints(checkpoints::Checkpoints),
     Diff(diff::Diff),
     Revert(revert::Revert),
@@ -158,6 +160,7 @@ impl Command {
             Self::Regions(command) => command.run(session),
             Self::Units(command) => command.run(session),
             Self::Log(command) => command.run(session),
+            Self::History(command) => command.run(session),
             Self::Checkpoints(command) => command.run(session),
             Self::Diff(command) => command.run(session),
             Self::Revert(command) => command.run(session),

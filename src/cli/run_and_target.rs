@@ -81,6 +81,13 @@ pub(super) fn transaction(text: &str) -> Result<TransactionId, String> {
         .ok_or_else(|| "a transaction is a number as `stratalog log` shows it".to_owned())
 }
 
+/// A time on its own.
+pub(super) fn time_utc(text: &str) -> Result<NaiveDateTime, String> {
+    time(text).ok_or_else(|| {
+        "a time in UTC is 2026-03-31, 2026-03-31T12:30 or 2026-03-31T12:30:45".to_owned()
+    })
+}
+
 /// A time in UTC: a date, or a date and a time of day.
 fn time(text: &str) -> Option<NaiveDateTime> {
     let text = text.trim_end_matches('Z').replace('T', " ");

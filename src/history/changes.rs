@@ -27,6 +27,16 @@ pub struct ChangeCounts {
 }
 
 impl ChangeCounts {
+    /// Counts rows of an operation type.
+    pub(crate) fn count(&mut self, operation_type: i16, rows: i64) {
+        let rows = rows.unsigned_abs();
+        match operation_type {
+            0 => self.inserted += rows,
+            1 => self.updated += rows,
+            _ => self.deleted += rows,
+        }
+    }
+
     /// All of them together.
     pub fn total(&self) -> u64 {
         self.inserted + self.updated + self.deleted
@@ -64,12 +74,7 @@ impl FromIterator<OperationCount> for ChangeCounts {
     fn from_iter<I: IntoIterator<Item = OperationCount>>(rows: I) -> Self {
         let mut counts = Self::default();
         for row in rows {
-            let rows = row.rows.unsigned_abs();
-            match row.operation_type {
-                0 => counts.inserted = rows,
-                1 => counts.updated = rows,
-                _ => counts.deleted = rows,
-            }
+            counts.count(row.operation_type, row.rows);
         }
         counts
     }

@@ -1,15 +1,19 @@
 //! Reading the log: which transactions there were.
 
-use chrono::NaiveDateTime;
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{NaiveDateTime, TimeDelta};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable, Text, Timestamp};
+use diesel::sql_types::{BigInt, Nullable, SmallInt, Text, Timestamp};
 use serde::Serialize;
 
 use crate::core::Core;
 use crate::error::Result;
-use crate::history::changes::{ChangeCounts, OperationCount};
+use crate::history::changes::ChangeCounts;
 use crate::ids::{RunId, TransactionId};
-use crate::store::{doing, quote, sql};
+use crate::schema::TableDescription;
+use crate::store::rows::{Bind, query};
+use crate::store::{AnyConnection, Engine, doing, quote};
 
 /// One transaction and what it changed.
 #[derive(Clone, Debug, Serialize)]
@@ -31,13 +35,19 @@ pub struct LogEntry {
     pub checkpoints: Vec<String>,
 }
 
-/// Which transactions to show.
-#[derive(Clone, Copy, Debug)]
+/// Which transactions to show: all conditions that are given hold.
+#[derive(Clone, Debug)]
 pub struct LogFilter {
     /// Only transactions of this run.
     pub run: Option<RunId>,
     /// Only ids below this one: the last of the page before.
     pub before: Option<TransactionId>,
+    /// Only those that began at or after this time (UTC).
+    pub since: Option<NaiveDateTime>,
+    /// Only those that began at or before this time (UTC).
+    pub until: Option<NaiveDateTime>,
+    /// Only those of this actor.
+    pub actor: Option<String>,
     /// At most so many.
     pub limit: i64,
 }
@@ -47,6 +57,9 @@ impl Default for LogFilter {
         Self {
             run: None,
             before: None,
+            since: None,
+            until: None,
+            actor: None,
             limit: 50,
         }
     }
@@ -67,67 +80,163 @@ struct Row {
 }
 
 #[derive(QueryableByName)]
+struct Counted {
+    #[diesel(sql_type = BigInt)]
+    transaction_id: i64,
+    #[diesel(sql_type = SmallInt)]
+    operation_type: i16,
+    #[diesel(sql_type = BigInt)]
+    rows: i64,
+}
+
+#[derive(QueryableByName)]
 struct Message {
+    #[diesel(sql_type = BigInt)]
+    run_id: i64,
+    #[diesel(sql_type = BigInt)]
+    transaction_id: i64,
     #[diesel(sql_type = Text)]
     message: String,
 }
 
 impl Core {
-    /// The transactions that a filter selects, newest first.
+    /// The transactions that a filter selects, newest first: a handful of queries, however many there are.
     pub(crate) fn log(&self, filter: &LogFilter) -> Result<Vec<LogEntry>> {
         self.store.read(|connection| {
-            let run = if filter.run.is_some() { "run_id = $1 AND " } else { "$1 = $1 AND " };
-            let rows: Vec<Row> = sql(format!(
-                "SELECT id, issued_at, run_id, actor, operation FROM transactions
-                 WHERE {run}id < $2 ORDER BY id DESC LIMIT $3"
-            ))
-            .bind::<BigInt, _>(filter.run.map_or(0, |run| run.0))
-            .bind::<BigInt, _>(filter.before.map_or(i64::MAX, |before| before.0))
-            .bind::<BigInt, _>(filter.limit)
-            .load(connection)
-            .map_err(doing("reading the log"))?;
-            let mut entries = Vec::with_capacity(rows.len());
-            for row in rows {
-                let mut changes = Vec::new();
-                for table in &self.tables {
-                    // Rows of a run's table are found by run and transaction, as the index has them.
-                    let run = match (table.is_run_scoped(), row.run_id) {
-                        (true, None) => continue,
-                        (true, Some(_)) => "run_id = $1 AND ",
-                        (false, _) => "$1 = $1 AND ",
-                    };
-                    let counts: Vec<OperationCount> = sql(format!(
-                        "SELECT operation_type, count(*) AS rows FROM {}
-                         WHERE {run}transaction_id = $2 GROUP BY operation_type",
-                        quote(&table.version_name())
-                    ))
-                    .bind::<BigInt, _>(row.run_id.unwrap_or_default())
-                    .bind::<BigInt, _>(row.id)
-                    .load(connection)
-                    .map_err(doing("counting a transaction's changes"))?;
-                    let total: ChangeCounts = counts.into_iter().collect();
-                    if total.total() > 0 {
-                        changes.push((table.name.clone(), total));
-                    }
+            let rows = selected(connection, filter)?;
+            let engine = self.store.engine();
+            let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+            let ids = Bind::Text(engine.list_of(&ids));
+            let mut changes: HashMap<i64, Vec<(String, ChangeCounts)>> = HashMap::new();
+            for table in &self.tables {
+                for (transaction, counts) in counted(connection, engine, table, &ids)? {
+                    changes
+                        .entry(transaction)
+                        .or_default()
+                        .push((table.name.clone(), counts));
                 }
-                let messages: Vec<Message> = sql(
-                    "SELECT message FROM checkpoints WHERE run_id = $1 AND transaction_id = $2 ORDER BY id",
-                )
-                .bind::<BigInt, _>(row.run_id.unwrap_or_default())
-                .bind::<BigInt, _>(row.id)
-                .load(connection)
-                .map_err(doing("reading checkpoints"))?;
-                entries.push(LogEntry {
+            }
+            let mut checkpoints = messages(connection, engine, &rows, &ids)?;
+            Ok(rows
+                .into_iter()
+                .map(|row| LogEntry {
                     id: TransactionId(row.id),
                     issued_at: row.issued_at,
                     run_id: row.run_id.map(RunId),
                     actor: row.actor,
                     operation: row.operation,
-                    changes,
-                    checkpoints: messages.into_iter().map(|m| m.message).collect(),
-                });
-            }
-            Ok(entries)
+                    changes: changes.remove(&row.id).unwrap_or_default(),
+                    checkpoints: row
+                        .run_id
+                        .and_then(|run| checkpoints.remove(&(run, row.id)))
+                        .unwrap_or_default(),
+                })
+                .collect())
         })
     }
+}
+
+fn selected(connection: &mut AnyConnection, filter: &LogFilter) -> Result<Vec<Row>> {
+    let mut binds = Vec::new();
+    let mut conditions = vec!["1 = 1".to_owned()];
+    let mut add = |condition: &str, bind| {
+        binds.push(bind);
+        conditions.push(format!("{condition} ${}", binds.len()));
+    };
+    if let Some(run) = filter.run {
+        add("run_id =", Bind::BigInt(run.0));
+    }
+    if let Some(before) = filter.before {
+        add("id <", Bind::BigInt(before.0));
+    }
+    if let Some(since) = filter.since {
+        add("issued_at >=", Bind::Timestamp(since));
+    }
+    if let Some(until) = filter.until {
+        // SQLite compares times as text, in which ".5" comes before ".500".
+        let end = until.checked_add_signed(TimeDelta::microseconds(1));
+        add("issued_at <", Bind::Timestamp(end.unwrap_or(until)));
+    }
+    if let Some(actor) = &filter.actor {
+        add("actor =", Bind::Text(actor.clone()));
+    }
+    binds.push(Bind::BigInt(filter.limit));
+    query(
+        &format!(
+            "SELECT id, issued_at, run_id, actor, operation FROM transactions
+             WHERE {} ORDER BY id DESC LIMIT ${}",
+            conditions.join(" AND "),
+            binds.len()
+        ),
+        &binds,
+    )
+    .load(connection)
+    .map_err(doing("reading the log"))
+}
+
+/// What transactions changed in a table.
+fn counted(
+    connection: &mut AnyConnection,
+    engine: Engine,
+    table: &TableDescription,
+    ids: &Bind,
+) -> Result<BTreeMap<i64, ChangeCounts>> {
+    // Rows of a run's table are found by run and transaction, as the index has them.
+    let run = if table.is_run_scoped() {
+        " AND v.run_id = t.run_id"
+    } else {
+        ""
+    };
+    let rows: Vec<Counted> = query(
+        &format!(
+            "SELECT v.transaction_id, v.operation_type, count(*) AS rows
+             FROM transactions t CROSS JOIN {} v
+             WHERE {} AND v.transaction_id = t.id{run}
+             GROUP BY v.transaction_id, v.operation_type",
+            quote(&table.version_name()),
+            engine.is_in_list("t.id", "$1"),
+        ),
+        std::slice::from_ref(ids),
+    )
+    .load(connection)
+    .map_err(doing("counting what transactions changed"))?;
+    let mut counts: BTreeMap<i64, ChangeCounts> = BTreeMap::new();
+    for row in rows {
+        counts
+            .entry(row.transaction_id)
+            .or_default()
+            .count(row.operation_type, row.rows);
+    }
+    Ok(counts)
+}
+
+/// The messages of the checkpoints that name transactions, by run and transaction.
+fn messages(
+    connection: &mut AnyConnection,
+    engine: Engine,
+    rows: &[Row],
+    ids: &Bind,
+) -> Result<HashMap<(i64, i64), Vec<String>>> {
+    let mut runs: Vec<_> = rows.iter().filter_map(|row| row.run_id).collect();
+    runs.sort_unstable();
+    runs.dedup();
+    let found: Vec<Message> = query(
+        &format!(
+            "SELECT run_id, transaction_id, message FROM checkpoints
+             WHERE {} AND {} ORDER BY id",
+            engine.is_in_list("run_id", "$1"),
+            engine.is_in_list("transaction_id", "$2"),
+        ),
+        &[Bind::Text(engine.list_of(&runs)), ids.clone()],
+    )
+    .load(connection)
+    .map_err(doing("reading checkpoints"))?;
+    let mut messages: HashMap<_, Vec<String>> = HashMap::new();
+    for checkpoint in found {
+        messages
+            .entry((checkpoint.run_id, checkpoint.transaction_id))
+            .or_default()
+            .push(checkpoint.message);
+    }
+    Ok(messages)
 }

@@ -5,6 +5,7 @@
 mod columns;
 mod filter;
 mod frame;
+mod history;
 mod points;
 mod tabulate;
 mod times;
@@ -83,5 +84,16 @@ impl<'a> Iamc<'a> {
     /// Errors of the database.
     pub fn tabulate(&self, filter: &Filter) -> Result<RecordBatch> {
         tabulate::points(self.access.run(), filter, self.access.at())
+    }
+
+    /// Every version of the points that a filter selects, by point, oldest first: the columns of
+    /// [`tabulate`](Self::tabulate) (`value` null where the point was deleted), then `operation` (insert, update,
+    /// delete), `transaction_id` (int64), `issued_at` (timestamp\[us, UTC\]), `actor`, `what` (what the transaction
+    /// did), `checkpoint` (text: the one in force, that is the run's last at or before the transaction).
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub fn history(&self, filter: &Filter) -> Result<RecordBatch> {
+        history::history(self.access.run(), filter, self.access.at())
     }
 }

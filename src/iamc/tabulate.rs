@@ -126,13 +126,10 @@ pub(crate) fn named_series(
             name(&regions, row.region_id),
             name(&variables, row.variable_id),
         );
-        let counts = series.entry(key).or_default();
-        let rows = row.rows.unsigned_abs();
-        match row.operation_type {
-            0 => counts.inserted += rows,
-            1 => counts.updated += rows,
-            _ => counts.deleted += rows,
-        }
+        series
+            .entry(key)
+            .or_default()
+            .count(row.operation_type, row.rows);
     }
     Ok(series
         .into_iter()
@@ -145,21 +142,21 @@ pub(crate) fn named_series(
         .collect())
 }
 
-fn field(name: &str, array: Option<&ArrayRef>) -> Field {
+pub(super) fn field(name: &str, array: Option<&ArrayRef>) -> Field {
     let data_type = array.map_or(arrow::datatypes::DataType::Null, |array| {
         array.data_type().clone()
     });
     Field::new(name, data_type, true)
 }
 
-fn column(rows: &RecordBatch, name: &str) -> ArrayRef {
+pub(super) fn column(rows: &RecordBatch, name: &str) -> ArrayRef {
     rows.column_by_name(name)
         .cloned()
         .unwrap_or_else(|| Arc::new(StringArray::new_null(rows.num_rows())))
 }
 
 /// Ids become names and steps become times; time columns that no row uses are left out.
-fn named(
+pub(super) fn named(
     connection: &mut AnyConnection,
     rows: &RecordBatch,
     first: Vec<(Field, ArrayRef)>,

@@ -163,7 +163,7 @@ pub(super) fn create(
 }
 
 /// All checkpoints of a run, oldest first.
-pub(super) fn list(connection: &mut AnyConnection, run: RunId) -> Result<Vec<Checkpoint>> {
+pub(crate) fn list(connection: &mut AnyConnection, run: RunId) -> Result<Vec<Checkpoint>> {
     let rows: Vec<CheckpointRow> = checkpoints::table
         .filter(checkpoints::run_id.eq(run.0))
         .order(checkpoints::id)

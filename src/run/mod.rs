@@ -17,6 +17,7 @@ use crate::history::{ChangeCounts, Diff, LogEntry, LogFilter};
 use crate::iamc::{Filter, Iamc};
 use crate::ids::{RunId, TransactionId};
 
+pub(crate) use checkpoint::list as checkpoints_of;
 pub use checkpoint::{Checkpoint, LAST_CHECKPOINT, Target};
 pub(crate) use lock::{Heart, Renewal, renew};
 pub use lock::{Lease, LockEvent, LockOptions, LockRow, Locks, RunLock};

@@ -26,6 +26,7 @@ type AnyBackend = <AnyConnection as Connection>::Backend;
 pub(crate) enum Bind {
     BigInt(i64),
     Text(String),
+    Timestamp(NaiveDateTime),
 }
 
 /// The Arrow type that a column is read into and loaded from.
@@ -136,6 +137,7 @@ pub(crate) fn query<'q>(text: &str, binds: &[Bind]) -> BoxedSqlQuery<'q, AnyBack
         query = match bind {
             Bind::BigInt(value) => query.bind::<BigInt, _>(*value),
             Bind::Text(value) => query.bind::<Text, _>(value.clone()),
+            Bind::Timestamp(value) => query.bind::<Timestamp, _>(*value),
         };
     }
     query

@@ -241,6 +241,19 @@ datapoints  World   Population         0        1        0
         assert!(fails(database, 1, &["undo", "1", "1"]).contains("not one of run"));
         fails(database, 2, &["undo", "1", "first"]);
         ok(database, &["revert", "1", "corrected"]);
+        // Every version of a point, and the log of a time.
+        let text = ok(database, &["history", "1", "--region", "World", "--year", "2030"]);
+        assert!(text.contains("corrected") && text.contains("iamc.add"), "{text}");
+        let versions = json(database, &["history", "1", "--region", "Asia"]);
+        let operations: Vec<_> = versions["versions"].as_array().expect("a list").iter().map(|v| v["operation"].clone()).collect();
+        assert_eq!(operations, ["insert", "delete", "insert"]);
+        assert_eq!(versions["versions"][1]["value"], Value::Null);
+        assert!(ok(database, &["history", "1", "--region", "Mars"]).contains("no such points"));
+        let all = json(database, &["log", "--limit", "100"]);
+        assert_eq!(json(database, &["log", "--limit", "100", "--since", "2020-01-01", "--until", "2999-01-01T12:00"]), all);
+        assert!(ok(database, &["log", "--until", "2020-01-01"]).contains("no such transactions"));
+        assert!(ok(database, &["log", "--by", "nobody"]).contains("no such transactions"));
+        fails(database, 2, &["log", "--since", "yesterday"]);
         // Two runs.
         ok(database, &["import", &first, "-m", "again"]);
         let text = ok(database, &["diff", "1", "--with", "m/s/2"]);

@@ -4,7 +4,12 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use stratalog::{Error, Filter, RevertOptions, Target, TransactionId};
+use stratalog::arrow::array::AsArray;
+use stratalog::arrow::datatypes::{Float64Type, Int64Type};
+use stratalog::{
+    ChangeCounts, Error, Filter, LogEntry, LogFilter, Platform, RevertOptions, Target,
+    TransactionId,
+};
 
 use crate::both_engines;
 use crate::support::{WithRun, points, years_and_values};
@@ -97,5 +102,86 @@ both_engines! {
         assert_eq!(fixture.run.revert_with(&both, options).expect("revert").inserted, 1);
         assert_eq!(fixture.now(), [(2020, 1.0)]);
         fixture.verify();
+    }
+
+    fn the_log_is_filtered_and_paged(database: &Database) {
+        let fixture = WithRun::new(database);
+        let anna = database.open_with(Platform::options().actor("anna"));
+        let hers = anna.runs().get_by_id(fixture.run.id()).expect("the run");
+        for (run, value) in [(&hers, 2.0), (&fixture.run, 3.0), (&hers, 4.0)] {
+            std::thread::sleep(Duration::from_millis(3));
+            let lock = run.lock(&format!("to {value}")).expect("the lock");
+            lock.iamc().add(&points(&[(2020, value), (2030 + value as i64, value)])).expect("add");
+            lock.checkpoint("also").expect("checkpoint");
+            lock.commit().expect("commit");
+        }
+        let all = fixture.platform.log(&LogFilter::default()).expect("the log");
+        assert!(all.windows(2).all(|pair| pair[0].id > pair[1].id));
+        let ids = |filter: LogFilter| -> Vec<_> {
+            fixture.platform.log(&filter).expect("the log").into_iter().map(|entry| entry.id).collect()
+        };
+        let expected = |wanted: &dyn Fn(&LogEntry) -> bool| -> Vec<_> {
+            all.iter().filter(|entry| wanted(entry)).map(|entry| entry.id).collect()
+        };
+        let run = Some(fixture.run.id());
+        assert_eq!(ids(LogFilter { run, ..LogFilter::default() }), expected(&|entry| entry.run_id == run));
+        let actor = Some("anna".to_owned());
+        assert_eq!(ids(LogFilter { actor, ..LogFilter::default() }), expected(&|entry| entry.actor == "anna"));
+        for at in &all {
+            let since = Some(at.issued_at);
+            let later = ids(LogFilter { since, ..LogFilter::default() });
+            assert_eq!(later, expected(&|entry| entry.issued_at >= at.issued_at));
+            let earlier = ids(LogFilter { until: since, ..LogFilter::default() });
+            assert_eq!(earlier, expected(&|entry| entry.issued_at <= at.issued_at));
+        }
+        // Page by page it is the same.
+        let mut paged: Vec<TransactionId> = Vec::new();
+        let mut before = None;
+        loop {
+            let page = ids(LogFilter { before, limit: 2, ..LogFilter::default() });
+            assert!(page.len() <= 2);
+            paged.extend(&page);
+            match page.last() {
+                Some(last) => before = Some(*last),
+                None => break,
+            }
+        }
+        assert_eq!(paged, expected(&|_| true));
+        // Counts and messages are each transaction's own.
+        let newest = &all[0];
+        assert_eq!(newest.checkpoints, ["also", "to 4"]);
+        let counts = ChangeCounts { inserted: 1, updated: 1, deleted: 0 };
+        assert_eq!(newest.changes, [("datapoints".to_owned(), counts)]);
+        let made_region = all.iter().find(|entry| entry.changes.iter().any(|(table, _)| table == "regions"));
+        assert_eq!(made_region.expect("one").run_id, None);
+    }
+
+    fn the_history_of_points_has_all_their_versions(database: &Database) {
+        let fixture = WithRun::new(database);
+        let lock = fixture.run.lock("edit").expect("the lock");
+        lock.iamc().add(&points(&[(2020, 2.0), (2030, 5.0)])).expect("add");
+        lock.iamc().remove(&points(&[(2020, 0.0)])).expect("remove");
+        lock.checkpoint("half").expect("checkpoint");
+        lock.iamc().add(&points(&[(2020, 3.0)])).expect("add");
+        drop(lock);
+        let of_2020 = fixture.run.iamc().history(&Filter::all().year([2020])).expect("the history");
+        let texts = |name: &str| -> Vec<String> {
+            let column = of_2020.column_by_name(name).expect("a column");
+            column.as_string::<i32>().iter().map(|text| text.unwrap_or("-").to_owned()).collect()
+        };
+        assert_eq!(texts("operation"), ["insert", "update", "delete", "insert", "delete"]);
+        assert_eq!(texts("checkpoint"), ["first point", "first point", "half", "half", "half"]);
+        assert_eq!(texts("what")[..3], ["iamc.add", "iamc.add", "iamc.remove"]);
+        assert!(texts("what")[4].starts_with("rollback of \"edit\""));
+        let values = of_2020.column_by_name("value").expect("values").as_primitive::<Float64Type>();
+        assert_eq!(values.iter().collect::<Vec<_>>(), [Some(1.0), Some(2.0), None, Some(3.0), None]);
+        let ids = of_2020.column_by_name("transaction_id").expect("ids").as_primitive::<Int64Type>();
+        assert!(ids.values().windows(2).all(|pair| pair[0] < pair[1]));
+        // All points, by point; and as of an earlier state only what was then.
+        assert_eq!(fixture.run.iamc().history(&Filter::all()).expect("the history").num_rows(), 6);
+        let then = fixture.run.as_of("first point").expect("a view");
+        assert_eq!(then.iamc().history(&Filter::all()).expect("the history").num_rows(), 1);
+        let none = fixture.run.iamc().history(&Filter::all().region(["Mars"])).expect("the history");
+        assert_eq!(none.num_rows(), 0);
     }
 }
