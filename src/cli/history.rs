@@ -75,35 +75,15 @@ impl History {
             0 => total,
             limit => limit.min(total),
         };
-        let mut table = Table::new([
-            text("region"),
-            text("variable"),
-            text("unit"),
-            text("time"),
-            text("change"),
-            number("value"),
-            number("transaction"),
-            time("written (UTC)"),
-            text("who"),
-            text("what"),
-            text("checkpoint"),
-        ]);
-        for version in versions(&found.slice(0, shown))? {
-            table.row([
-                version.region,
-                version.variable,
-                version.unit,
-                moment(version.year, version.subannual, version.datetime),
-                version.operation,
-                version.value.map(number_text).unwrap_or_default(),
-                version.transaction_id.to_string(),
-                seconds(version.issued_at),
-                version.actor,
-                version.what,
-                version.checkpoint.unwrap_or_default(),
-            ]);
+        // A heading per point: with its names in each row too, no terminal would be wide enough.
+        let versions = versions(&found.slice(0, shown))?;
+        for (nth, point) in versions.chunk_by(|a, b| a.point() == b.point()).enumerate() {
+            if nth > 0 {
+                session.out.line("")?;
+            }
+            session.out.line(&point[0].point().join(", "))?;
+            session.out.table(&table_of(point))?;
         }
-        session.out.table(&table)?;
         match total - shown {
             0 => Ok(()),
             more => session.out.line(&format!(
@@ -114,14 +94,46 @@ impl History {
     }
 }
 
-/// "2030", "2030 summer" or "2030-06-17 12:00:00".
-fn moment(year: Option<i64>, part: Option<String>, datetime: Option<NaiveDateTime>) -> String {
-    match (year, part, datetime) {
-        (_, _, Some(datetime)) => seconds(datetime),
-        (Some(year), Some(part), None) => format!("{year} {part}"),
-        (Some(year), None, None) => year.to_string(),
-        (None, part, None) => part.unwrap_or_default(),
+impl Version {
+    /// Region, variable, unit, and "2030", "2030 summer" or "2030-06-17 12:00:00".
+    fn point(&self) -> [String; 4] {
+        let year = self.year.map(|year| year.to_string()).unwrap_or_default();
+        let time = match (&self.datetime, &self.subannual) {
+            (Some(datetime), _) => seconds(*datetime),
+            (None, Some(part)) => format!("{year} {part}"),
+            (None, None) => year,
+        };
+        [
+            self.region.clone(),
+            self.variable.clone(),
+            self.unit.clone(),
+            time,
+        ]
     }
+}
+
+fn table_of(versions: &[Version]) -> Table {
+    let mut table = Table::new([
+        text("change"),
+        number("value"),
+        number("id"),
+        time("written (UTC)"),
+        text("who"),
+        text("what"),
+        text("checkpoint"),
+    ]);
+    for version in versions {
+        table.row([
+            version.operation.clone(),
+            version.value.map(number_text).unwrap_or_default(),
+            version.transaction_id.to_string(),
+            seconds(version.issued_at),
+            version.actor.clone(),
+            version.what.clone(),
+            version.checkpoint.clone().unwrap_or_default(),
+        ]);
+    }
+    table
 }
 
 fn versions(rows: &arrow::array::RecordBatch) -> Result<Vec<Version>> {
