@@ -190,10 +190,11 @@ fn counted(
     let rows: Vec<Counted> = query(
         &format!(
             "SELECT v.transaction_id, v.operation_type, count(*) AS rows
-             FROM transactions t CROSS JOIN {} v
+             FROM transactions t CROSS JOIN {} v {}
              WHERE {} AND v.transaction_id = t.id{run}
              GROUP BY v.transaction_id, v.operation_type",
             quote(&table.version_name()),
+            engine.by_transaction(table),
             engine.is_in_list("t.id", "$1"),
         ),
         std::slice::from_ref(ids),

@@ -146,6 +146,11 @@ impl TableDescription {
         }
     }
 
+    /// The name of [`create_changes_index`](Self::create_changes_index).
+    pub(crate) fn changes_index(&self) -> String {
+        format!("{}_changes", self.version_name())
+    }
+
     /// The index that makes revert and diff cost what changed, not what is there.
     pub(crate) fn create_changes_index(&self) -> String {
         let version = self.version_name();
@@ -154,7 +159,8 @@ impl TableDescription {
         } else {
             ""
         };
-        format!("CREATE INDEX \"{version}_changes\" ON \"{version}\" ({run}\"{TRANSACTION_ID}\")")
+        let name = self.changes_index();
+        format!("CREATE INDEX \"{name}\" ON \"{version}\" ({run}\"{TRANSACTION_ID}\")")
     }
 
     /// Checks that the description can be turned into tables on both engines.
