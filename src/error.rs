@@ -184,6 +184,26 @@ pub enum Error {
         /// Where to look.
         nearest: String,
     },
+    /// A state that was removed from the history by a compaction.
+    #[error(
+        "the state of run {run} after transaction {at} is gone: {actor} compacted its history on {} UTC, keeping {policy}; the nearest states that are left are those after the transactions {nearest}, and everything from {horizon} on", .when.format("%Y-%m-%d %H:%M:%S")
+    )]
+    StateCompacted {
+        /// The run.
+        run: String,
+        /// The state that was asked for.
+        at: TransactionId,
+        /// Who compacted it last.
+        actor: String,
+        /// When (UTC).
+        when: NaiveDateTime,
+        /// What was kept, in words.
+        policy: String,
+        /// From this transaction on every state is left.
+        horizon: TransactionId,
+        /// States that are left, before and after.
+        nearest: String,
+    },
     /// Input that is refused; nothing was written.
     #[error("the data cannot be taken, nothing was written: {problem}")]
     InvalidFrame {
@@ -208,6 +228,18 @@ pub enum Error {
         run: String,
         /// Names with their tables.
         missing: String,
+    },
+    /// A revert needs values that were redacted; nothing changed.
+    #[error(
+        "run {run} cannot be reverted, nothing changed: {count} values of the earlier state were redacted ({rows}); revert a selection without them, or write what they should be"
+    )]
+    RevertNeedsRedacted {
+        /// The run.
+        run: String,
+        /// How many rows.
+        count: u64,
+        /// The first of them by their keys.
+        rows: String,
     },
     /// Rows of a transaction that is to be undone were changed again since; nothing changed.
     #[error(
@@ -396,6 +428,7 @@ impl Error {
             Self::NotFound { .. }
                 | Self::CheckpointNotFound { .. }
                 | Self::TransactionNotFound { .. }
+                | Self::StateCompacted { .. }
                 | Self::NoDefaultVersion { .. }
         )
     }
@@ -403,6 +436,11 @@ impl Error {
     /// A checkpoint that is not there.
     pub fn is_checkpoint_not_found(&self) -> bool {
         matches!(self, Self::CheckpointNotFound { .. })
+    }
+
+    /// A state that a compaction removed.
+    pub fn is_compacted(&self) -> bool {
+        matches!(self, Self::StateCompacted { .. })
     }
 
     /// A unique name that is taken.

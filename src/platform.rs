@@ -7,9 +7,13 @@ use diesel::prelude::*;
 use crate::core::Core;
 use crate::doctor::DoctorReport;
 use crate::error::{Error, Result};
-use crate::history::{Diff, LogEntry, LogFilter, VerifyReport};
+use crate::history::compact::compact;
+use crate::history::redact::redactions;
+use crate::history::{
+    CompactOptions, CompactReport, Diff, Keep, LogEntry, LogFilter, Redaction, VerifyReport,
+};
 use crate::names::{Kind, Names};
-use crate::run::{Heart, Lease, Locks, RunView, Runs};
+use crate::run::{Heart, Lease, Locks, Run, RunFilter, RunView, Runs};
 use crate::schema::tables::{self, described_tables};
 use crate::schema::{Scope, TableDescription, VersionedTable};
 use crate::store::clock::{Clock, SimulatedClock};
@@ -210,7 +214,9 @@ fn create_described_table(
         table: table.name.clone(),
         problem: error.to_string(),
     })?;
-    migrate::make_table(engine, connection, table)?;
+    let mut tables = tables::versioned();
+    tables.extend(known);
+    migrate::make_table(engine, connection, table, &tables)?;
     diesel::insert_into(described_tables::table)
         .values((
             described_tables::name.eq(&table.name),
@@ -366,6 +372,44 @@ impl Platform {
         }
         let state = |view: &RunView| (view.run().id(), view.transaction_id());
         Ok(Diff::between(&self.core, state(before), state(after)))
+    }
+
+    /// Removes the version rows that none of the kept states needs, of these runs or of all; what is kept reads as
+    /// before, and the rest is [`Error::StateCompacted`] from then on. It is logged, works in batches under each
+    /// run's lock, and can be broken off: the next one goes on.
+    ///
+    /// The histories of platform tables (regions, runs …) and of deleted runs stay. On SQLite the room is used
+    /// again by the same file, on PostgreSQL by the same tables; `VACUUM` (PostgreSQL: `VACUUM FULL`) gives it back
+    /// to the disk.
+    ///
+    /// # Errors
+    /// [`Error::InvalidFilter`] for the last 0 checkpoints; errors of the database, on PostgreSQL also for a role that
+    /// does not own the tables. Runs that are locked are no error: the report has them.
+    pub fn compact(
+        &self,
+        runs: Option<&[Run]>,
+        keep: Keep,
+        options: CompactOptions<'_>,
+    ) -> Result<CompactReport> {
+        let all;
+        let runs = match runs {
+            Some(runs) => runs,
+            None => {
+                all = self.runs().list(&RunFilter::default())?;
+                &all
+            }
+        };
+        compact(&self.core, runs, keep, options)
+    }
+
+    /// What was redacted, oldest first.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub fn redactions(&self) -> Result<Vec<Redaction>> {
+        self.core
+            .store
+            .read(|connection| redactions(connection, None))
     }
 
     /// Run locks: who holds which, and ending one by hand.

@@ -1,6 +1,8 @@
 //! The state of a table at a transaction, as a relation in SQL.
 
-use crate::schema::{END_TRANSACTION_ID, OPERATION_TYPE, RUN_ID, TRANSACTION_ID, TableDescription};
+use crate::schema::{
+    Column, END_TRANSACTION_ID, OPERATION_TYPE, RUN_ID, TRANSACTION_ID, TableDescription,
+};
 use crate::store::{column_list, quote};
 
 /// The rows of one run as they were after the transaction, with the table's columns.
@@ -19,6 +21,15 @@ pub(crate) fn relation(table: &TableDescription, run: &str, at: &str) -> String 
         quote(&table.version_name()),
         was_state("v", at),
     )
+}
+
+/// The columns of an earlier state: values may have been taken out of the history.
+pub(crate) fn columns(table: &TableDescription) -> Vec<Column> {
+    let nullable = |column: &Column| Column {
+        nullable: table.is_nullable_in_history(column),
+        ..column.clone()
+    };
+    table.columns.iter().map(nullable).collect()
 }
 
 /// SQL that is true for a version row that was the state after the transaction `at`.

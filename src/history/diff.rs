@@ -12,6 +12,7 @@ use crate::core::Core;
 use crate::error::Result;
 use crate::history::as_of::{touched_keys, was_state};
 use crate::history::changes::{ChangeCounts, OperationCount};
+use crate::history::retained;
 use crate::iamc::{self, Filter};
 use crate::ids::{RunId, TransactionId};
 use crate::schema::tables::datapoints;
@@ -375,6 +376,11 @@ impl Diff {
         columns: &str,
     ) -> Result<Option<(String, Vec<Bind>)>> {
         let ((run, before), (other, after)) = (self.before, self.after);
+        retained::check(connection, run, before)?;
+        retained::check(connection, other, after)?;
+        if let Some(span) = self.span {
+            retained::check(connection, run, span.until)?;
+        }
         let (candidates, states, numbers) = match self.span {
             Some(span) => {
                 let state = |at| State {

@@ -10,8 +10,10 @@ use serde::Serialize;
 use crate::core::Core;
 use crate::error::Result;
 use crate::history::changes::ChangeCounts;
+use crate::history::revert::Kind;
 use crate::ids::{RunId, TransactionId};
 use crate::schema::TableDescription;
+use crate::schema::tables::reverts;
 use crate::store::rows::{Bind, query};
 use crate::store::{AnyConnection, Engine, doing, quote};
 
@@ -33,6 +35,18 @@ pub struct LogEntry {
     pub changes: Vec<(String, ChangeCounts)>,
     /// The messages of the checkpoints that name it.
     pub checkpoints: Vec<String>,
+    /// What it went back to, if it did.
+    pub reverted: Option<Reverted>,
+}
+
+/// What a transaction went back to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Reverted {
+    /// Why.
+    pub kind: Kind,
+    /// The transaction whose state came back; of an undo the transaction that was taken back.
+    pub target: TransactionId,
 }
 
 /// Which transactions to show: all conditions that are given hold.
@@ -117,6 +131,7 @@ impl Core {
                 }
             }
             let mut checkpoints = messages(connection, engine, &rows, &ids)?;
+            let reverted = reverted(connection, &rows)?;
             Ok(rows
                 .into_iter()
                 .map(|row| LogEntry {
@@ -126,6 +141,7 @@ impl Core {
                     actor: row.actor,
                     operation: row.operation,
                     changes: changes.remove(&row.id).unwrap_or_default(),
+                    reverted: reverted.get(&row.id).copied(),
                     checkpoints: row
                         .run_id
                         .and_then(|run| checkpoints.remove(&(run, row.id)))
@@ -209,6 +225,26 @@ fn counted(
             .count(row.operation_type, row.rows);
     }
     Ok(counts)
+}
+
+/// What transactions went back to.
+fn reverted(connection: &mut AnyConnection, rows: &[Row]) -> Result<HashMap<i64, Reverted>> {
+    let (Some(newest), Some(oldest)) = (rows.first(), rows.last()) else {
+        return Ok(HashMap::new());
+    };
+    let found: Vec<(i64, String, i64)> = reverts::table
+        .filter(reverts::transaction_id.between(oldest.id, newest.id))
+        .select((reverts::transaction_id, reverts::kind, reverts::target_id))
+        .load(connection)
+        .map_err(doing("reading reverts"))?;
+    Ok(found
+        .into_iter()
+        .filter_map(|(id, kind, target)| {
+            let kind = Kind::from_text(&kind)?;
+            let target = TransactionId(target);
+            Some((id, Reverted { kind, target }))
+        })
+        .collect())
 }
 
 /// The messages of the checkpoints that name transactions, by run and transaction.

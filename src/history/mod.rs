@@ -5,14 +5,20 @@
 
 pub(crate) mod as_of;
 pub(crate) mod changes;
+pub(crate) mod compact;
 pub(crate) mod diff;
 mod log;
+pub(crate) mod redact;
+pub(crate) mod retained;
 pub(crate) mod revert;
 pub(crate) mod rows;
 mod verify;
 pub(crate) mod write;
 
 pub use changes::ChangeCounts;
+pub use compact::{CompactOptions, CompactProgress, CompactReport, CompactedRun, Keep, LockedRun};
 pub use diff::{Diff, DiffSummary, Difference, SeriesDifference};
-pub use log::{LogEntry, LogFilter};
+pub use log::{LogEntry, LogFilter, Reverted};
+pub use redact::{RedactOptions, Redaction};
+pub use revert::Kind as RevertKind;
 pub use verify::{Problem, VerifyReport};

@@ -6,19 +6,22 @@
 
 use diesel::prelude::*;
 use diesel::sql_types::Text;
+use serde::Serialize;
 
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::history::as_of::was_state;
 use crate::history::changes::{ChangeCounts, ChangeSet};
 use crate::history::diff::{Candidates, State, changed_row, select_difference};
+use crate::history::retained;
 use crate::history::write::Write;
 use crate::iamc::Filter;
 use crate::ids::{RunId, TransactionId};
 use crate::run::{RunInfo, Target};
+use crate::schema::tables::reverts;
 use crate::schema::{Column, RUN_ID, TableDescription};
 use crate::store::rows::{Bind, query};
-use crate::store::{AnyConnection, Engine, column_list, doing, keys_equal, quote, sql};
+use crate::store::{AnyConnection, Engine, column_list, doing, keys_equal, quote, removal, sql};
 
 /// What a revert is called in the log.
 pub(crate) fn description(target: &Target, only: &Filter) -> String {
@@ -29,18 +32,75 @@ pub(crate) fn description(target: &Target, only: &Filter) -> String {
     }
 }
 
+/// Why rows are set back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Kind {
+    /// Somebody asked for an earlier state.
+    Revert,
+    /// A block failed, or its holder died.
+    Rollback,
+    /// Somebody took one transaction back.
+    Undo,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Revert, Self::Rollback, Self::Undo];
+
+    /// As it is written in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Revert => "revert",
+            Self::Rollback => "rollback",
+            Self::Undo => "undo",
+        }
+    }
+
+    pub(super) fn from_text(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// Records what this transaction goes back to, for the log.
+fn record(
+    write: &mut Write<'_>,
+    run: &RunInfo,
+    kind: Kind,
+    target: TransactionId,
+    counts: ChangeCounts,
+) -> Result<()> {
+    if counts.total() == 0 {
+        return Ok(());
+    }
+    diesel::insert_into(reverts::table)
+        .values((
+            reverts::transaction_id.eq(write.id.0),
+            reverts::run_id.eq(run.id.0),
+            reverts::kind.eq(kind.as_str()),
+            reverts::target_id.eq(target.0),
+        ))
+        .execute(write.connection)
+        .map_err(doing("recording a revert"))?;
+    Ok(())
+}
+
 /// Sets the rows of the run that a filter selects back to their state after `target`.
 pub(crate) fn revert(
     write: &mut Write<'_>,
     run: &RunInfo,
+    kind: Kind,
     target: TransactionId,
     only: &Filter,
 ) -> Result<ChangeCounts> {
+    retained::check(write.connection, run.id, target)?;
     let touched = Touched {
         after: target,
         until: TransactionId(i64::MAX),
     };
-    set_back(write, run, touched, only)
+    let counts = set_back(write, run, touched, only)?;
+    record(write, run, kind, target, counts)?;
+    Ok(counts)
 }
 
 /// Takes back what one transaction changed.
@@ -50,7 +110,9 @@ pub(crate) fn undo(
     transaction: TransactionId,
 ) -> Result<ChangeCounts> {
     check_undo(write.connection, write.core, run, transaction)?;
-    set_back(write, run, Touched::by(transaction), &Filter::all())
+    let counts = set_back(write, run, Touched::by(transaction), &Filter::all())?;
+    record(write, run, Kind::Undo, transaction, counts)?;
+    Ok(counts)
 }
 
 /// Rows that transactions in `(after, until]` touched; they are set back to their state after `after`.
@@ -114,6 +176,7 @@ fn set_back(
     }
     for set in &sets {
         check_parents(write, set, &run.label())?;
+        check_redacted(write, set, &run.label())?;
     }
     // `tables` is in the order of ranks: parents first. Children go first, parents come first.
     for set in sets.iter().rev() {
@@ -143,6 +206,9 @@ pub(crate) fn check_undo(
     run: &RunInfo,
     transaction: TransactionId,
 ) -> Result<()> {
+    for state in [TransactionId(transaction.0 - 1), transaction] {
+        retained::check(connection, run.id, state)?;
+    }
     let mut count = 0;
     let mut named = Vec::new();
     for table in core.tables.iter().filter(|table| table.is_run_scoped()) {
@@ -274,6 +340,40 @@ fn check_parents(write: &mut Write<'_>, set: &ChangeSet<'_>, label: &str) -> Res
             missing: missing.join("; "),
         })
     }
+}
+
+/// Refuses an earlier state whose values were taken out of the history.
+fn check_redacted(write: &mut Write<'_>, set: &ChangeSet<'_>, label: &str) -> Result<()> {
+    let Some(lacks) = removal::lacks_values(set.table(), "k") else {
+        return Ok(());
+    };
+    if set.counts().inserted + set.counts().updated == 0 {
+        return Ok(());
+    }
+    let rows: Vec<Label> = sql(format!(
+        "SELECT {} AS label FROM {} k WHERE k.operation_type < 2 AND {lacks} ORDER BY 1",
+        key_label(write.core, set.table()),
+        set.staging.name,
+    ))
+    .load(write.connection)
+    .map_err(doing("looking for redacted values"))?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<_> = rows
+        .iter()
+        .take(NAMED_ROWS)
+        .map(|row| row.label.as_str())
+        .collect();
+    let more = match rows.len() - named.len() {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    Err(Error::RevertNeedsRedacted {
+        run: label.to_owned(),
+        count: rows.len() as u64,
+        rows: format!("{}{more}", named.join("; ")),
+    })
 }
 
 /// The live rows of a run in one table, as a change set that deletes them.

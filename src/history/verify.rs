@@ -9,7 +9,9 @@ use serde::Serialize;
 
 use crate::core::Core;
 use crate::error::Result;
+use crate::history::redact::{Redaction, redactions};
 use crate::schema::TableDescription;
+use crate::store::removal::{self, key_label};
 use crate::store::{AnyConnection, Engine, doing, keys_equal, quote, sql};
 
 /// Rows that break one of the log's promises.
@@ -36,6 +38,8 @@ pub struct VerifyReport {
     pub version_rows: u64,
     /// Everything that is wrong; empty when all is well.
     pub problems: Vec<Problem>,
+    /// What was taken out of the history on request, oldest first.
+    pub redactions: Vec<Redaction>,
 }
 
 impl VerifyReport {
@@ -86,6 +90,7 @@ impl Core {
             for check in bookkeeping_checks() {
                 report.problems.extend(check.run(connection)?);
             }
+            report.redactions = redactions(connection, None)?;
             Ok(report)
         })
     }
@@ -119,14 +124,38 @@ impl Check {
     }
 }
 
-/// `run_id=1, node=a` as an SQL expression over the row alias.
-fn key_label(table: &TableDescription, alias: &str) -> String {
-    table
-        .key
-        .iter()
-        .map(|key| format!("'{key}=' || CAST({alias}.{} AS TEXT)", quote(key)))
-        .collect::<Vec<_>>()
-        .join(" || ', ' || ")
+/// What compactions may have removed, as conditions that excuse a row `x`, each beginning with AND.
+struct Excuse {
+    /// That no version row follows at its end: the next one there is follows after what was not needed.
+    no_follower: String,
+    /// That nothing is left of what it changed or deleted.
+    no_predecessor: String,
+}
+
+impl Excuse {
+    fn of(table: &TableDescription) -> Self {
+        if !table.is_run_scoped() {
+            return Self {
+                no_follower: String::new(),
+                no_predecessor: String::new(),
+            };
+        }
+        let last = "FROM compactions c WHERE c.id = (SELECT max(m.id) FROM compactions m WHERE m.run_id = x.run_id)";
+        let next = format!(
+            "(SELECT min(n.transaction_id) FROM {} n WHERE {} AND n.transaction_id > x.end_transaction_id)",
+            quote(&table.version_name()),
+            keys_equal(table, "n", "x")
+        );
+        Self {
+            no_follower: format!(
+                " AND NOT EXISTS (SELECT 1 {last} AND {next} <= c.horizon AND {})",
+                removal::no_retained_in("c", "x.end_transaction_id", &next)
+            ),
+            no_predecessor: format!(
+                " AND NOT (x.operation_type <> 0 AND EXISTS (SELECT 1 {last} AND x.transaction_id <= c.horizon))"
+            ),
+        }
+    }
 }
 
 fn table_checks(engine: Engine, table: &TableDescription) -> Vec<Check> {
@@ -142,6 +171,7 @@ fn table_checks(engine: Engine, table: &TableDescription) -> Vec<Check> {
         label: label.to_owned(),
         bad_rows,
     };
+    let excuse = Excuse::of(table);
     let mut checks = vec![
         check(
             "live rows without an open version row",
@@ -186,7 +216,8 @@ fn table_checks(engine: Engine, table: &TableDescription) -> Vec<Check> {
             &by_version,
             format!(
                 "{version} x WHERE x.end_transaction_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {version} y
-                 WHERE {y_is_x} AND y.transaction_id = x.end_transaction_id)"
+                 WHERE {y_is_x} AND y.transaction_id = x.end_transaction_id){}",
+                excuse.no_follower
             ),
         ),
         check(
@@ -195,7 +226,8 @@ fn table_checks(engine: Engine, table: &TableDescription) -> Vec<Check> {
             format!(
                 "{version} x LEFT JOIN {version} y ON {y_is_x} AND y.end_transaction_id = x.transaction_id
                  AND y.operation_type <> 2
-                 WHERE (x.operation_type = 0) = (y.{key} IS NOT NULL)"
+                 WHERE (x.operation_type = 0) = (y.{key} IS NOT NULL){}",
+                excuse.no_predecessor
             ),
         ),
         check(
@@ -206,6 +238,16 @@ fn table_checks(engine: Engine, table: &TableDescription) -> Vec<Check> {
             ),
         ),
     ];
+    if let (true, Some(lacks)) = (table.is_run_scoped(), removal::lacks_values(table, "x")) {
+        checks.push(check(
+            "version rows without their values, which no redaction names",
+            &by_version,
+            format!(
+                "{version} x WHERE {lacks} AND NOT {}",
+                removal::is_named(table, "x")
+            ),
+        ));
+    }
     if table.is_run_scoped() {
         checks.push(check(
             "version rows written by a transaction of another run",
@@ -266,6 +308,20 @@ fn bookkeeping_checks() -> Vec<Check> {
             "transactions with a lock token that the run has not given out yet",
             by_id,
             "transactions x JOIN run_locks l ON l.run_id = x.run_id WHERE x.lock_token > l.token OR x.lock_token IS NULL",
+        ),
+        check(
+            "reverts",
+            "reverts that do not go back",
+            "'transaction_id=' || CAST(x.transaction_id AS TEXT)",
+            "reverts x WHERE x.target_id >= x.transaction_id OR NOT EXISTS (SELECT 1 FROM transactions t
+             WHERE t.id = x.transaction_id AND t.run_id = x.run_id)",
+        ),
+        check(
+            "compactions",
+            "compactions beyond their run's last transaction, or before an earlier one's horizon",
+            by_id,
+            "compactions x WHERE x.horizon > (SELECT max(t.id) FROM transactions t WHERE t.run_id = x.run_id)
+             OR EXISTS (SELECT 1 FROM compactions e WHERE e.run_id = x.run_id AND e.id < x.id AND e.horizon > x.horizon)",
         ),
     ]
 }

@@ -11,7 +11,7 @@ use arrow::datatypes::{Field, Int16Type, Int64Type, Schema};
 
 use crate::error::Result;
 use crate::history::diff::SeriesCount;
-use crate::history::{ChangeCounts, SeriesDifference, as_of};
+use crate::history::{ChangeCounts, SeriesDifference, as_of, retained};
 use crate::iamc::{Filter, PointType};
 use crate::ids::TransactionId;
 use crate::names::{self, Kind};
@@ -28,6 +28,7 @@ pub(super) fn points(run: &Run, filter: &Filter, at: Option<TransactionId>) -> R
         let mut binds = vec![Bind::BigInt(run.id().0)];
         let relation = match at {
             Some(at) => {
+                retained::check(connection, run.id(), at)?;
                 binds.push(Bind::BigInt(at.0));
                 as_of::relation(&table, "$1", "$2")
             }
@@ -39,7 +40,7 @@ pub(super) fn points(run: &Run, filter: &Filter, at: Option<TransactionId>) -> R
             column_list("d", table.columns.iter()),
             column_list("d", table.key_columns()),
         );
-        let rows = select(connection, &sql, &binds, &table.columns)?;
+        let rows = select(connection, &sql, &binds, &as_of::columns(&table))?;
         let value = (
             field("value", rows.column_by_name("value")),
             column(&rows, "value"),

@@ -10,6 +10,7 @@ use diesel::prelude::*;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::history::retained;
 use crate::ids::{CheckpointId, RunId, TransactionId};
 use crate::run::RunInfo;
 use crate::schema::tables::{checkpoints, transactions};
@@ -272,7 +273,20 @@ fn known(checkpoints: &[Checkpoint]) -> String {
 }
 
 /// The transaction whose state a target means.
+///
+/// # Errors
+/// [`Error::StateCompacted`] for one that is gone.
 pub(crate) fn resolve(
+    connection: &mut AnyConnection,
+    run: &RunInfo,
+    target: &Target,
+) -> Result<TransactionId> {
+    let state = state_of(connection, run, target)?;
+    retained::check(connection, run.id, state)?;
+    Ok(state)
+}
+
+fn state_of(
     connection: &mut AnyConnection,
     run: &RunInfo,
     target: &Target,
@@ -310,7 +324,7 @@ pub(crate) fn resolve(
 }
 
 /// The run's last transaction that began at or before a time; 0 when there is none.
-fn last_until(
+pub(crate) fn last_until(
     connection: &mut AnyConnection,
     run: RunId,
     time: NaiveDateTime,

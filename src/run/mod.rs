@@ -12,15 +12,21 @@ use serde::Serialize;
 
 use crate::core::Core;
 use crate::error::{Error, Result};
+use crate::history::compact::compact;
+use crate::history::redact::{self, redact};
 use crate::history::revert;
-use crate::history::{ChangeCounts, Diff, LogEntry, LogFilter};
+use crate::history::{
+    ChangeCounts, CompactOptions, CompactReport, Diff, Keep, LogEntry, LogFilter, RedactOptions,
+    Redaction,
+};
 use crate::iamc::{Filter, Iamc};
 use crate::ids::{RunId, TransactionId};
 
-pub(crate) use checkpoint::list as checkpoints_of;
 pub use checkpoint::{Checkpoint, LAST_CHECKPOINT, Target};
+pub(crate) use checkpoint::{last_transaction, last_until, list as checkpoints_of};
 pub(crate) use lock::{Heart, Renewal, renew};
 pub use lock::{Lease, LockEvent, LockOptions, LockRow, Locks, RunLock};
+pub(crate) use runs::label_of;
 pub use runs::{RunFilter, Runs};
 pub use table::RunTable;
 pub use view::RunView;
@@ -356,6 +362,38 @@ impl Run {
         let counts = lock.undo(transaction)?;
         lock.commit()?;
         Ok(counts)
+    }
+
+    /// Removes the version rows that none of the kept states needs; what is kept reads as before. See
+    /// [`Platform::compact`](crate::Platform::compact).
+    ///
+    /// # Errors
+    /// As [`Platform::compact`](crate::Platform::compact).
+    pub fn compact(&self, keep: Keep, options: CompactOptions<'_>) -> Result<CompactReport> {
+        compact(&self.core, std::slice::from_ref(self), keep, options)
+    }
+
+    /// Takes values out of the history for good, because they must not be kept: all but the present ones of the
+    /// points that are selected. Who did it, when and why stays, and which version rows it were; `verify` says it.
+    /// `None`: there was nothing to take out.
+    ///
+    /// Views of earlier states then have no value there, and reverting to them is
+    /// [`Error::RevertNeedsRedacted`]. To get rid of a present value change or remove it first. Takes the lock.
+    ///
+    /// # Errors
+    /// [`Error::InvalidFilter`] without a reason or a selection, [`Error::RunIsLocked`].
+    pub fn redact(&self, reason: &str, options: &RedactOptions) -> Result<Option<Redaction>> {
+        redact(self, reason, options)
+    }
+
+    /// What was redacted of it, oldest first.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub fn redactions(&self) -> Result<Vec<Redaction>> {
+        self.core
+            .store
+            .read(|connection| redact::redactions(connection, Some(self.id())))
     }
 }
 

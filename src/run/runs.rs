@@ -325,3 +325,11 @@ fn create(write: &mut Write<'_>, model: &str, scenario: &str) -> Result<RunInfo>
         is_default: false,
     })
 }
+
+/// The label of a run, of a deleted one its id.
+pub(crate) fn label_of(connection: &mut AnyConnection, run: RunId) -> Result<String> {
+    Ok(match find_by_id(connection, run)? {
+        Some(info) => info.label(),
+        None => format!("{run} (deleted)"),
+    })
+}

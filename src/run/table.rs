@@ -7,8 +7,8 @@ use arrow::compute::CastOptions;
 
 use crate::error::{Error, Result};
 use crate::history::ChangeCounts;
-use crate::history::as_of;
 use crate::history::rows::{RowOperation, write_rows};
+use crate::history::{as_of, retained};
 use crate::input::{check_values, refuse_duplicate_keys};
 use crate::run::Access;
 use crate::schema::{RUN_ID, TableDescription};
@@ -117,13 +117,11 @@ impl<'a> RunTable<'a> {
     /// # Errors
     /// Errors of the database.
     pub fn tabulate(&self) -> Result<RecordBatch> {
-        let columns: Vec<_> = self
-            .table
-            .columns
-            .iter()
-            .filter(|column| column.name != RUN_ID)
-            .cloned()
-            .collect();
+        let mut columns = match self.access.at() {
+            Some(_) => as_of::columns(self.table),
+            None => self.table.columns.clone(),
+        };
+        columns.retain(|column| column.name != RUN_ID);
         let run = self.access.run();
         let mut binds = vec![Bind::BigInt(run.id().0)];
         let relation = match self.access.at() {
@@ -138,8 +136,11 @@ impl<'a> RunTable<'a> {
             column_list("d", columns.iter()),
             column_list("d", self.table.key_columns())
         );
-        run.core
-            .store
-            .read(|connection| select(connection, &sql, &binds, &columns))
+        run.core.store.read(|connection| {
+            if let Some(at) = self.access.at() {
+                retained::check(connection, run.id(), at)?;
+            }
+            select(connection, &sql, &binds, &columns)
+        })
     }
 }

@@ -146,6 +146,11 @@ impl TableDescription {
         }
     }
 
+    /// Whether the column may be NULL in the version table: a redaction takes values out of a run's history.
+    pub(crate) fn is_nullable_in_history(&self, column: &Column) -> bool {
+        column.nullable || (self.is_run_scoped() && !self.key.contains(&column.name))
+    }
+
     /// The name of [`create_changes_index`](Self::create_changes_index).
     pub(crate) fn changes_index(&self) -> String {
         format!("{}_changes", self.version_name())

@@ -152,8 +152,69 @@ __described_table! {
     }
 }
 __described_table! {
+    /// Transactions that set rows of their run back to an earlier state.
+    bookkeeping reverts (transaction_id) rank 6 {
+        transaction_id -> BigInt,
+        run_id -> BigInt,
+        /// revert, rollback or undo.
+        kind -> Text,
+        /// The transaction whose state came back; of an undo the transaction that was taken back.
+        target_id -> BigInt,
+    }
+}
+__described_table! {
+    /// Removals of version rows that no kept state of a run needs. A run's last one says which of its states
+    /// can still be had: those from `horizon` on, and the retained ones.
+    bookkeeping compactions (id) rank 7 {
+        id -> BigInt,
+        run_id -> BigInt,
+        started_at -> Timestamp,
+        /// NULL while it is under way, and for ever if it was broken off: the next one goes on.
+        finished_at -> Nullable<Timestamp>,
+        actor -> Text,
+        /// What was to be kept, in words.
+        policy -> Text,
+        /// The holding of the run's lock that it works under.
+        lock_token -> BigInt,
+        /// From this transaction of the run on everything stays.
+        horizon -> BigInt,
+        /// Version rows of the run when it began and when it was finished.
+        rows_before -> BigInt,
+        rows_after -> Nullable<BigInt>,
+    }
+}
+__described_table! {
+    /// States before the horizon of a compaction that it keeps.
+    bookkeeping retained_states (compaction_id, transaction_id) rank 8 {
+        compaction_id -> BigInt,
+        transaction_id -> BigInt,
+    }
+}
+__described_table! {
+    /// Requests by which values were taken out of a run's history.
+    bookkeeping redactions (id) rank 9 {
+        id -> BigInt,
+        run_id -> BigInt,
+        redacted_at -> Timestamp,
+        actor -> Text,
+        reason -> Text,
+    }
+}
+__described_table! {
+    /// The version rows whose values a redaction took out.
+    bookkeeping redacted_rows (run_id, transaction_id, table_name, row_key) rank 10 {
+        run_id -> BigInt,
+        /// Of the version row.
+        transaction_id -> BigInt,
+        table_name -> Text,
+        /// The key of the row, as `verify` names rows.
+        row_key -> Text,
+        redaction_id -> BigInt,
+    }
+}
+__described_table! {
     /// Descriptions of tables that programs added, so that every process logs and reverts them.
-    bookkeeping described_tables (name) rank 6 {
+    bookkeeping described_tables (name) rank 11 {
         name -> Text,
         /// The [`TableDescription`](crate::TableDescription) as JSON.
         description -> Text,
@@ -185,6 +246,11 @@ pub fn bookkeeping() -> Vec<TableDescription> {
         run_locks::table::description(),
         run_leases::table::description(),
         lock_events::table::description(),
+        reverts::table::description(),
+        compactions::table::description(),
+        retained_states::table::description(),
+        redactions::table::description(),
+        redacted_rows::table::description(),
         described_tables::table::description(),
     ]
 }

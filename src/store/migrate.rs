@@ -161,12 +161,13 @@ pub(crate) fn migrate(store: &Store, roles: Option<&Roles>) -> Result<Vec<String
     })
 }
 
-/// Makes a table that a program described, in the running database transaction. On PostgreSQL it belongs
+/// Makes a table that a program described (and that may refer to `tables`), in the running database transaction. On PostgreSQL it belongs
 /// to whom the points belong to, and may be used by the same roles.
 pub(crate) fn make_table(
     engine: Engine,
     connection: &mut AnyConnection,
     table: &TableDescription,
+    tables: &[TableDescription],
 ) -> Result<()> {
     if let AnyConnection::Postgres(connection) = connection
         && let Some(problem) =
@@ -177,7 +178,7 @@ pub(crate) fn make_table(
             problem,
         });
     }
-    batch(connection, &engine.create_table(table))?;
+    batch(connection, &engine.create_table(table, tables))?;
     match connection {
         AnyConnection::Sqlite(_) => Ok(()),
         AnyConnection::Postgres(connection) => {

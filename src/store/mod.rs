@@ -15,9 +15,12 @@ pub(crate) mod fork;
 mod location;
 mod log_row;
 pub(crate) mod migrate;
+pub(crate) mod named;
 pub(crate) mod postgres;
 pub(crate) mod presence;
+pub(crate) mod removal;
 pub(crate) mod rows;
+mod space;
 pub(crate) mod sqlite;
 mod transaction;
 mod workers;
@@ -116,6 +119,16 @@ impl Engine {
         }
     }
 
+    /// A time as the engine shows it (UTC), of microseconds since 1970-01-01.
+    pub(crate) fn time_of_microseconds(self, expression: &str) -> String {
+        match self {
+            Self::Sqlite => sqlite::sql::time_of_microseconds(expression),
+            Self::Postgres => {
+                format!("(timestamp '1970-01-01' + {expression} * interval '1 microsecond')")
+            }
+        }
+    }
+
     pub(crate) fn bulk_recording(self) -> BulkRecording {
         match self {
             Self::Sqlite => BulkRecording::SetBased,
@@ -123,12 +136,14 @@ impl Engine {
         }
     }
 
-    /// The DDL of a table: the table, its version table, indexes, triggers.
-    pub fn create_table(self, table: &TableDescription) -> String {
-        match self {
+    /// The DDL of a table: the table, its version table, indexes, triggers, views. `tables`: those that it may
+    /// refer to.
+    pub fn create_table(self, table: &TableDescription, tables: &[TableDescription]) -> String {
+        let ddl = match self {
             Self::Sqlite => sqlite::ddl::create_table(table),
             Self::Postgres => postgres::ddl::create_table(table),
-        }
+        };
+        ddl + &named::create_views(self, table, tables)
     }
 
     /// The DDL of a platform that has these versioned tables, its own among them.
@@ -139,16 +154,22 @@ impl Engine {
             .filter(|table| !own.iter().any(|o| o.name == table.name));
         self.initial_schema()
             + &described
-                .map(|table| self.create_table(table))
+                .map(|table| self.create_table(table, versioned))
                 .collect::<String>()
     }
 
     /// The DDL of a whole new platform.
     pub(crate) fn initial_schema(self) -> String {
-        match self {
-            Self::Sqlite => sqlite::ddl::initial_schema(),
-            Self::Postgres => postgres::ddl::initial_schema(),
-        }
+        let bookkeeping = match self {
+            Self::Sqlite => sqlite::ddl::bookkeeping(),
+            Self::Postgres => postgres::ddl::bookkeeping(),
+        };
+        let versioned = tables::versioned();
+        bookkeeping
+            + &versioned
+                .iter()
+                .map(|table| self.create_table(table, &versioned))
+                .collect::<String>()
     }
 }
 

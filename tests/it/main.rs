@@ -26,6 +26,7 @@ mod platform;
 mod processes;
 mod proxy;
 mod replay;
+mod retention;
 mod revert;
 mod roles;
 mod roles_refused;

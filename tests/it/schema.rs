@@ -38,13 +38,14 @@ fn the_sql_of_an_own_table_on_postgres() {
 }
 
 fn sql_of_own_tables(engine: Engine) -> String {
-    [
+    let tables = [
         nodes::table::description(),
         flows_table::table::description(),
-    ]
-    .iter()
-    .map(|table| engine.create_table(table))
-    .collect()
+    ];
+    tables
+        .iter()
+        .map(|table| engine.create_table(table, &tables))
+        .collect()
 }
 
 /// One column as the database has it: name, type, not null, position in the key.
@@ -125,6 +126,10 @@ fn expected_version(engine: Engine, table: &TableDescription) -> Vec<Found> {
         type_in(engine, ColumnType::SmallInt),
     );
     let mut columns = expected(engine, table);
+    // A redaction takes values out of the history of runs.
+    for (column, expected) in table.columns.iter().zip(&mut columns) {
+        expected.2 &= !table.is_run_scoped() || table.key.contains(&column.name);
+    }
     columns.push((
         "transaction_id".into(),
         big.into(),

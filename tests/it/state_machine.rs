@@ -1,17 +1,18 @@
 //! Random histories against a model in memory.
 //!
 //! After each step the live state of every run and the state as of every checkpoint equal the model's, what a
-//! diff between two random transactions says leads from the one state to the other, and `verify` is clean. 256 cases of 50 steps per engine; `PROPTEST_CASES` raises it.
+//! diff between two random transactions says leads from the one state to the other, and `verify` is clean; what was
+//! compacted away is an error. 256 cases of 50 steps per engine; `PROPTEST_CASES` raises it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
 use stratalog::arrow::array::{AsArray, RecordBatch};
 use stratalog::arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 use stratalog::{
-    ChangeCounts, CheckpointId, Engine, Error, Filter, Frame, Platform, RevertOptions, Run,
-    RunLock, Target, TransactionId,
+    ChangeCounts, CheckpointId, CompactOptions, Engine, Error, Filter, Frame, Keep, Platform,
+    RevertOptions, Run, RunLock, Target, TransactionId,
 };
 
 use crate::flows;
@@ -77,6 +78,26 @@ enum Step {
         run: usize,
         nth: prop::sample::Index,
     },
+    Compact {
+        run: usize,
+        policy: Policy,
+    },
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Policy {
+    Checkpoints,
+    Last(u32),
+    /// Since the nth transaction began.
+    Since(prop::sample::Index),
+}
+
+fn policy() -> impl Strategy<Value = Policy> {
+    prop_oneof![
+        2 => Just(Policy::Checkpoints),
+        1 => (1..4u32).prop_map(Policy::Last),
+        1 => any::<prop::sample::Index>().prop_map(Policy::Since),
+    ]
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -96,7 +117,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (run.clone(), any::<prop::sample::Index>()).prop_map(|(run, nth)| Step::RevertToCheckpoint { run, nth }),
         2 => (run.clone(), any::<prop::sample::Index>(), 0..2u8)
             .prop_map(|(run, nth, variable)| Step::RevertVariable { run, nth, variable }),
-        3 => (run, any::<prop::sample::Index>()).prop_map(|(run, nth)| Step::Undo { run, nth }),
+        3 => (run.clone(), any::<prop::sample::Index>()).prop_map(|(run, nth)| Step::Undo { run, nth }),
+        2 => (run, policy()).prop_map(|(run, policy)| Step::Compact { run, policy }),
     ]
 }
 
@@ -137,6 +159,7 @@ impl State {
 #[derive(Debug)]
 struct Saved {
     id: CheckpointId,
+    at: TransactionId,
     name: String,
     state: State,
 }
@@ -150,6 +173,8 @@ struct Modelled {
     base: State,
     checkpoints: Vec<Saved>,
     transactions: Vec<(TransactionId, State)>,
+    /// States that were compacted away.
+    gone: BTreeSet<TransactionId>,
 }
 
 impl Modelled {
@@ -161,6 +186,7 @@ impl Modelled {
             base: State::default(),
             checkpoints: Vec::new(),
             transactions: vec![(TransactionId::BEFORE_FIRST, State::default())],
+            gone: BTreeSet::new(),
         }
     }
 
@@ -196,13 +222,28 @@ impl Modelled {
     fn checkpointed(&mut self, id: CheckpointId, name: &str) {
         self.checkpoints.push(Saved {
             id,
+            at: self.transactions.last().expect("one").0,
             name: name.to_owned(),
             state: self.state.clone(),
         });
         self.base = self.state.clone();
     }
 
-    fn revert(&mut self, target: Target, name: &str, expected: Option<State>) {
+    fn revert(
+        &mut self,
+        target: Target,
+        name: &str,
+        at: Option<TransactionId>,
+        expected: Option<State>,
+    ) {
+        if at.is_some_and(|at| self.gone.contains(&at)) {
+            let result = match &self.lock {
+                Some(lock) => lock.revert_to(target),
+                None => self.run.revert_to(target),
+            };
+            assert!(result.expect_err("gone").is_compacted());
+            return;
+        }
         if let Some(expected) = &expected {
             let dry = self.run.diff_of_revert(target.clone()).expect("a dry run");
             assert_eq!(
@@ -250,6 +291,11 @@ impl Modelled {
     fn check(&self) {
         assert_eq!(self.read(None), self.state, "live");
         for saved in &self.checkpoints {
+            if self.gone.contains(&saved.at) {
+                let view = self.run.as_of(saved.id);
+                assert!(view.expect_err("gone").is_compacted());
+                continue;
+            }
             assert_eq!(
                 self.read(Some(saved.id.into())),
                 saved.state,
@@ -262,6 +308,11 @@ impl Modelled {
     fn look_back(&self, (one, other): &(prop::sample::Index, prop::sample::Index)) {
         let ((one, state), (other, other_state)) =
             (one.get(&self.transactions), other.get(&self.transactions));
+        if self.gone.contains(one) || self.gone.contains(other) {
+            let diff = self.run.diff(*one, Some((*other).into()));
+            assert!(diff.expect_err("gone").is_compacted());
+            return;
+        }
         assert_eq!(
             self.read(Some((*one).into())),
             *state,
@@ -274,6 +325,7 @@ impl Modelled {
             "from {one} to {other}"
         );
         match self.checkpoints.last() {
+            Some(last) if self.gone.contains(&last.at) => {}
             Some(last) => {
                 assert_eq!(
                     self.read(Some(Target::LastCheckpoint)),
@@ -303,6 +355,14 @@ impl Modelled {
             Some(lock) => lock.undo(id),
             None => self.run.undo(id),
         };
+        if [nth - 1, nth]
+            .iter()
+            .any(|nth| self.gone.contains(&self.transactions[*nth].0))
+        {
+            assert!(dry.expect_err("gone").is_compacted());
+            assert!(result.expect_err("gone").is_compacted());
+            return;
+        }
         let Some(expected) = expected else {
             for error in [dry.map(|_| ()), result.map(|_| ())] {
                 let error = error.expect_err("rows changed since");
@@ -320,8 +380,54 @@ impl Modelled {
         self.reverted(result, &message, Some(State::of(expected)));
     }
 
+    fn compact(&mut self, policy: Policy) {
+        let log = self.run.log().expect("the log");
+        let last = self.transactions.last().expect("one").0;
+        let checkpointed: Vec<_> = self.checkpoints.iter().map(|saved| saved.at).collect();
+        let (keep, horizon) = match policy {
+            Policy::Checkpoints => (Keep::Checkpoints, last),
+            Policy::Last(n) => {
+                let oldest = checkpointed.len().checked_sub(n as usize);
+                let horizon =
+                    oldest.map_or(TransactionId::BEFORE_FIRST, |oldest| checkpointed[oldest]);
+                (Keep::LastCheckpoints(n), horizon)
+            }
+            Policy::Since(_) if log.is_empty() => return,
+            Policy::Since(nth) => {
+                let time = nth.get(&log).issued_at;
+                let at = log
+                    .iter()
+                    .find(|entry| entry.issued_at <= time)
+                    .expect("itself");
+                (Keep::Since(time), at.id)
+            }
+        };
+        let report = self
+            .run
+            .compact(keep, CompactOptions::default())
+            .expect("compacting");
+        if self.lock.is_some() {
+            assert_eq!(report.locked.len(), 1, "somebody writes");
+            return;
+        }
+        let is_kept = |id: &TransactionId| {
+            *id >= horizon
+                || *id == TransactionId::BEFORE_FIRST
+                || matches!(policy, Policy::Checkpoints) && checkpointed.contains(id)
+        };
+        let gone = self
+            .transactions
+            .iter()
+            .map(|(id, _)| *id)
+            .filter(|id| !is_kept(id));
+        self.gone.extend(gone);
+    }
+
     fn revert_variable(&mut self, nth: prop::sample::Index, variable: &str) {
         let (id, state) = nth.get(&self.transactions).clone();
+        if self.gone.contains(&id) {
+            return;
+        }
         let mut expected = self.state.clone();
         expected.points.retain(|(name, _), _| name != variable);
         let back = state
@@ -489,12 +595,18 @@ impl Modelled {
                 self.revert(
                     name.into(),
                     &format!("\"{name}\""),
+                    found.map(|saved| saved.at),
                     found.map(|saved| saved.state.clone()),
                 );
             }
             Step::RevertToTransaction { nth, .. } => {
                 let (id, state) = nth.get(&self.transactions).clone();
-                self.revert(id.into(), &format!("transaction {id}"), Some(state));
+                self.revert(
+                    id.into(),
+                    &format!("transaction {id}"),
+                    Some(id),
+                    Some(state),
+                );
             }
             Step::RevertVariable { nth, variable, .. } => {
                 self.revert_variable(*nth, VARIABLES[*variable as usize]);
@@ -505,11 +617,17 @@ impl Modelled {
                     self.undo(1 + nth.index(self.transactions.len() - 1));
                 }
             }
+            Step::Compact { policy, .. } => self.compact(*policy),
             Step::RevertToCheckpoint { nth, .. } => {
                 if !self.checkpoints.is_empty() {
                     let saved = nth.get(&self.checkpoints);
-                    let (id, state) = (saved.id, saved.state.clone());
-                    self.revert(id.into(), &format!("checkpoint {id}"), Some(state));
+                    let (id, at, state) = (saved.id, saved.at, saved.state.clone());
+                    self.revert(
+                        id.into(),
+                        &format!("checkpoint {id}"),
+                        Some(at),
+                        Some(state),
+                    );
                 }
             }
         }
@@ -537,6 +655,7 @@ impl Step {
             | Self::RevertToTransaction { run, .. }
             | Self::RevertToCheckpoint { run, .. }
             | Self::RevertVariable { run, .. }
+            | Self::Compact { run, .. }
             | Self::Undo { run, .. } => *run,
         }
     }

@@ -58,6 +58,50 @@ CREATE TABLE "lock_events" (
   "reason" TEXT NOT NULL
 ) STRICT;
 
+CREATE TABLE "reverts" (
+  "transaction_id" INTEGER NOT NULL,
+  "run_id" INTEGER NOT NULL,
+  "kind" TEXT NOT NULL,
+  "target_id" INTEGER NOT NULL,
+  PRIMARY KEY ("transaction_id")
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE "compactions" (
+  "id" INTEGER PRIMARY KEY AUTOINCREMENT,
+  "run_id" INTEGER NOT NULL,
+  "started_at" TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')),
+  "finished_at" TEXT,
+  "actor" TEXT NOT NULL,
+  "policy" TEXT NOT NULL,
+  "lock_token" INTEGER NOT NULL,
+  "horizon" INTEGER NOT NULL,
+  "rows_before" INTEGER NOT NULL,
+  "rows_after" INTEGER
+) STRICT;
+
+CREATE TABLE "retained_states" (
+  "compaction_id" INTEGER NOT NULL,
+  "transaction_id" INTEGER NOT NULL,
+  PRIMARY KEY ("compaction_id", "transaction_id")
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE "redactions" (
+  "id" INTEGER PRIMARY KEY AUTOINCREMENT,
+  "run_id" INTEGER NOT NULL,
+  "redacted_at" TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')),
+  "actor" TEXT NOT NULL,
+  "reason" TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE "redacted_rows" (
+  "run_id" INTEGER NOT NULL,
+  "transaction_id" INTEGER NOT NULL,
+  "table_name" TEXT NOT NULL,
+  "row_key" TEXT NOT NULL,
+  "redaction_id" INTEGER NOT NULL,
+  PRIMARY KEY ("run_id", "transaction_id", "table_name", "row_key")
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE "described_tables" (
   "name" TEXT NOT NULL,
   "description" TEXT NOT NULL,
@@ -67,6 +111,7 @@ CREATE TABLE "described_tables" (
 CREATE INDEX "transactions_of_run" ON "transactions" ("run_id", "id");
 CREATE INDEX "checkpoints_of_run" ON "checkpoints" ("run_id", "id");
 CREATE INDEX "lock_events_of_run" ON "lock_events" ("run_id", "id");
+CREATE INDEX "compactions_of_run" ON "compactions" ("run_id", "id");
 
 -- Stays empty: what refers to it cannot be committed.
 CREATE TABLE "never" ("id" INTEGER PRIMARY KEY CHECK ("id" IS NULL)) STRICT;
@@ -140,9 +185,72 @@ CREATE TRIGGER "lock_events_no_delete" BEFORE DELETE ON "lock_events"
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: lock events are never deleted');
 END;
+CREATE TRIGGER "reverts_insert" BEFORE INSERT ON "reverts"
+WHEN NOT EXISTS (SELECT 1 FROM "transaction_context" t
+                  WHERE t."transaction_id" = NEW."transaction_id" AND t."run_id" = NEW."run_id")
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: a revert is recorded by the transaction that does it');
+END;
+CREATE TRIGGER "compactions_insert" BEFORE INSERT ON "compactions"
+WHEN NEW."finished_at" IS NOT NULL
+  OR NOT EXISTS (SELECT 1 FROM "run_locks" l
+                  WHERE l."run_id" = NEW."run_id" AND l."token" = NEW."lock_token" AND l."state" <> 'free')
+  OR NEW."horizon" > (SELECT coalesce(max("id"), 0) FROM "transactions" WHERE "run_id" = NEW."run_id")
+  OR NEW."horizon" < (SELECT coalesce(max("horizon"), 0) FROM "compactions" WHERE "run_id" = NEW."run_id")
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: a compaction begins under the lock of its run, and keeps its last transaction');
+END;
+CREATE TRIGGER "compactions_finish" BEFORE UPDATE ON "compactions"
+WHEN OLD."finished_at" IS NOT NULL OR NEW."finished_at" IS NULL
+  OR (NEW."id", NEW."run_id", NEW."started_at", NEW."actor", NEW."policy", NEW."lock_token", NEW."horizon", NEW."rows_before")
+     IS NOT (OLD."id", OLD."run_id", OLD."started_at", OLD."actor", OLD."policy", OLD."lock_token", OLD."horizon", OLD."rows_before")
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: of a compaction only its end is set, once');
+END;
+CREATE TRIGGER "retained_states_insert" BEFORE INSERT ON "retained_states"
+WHEN NOT EXISTS (SELECT 1 FROM "compactions" c WHERE c."id" = NEW."compaction_id" AND c."finished_at" IS NULL)
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: what a compaction keeps is said when it begins');
+END;
 CREATE TRIGGER "run_locks_no_delete" BEFORE DELETE ON "run_locks"
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:token: lock rows are never deleted, or tokens would begin again');
+END;
+CREATE TRIGGER "reverts_no_update" BEFORE UPDATE ON "reverts"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: records of reverts are never changed');
+END;
+CREATE TRIGGER "reverts_no_delete" BEFORE DELETE ON "reverts"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: records of reverts are never deleted');
+END;
+CREATE TRIGGER "compactions_no_delete" BEFORE DELETE ON "compactions"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: compactions are never deleted');
+END;
+CREATE TRIGGER "retained_states_no_update" BEFORE UPDATE ON "retained_states"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: the kept states of a compaction are never changed');
+END;
+CREATE TRIGGER "retained_states_no_delete" BEFORE DELETE ON "retained_states"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: the kept states of a compaction are never deleted');
+END;
+CREATE TRIGGER "redactions_no_update" BEFORE UPDATE ON "redactions"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: redactions are never changed');
+END;
+CREATE TRIGGER "redactions_no_delete" BEFORE DELETE ON "redactions"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: redactions are never deleted');
+END;
+CREATE TRIGGER "redacted_rows_no_update" BEFORE UPDATE ON "redacted_rows"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: records of redactions are never changed');
+END;
+CREATE TRIGGER "redacted_rows_no_delete" BEFORE DELETE ON "redacted_rows"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: records of redactions are never deleted');
 END;
 
 CREATE TABLE "models" (
@@ -713,7 +821,7 @@ CREATE TABLE "datapoints_version" (
   "point_type" INTEGER NOT NULL,
   "step" INTEGER NOT NULL,
   "category" TEXT NOT NULL,
-  "value" ANY NOT NULL,
+  "value" ANY,
   "transaction_id" INTEGER NOT NULL,
   "end_transaction_id" INTEGER,
   "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
@@ -781,6 +889,20 @@ BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: datapoints_version: history is written by stratalog only');
 END;
 CREATE TRIGGER "datapoints_version_no_update" BEFORE UPDATE OF "run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type" ON "datapoints_version"
+WHEN NOT coalesce((OLD."run_id" IS NOT DISTINCT FROM NEW."run_id"
+    AND OLD."region_id" IS NOT DISTINCT FROM NEW."region_id"
+    AND OLD."variable_id" IS NOT DISTINCT FROM NEW."variable_id"
+    AND OLD."unit_id" IS NOT DISTINCT FROM NEW."unit_id"
+    AND OLD."point_type" IS NOT DISTINCT FROM NEW."point_type"
+    AND OLD."step" IS NOT DISTINCT FROM NEW."step"
+    AND OLD."category" IS NOT DISTINCT FROM NEW."category"
+    AND OLD."transaction_id" IS NOT DISTINCT FROM NEW."transaction_id"
+    AND OLD."end_transaction_id" IS NOT DISTINCT FROM NEW."end_transaction_id"
+    AND OLD."operation_type" IS NOT DISTINCT FROM NEW."operation_type"
+    AND NEW."value" IS NULL
+    AND (OLD."end_transaction_id" IS NOT NULL OR OLD."operation_type" = 2)
+    AND EXISTS (SELECT 1 FROM "redacted_rows" r WHERE r."run_id" = OLD."run_id"
+      AND r."transaction_id" = OLD."transaction_id" AND r."table_name" = 'datapoints' AND r."row_key" = 'run_id=' || CAST(OLD."run_id" AS TEXT) || ', ' || 'region_id=' || CAST(OLD."region_id" AS TEXT) || ', ' || 'variable_id=' || CAST(OLD."variable_id" AS TEXT) || ', ' || 'unit_id=' || CAST(OLD."unit_id" AS TEXT) || ', ' || 'point_type=' || CAST(OLD."point_type" AS TEXT) || ', ' || 'step=' || CAST(OLD."step" AS TEXT) || ', ' || 'category=' || CAST(OLD."category" AS TEXT))), 0)
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: datapoints_version: history is never changed');
 END;
@@ -791,7 +913,52 @@ BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: datapoints_version: the end of a version row is set once');
 END;
 CREATE TRIGGER "datapoints_version_no_delete" BEFORE DELETE ON "datapoints_version"
-WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context)
+WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) AND NOT EXISTS (
+    SELECT 1 FROM "compactions" c
+    JOIN "run_locks" l ON l."run_id" = c."run_id" AND l."token" = c."lock_token" AND l."state" <> 'free'
+    WHERE c."run_id" = OLD."run_id" AND c."finished_at" IS NULL
+      AND ((OLD."end_transaction_id" <= c."horizon" AND NOT EXISTS (SELECT 1 FROM "retained_states" kept
+      WHERE kept."compaction_id" = c."id" AND kept."transaction_id" >= OLD."transaction_id" AND kept."transaction_id" < OLD."end_transaction_id")) OR (OLD."operation_type" = 2 AND OLD."transaction_id" <= c."horizon" AND NOT EXISTS (
+      SELECT 1 FROM "datapoints_version" earlier WHERE earlier."run_id" = OLD."run_id" AND earlier."region_id" = OLD."region_id" AND earlier."variable_id" = OLD."variable_id" AND earlier."unit_id" = OLD."unit_id" AND earlier."point_type" = OLD."point_type" AND earlier."step" = OLD."step" AND earlier."category" = OLD."category" AND earlier."transaction_id" < OLD."transaction_id"))))
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: datapoints_version: history is never deleted');
 END;
+CREATE VIEW "datapoints_named" AS SELECT
+  (SELECT p."name" FROM "models" p WHERE p."id" = run."model_id") AS "model",
+  (SELECT p."name" FROM "scenarios" p WHERE p."id" = run."scenario_id") AS "scenario",
+  run."version",
+  run."is_default",
+  d."run_id",
+  (SELECT p."name" FROM "regions" p WHERE p."id" = d."region_id") AS "region",
+  (SELECT p."name" FROM "variables" p WHERE p."id" = d."variable_id") AS "variable",
+  (SELECT p."name" FROM "units" p WHERE p."id" = d."unit_id") AS "unit",
+  CASE d."point_type" WHEN 0 THEN 'yearly' WHEN 1 THEN 'categorical' ELSE 'datetime' END AS "type",
+  CASE WHEN d."point_type" < 2 THEN d."step" END AS "year",
+  CASE WHEN d."point_type" = 2 THEN (strftime('%Y-%m-%d %H:%M:%S', ((d."step") - (((d."step") % 1000000 + 1000000) % 1000000)) / 1000000, 'unixepoch') || printf('.%06d', (((d."step") % 1000000 + 1000000) % 1000000))) END AS "datetime",
+  CASE WHEN d."point_type" = 1 THEN d."category" END AS "subannual",
+  d."value"
+FROM "datapoints" d
+JOIN "runs" run ON run."id" = d."run_id";
+CREATE VIEW "datapoints_history_named" AS SELECT
+  coalesce((SELECT p."name" FROM "models" p WHERE p."id" = run."model_id"), (SELECT p."name" FROM "models_version" p WHERE p."id" = run."model_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "model",
+  coalesce((SELECT p."name" FROM "scenarios" p WHERE p."id" = run."scenario_id"), (SELECT p."name" FROM "scenarios_version" p WHERE p."id" = run."scenario_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "scenario",
+  run."version",
+  run."is_default",
+  d."run_id",
+  coalesce((SELECT p."name" FROM "regions" p WHERE p."id" = d."region_id"), (SELECT p."name" FROM "regions_version" p WHERE p."id" = d."region_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "region",
+  coalesce((SELECT p."name" FROM "variables" p WHERE p."id" = d."variable_id"), (SELECT p."name" FROM "variables_version" p WHERE p."id" = d."variable_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "variable",
+  coalesce((SELECT p."name" FROM "units" p WHERE p."id" = d."unit_id"), (SELECT p."name" FROM "units_version" p WHERE p."id" = d."unit_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "unit",
+  CASE d."point_type" WHEN 0 THEN 'yearly' WHEN 1 THEN 'categorical' ELSE 'datetime' END AS "type",
+  CASE WHEN d."point_type" < 2 THEN d."step" END AS "year",
+  CASE WHEN d."point_type" = 2 THEN (strftime('%Y-%m-%d %H:%M:%S', ((d."step") - (((d."step") % 1000000 + 1000000) % 1000000)) / 1000000, 'unixepoch') || printf('.%06d', (((d."step") % 1000000 + 1000000) % 1000000))) END AS "datetime",
+  CASE WHEN d."point_type" = 1 THEN d."category" END AS "subannual",
+  CASE WHEN d."operation_type" < 2 THEN d."value" END AS "value",
+  CASE d."operation_type" WHEN 0 THEN 'insert' WHEN 1 THEN 'update' ELSE 'delete' END AS "operation",
+  d."transaction_id",
+  d."end_transaction_id",
+  t."issued_at",
+  t."actor",
+  t."operation" AS "what"
+FROM "datapoints_version" d
+JOIN "transactions" t ON t."id" = d."transaction_id"
+LEFT JOIN "runs" run ON run."id" = d."run_id";

@@ -28,8 +28,9 @@ mod waiting;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+use crate::history::ChangeCounts;
+use crate::history::revert::{self, Kind};
 use crate::history::write::{Subject, Write};
-use crate::history::{ChangeCounts, revert};
 use crate::iamc::{Filter, Iamc};
 use crate::ids::{LockToken, TransactionId};
 use crate::run::checkpoint::{self, Checkpoint, LAST_CHECKPOINT, Target};
@@ -172,11 +173,8 @@ impl RunLock {
     /// Rolls back what the holder of a claimed lock left, and leaves the run free.
     fn recover_and_release(run: Run, message: &str, claim: Claim) -> Result<ChangeCounts> {
         let lease = run.core.lease;
-        let (mut lock, undone) = Self::claimed(run, message, lease, claim)?;
-        lock.under_lock("release", |connection| {
-            row::release(connection, lock.run.id(), lock.token)
-        })?;
-        lock.finished = true;
+        let (lock, undone) = Self::claimed(run, message, lease, claim)?;
+        lock.release()?;
         Ok(undone)
     }
 
@@ -236,7 +234,7 @@ impl RunLock {
         self.write(&revert::description(&target, only), |write| {
             write.core.check_tables(write.connection)?;
             let to = checkpoint::resolve(write.connection, self.run.info(), &target)?;
-            revert::revert(write, self.run.info(), to, only)
+            revert::revert(write, self.run.info(), Kind::Revert, to, only)
         })
     }
 
@@ -320,17 +318,35 @@ impl RunLock {
     }
 
     /// Runs `work` in a short database transaction that has proved the token and holds the lock row.
-    fn under_lock<T>(
+    pub(crate) fn proved<T>(
         &self,
         step: &str,
-        mut work: impl FnMut(&mut AnyConnection) -> Result<T>,
+        mut work: impl FnMut(&mut AnyConnection) -> Result<Outcome<T>>,
     ) -> Result<T> {
         self.run.core.store.transaction(step, |connection| {
             if !row::prove(connection, self.run.id(), self.token)? {
                 return Err(self.lost());
             }
-            work(connection).map(Outcome::Commit)
+            work(connection)
         })
+    }
+
+    /// [`proved`](Self::proved) that is committed.
+    fn under_lock<T>(
+        &self,
+        step: &str,
+        mut work: impl FnMut(&mut AnyConnection) -> Result<T>,
+    ) -> Result<T> {
+        self.proved(step, |connection| work(connection).map(Outcome::Commit))
+    }
+
+    /// Releases the lock of a run to which nothing was written under it; there is no checkpoint.
+    pub(crate) fn release(mut self) -> Result<()> {
+        self.under_lock("release", |connection| {
+            row::release(connection, self.run.id(), self.token)
+        })?;
+        self.finished = true;
+        Ok(())
     }
 
     fn lost(&self) -> Error {
@@ -390,7 +406,13 @@ impl RunLock {
         let locked_at = row::locked_at(write.connection, run)?;
         // A checkpoint made before the lock was taken names no later transaction than the lock does.
         let target = checkpoint::last_checkpointed(write.connection, run)?.max(locked_at);
-        revert::revert(write, self.run.info(), target, &Filter::all())
+        revert::revert(
+            write,
+            self.run.info(),
+            Kind::Rollback,
+            target,
+            &Filter::all(),
+        )
     }
 
     /// The run must not look free while its rollback is to be done, nor wait for a holder that is none.

@@ -17,10 +17,10 @@ use crate::schema::{
     TableDescription, tables,
 };
 use crate::store::postgres::sql;
-use crate::store::{Engine, column_list, keys_equal, quote};
+use crate::store::{Engine, column_list, keys_equal, quote, removal};
 
-/// Everything a new database needs.
-pub(crate) fn initial_schema() -> String {
+/// Everything a new database needs but the versioned tables.
+pub(crate) fn bookkeeping() -> String {
     let mut ddl = String::new();
     for table in tables::bookkeeping() {
         ddl += &create_live_table(&table);
@@ -37,9 +37,6 @@ pub(crate) fn initial_schema() -> String {
             ),
         );
     }
-    for table in tables::versioned() {
-        ddl += &create_table(&table);
-    }
     ddl
 }
 
@@ -50,6 +47,7 @@ ALTER TABLE "transactions" ADD COLUMN "xact_id" xid8 NOT NULL;
 CREATE INDEX "transactions_of_run" ON "transactions" ("run_id", "id");
 CREATE INDEX "checkpoints_of_run" ON "checkpoints" ("run_id", "id");
 CREATE INDEX "lock_events_of_run" ON "lock_events" ("run_id", "id");
+CREATE INDEX "compactions_of_run" ON "compactions" ("run_id", "id");
 
 CREATE FUNCTION stratalog_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -119,6 +117,39 @@ BEGIN
   RETURN NEW;
 END $$;
 
+CREATE FUNCTION stratalog_revert() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+  tx "transactions" := stratalog_current('reverts');
+BEGIN
+  IF (NEW."transaction_id", NEW."run_id") IS DISTINCT FROM (tx."id", tx."run_id") THEN
+    RAISE EXCEPTION 'stratalog:append_only: a revert is recorded by the transaction that does it';
+  END IF;
+  RETURN NEW;
+END $$;
+
+CREATE FUNCTION stratalog_compaction() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+  PERFORM 1 FROM "run_locks"
+    WHERE "run_id" = NEW."run_id" AND "token" = NEW."lock_token" AND "state" <> 'free' FOR NO KEY UPDATE;
+  IF NOT FOUND OR NEW."finished_at" IS NOT NULL
+     OR NEW."horizon" > (SELECT coalesce(max("id"), 0) FROM "transactions" WHERE "run_id" = NEW."run_id")
+     OR NEW."horizon" < (SELECT coalesce(max("horizon"), 0) FROM "compactions" WHERE "run_id" = NEW."run_id") THEN
+    RAISE EXCEPTION 'stratalog:append_only: a compaction begins under the lock of its run, and keeps its last transaction';
+  END IF;
+  RETURN NEW;
+END $$;
+
+CREATE FUNCTION stratalog_retained() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM "compactions" WHERE "id" = NEW."compaction_id" AND "finished_at" IS NULL) THEN
+    RAISE EXCEPTION 'stratalog:append_only: what a compaction keeps is said when it begins';
+  END IF;
+  RETURN NEW;
+END $$;
+
 -- Who waits for a lock looks again when he hears this.
 CREATE FUNCTION stratalog_released() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -127,7 +158,7 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION stratalog_refuse, stratalog_begin, stratalog_begin_transaction, stratalog_current,
-  stratalog_out_of_order, stratalog_checkpoint, stratalog_released FROM PUBLIC;
+  stratalog_out_of_order, stratalog_checkpoint, stratalog_revert, stratalog_compaction, stratalog_retained, stratalog_released FROM PUBLIC;
 
 CREATE TRIGGER "transactions_begin" BEFORE INSERT ON "transactions"
   FOR EACH ROW EXECUTE FUNCTION stratalog_begin();
@@ -151,6 +182,36 @@ ALTER TABLE "run_locks" ENABLE ALWAYS TRIGGER "run_locks_no_delete";
 CREATE TRIGGER "lock_events_append_only" BEFORE UPDATE OR DELETE ON "lock_events"
   FOR EACH ROW EXECUTE FUNCTION stratalog_refuse('append_only', 'lock events are never changed or deleted');
 ALTER TABLE "lock_events" ENABLE ALWAYS TRIGGER "lock_events_append_only";
+CREATE TRIGGER "reverts_insert" BEFORE INSERT ON "reverts"
+  FOR EACH ROW EXECUTE FUNCTION stratalog_revert();
+ALTER TABLE "reverts" ENABLE ALWAYS TRIGGER "reverts_insert";
+CREATE TRIGGER "compactions_insert" BEFORE INSERT ON "compactions"
+  FOR EACH ROW EXECUTE FUNCTION stratalog_compaction();
+ALTER TABLE "compactions" ENABLE ALWAYS TRIGGER "compactions_insert";
+CREATE TRIGGER "compactions_finish" BEFORE UPDATE ON "compactions"
+  FOR EACH ROW WHEN (OLD."finished_at" IS NOT NULL OR NEW."finished_at" IS NULL
+    OR (NEW."id", NEW."run_id", NEW."started_at", NEW."actor", NEW."policy", NEW."lock_token", NEW."horizon", NEW."rows_before")
+      IS DISTINCT FROM (OLD."id", OLD."run_id", OLD."started_at", OLD."actor", OLD."policy", OLD."lock_token", OLD."horizon", OLD."rows_before"))
+  EXECUTE FUNCTION stratalog_refuse('append_only', 'of a compaction only its end is set, once');
+ALTER TABLE "compactions" ENABLE ALWAYS TRIGGER "compactions_finish";
+CREATE TRIGGER "compactions_no_delete" BEFORE DELETE ON "compactions"
+  FOR EACH ROW EXECUTE FUNCTION stratalog_refuse('append_only', 'compactions are never deleted');
+ALTER TABLE "compactions" ENABLE ALWAYS TRIGGER "compactions_no_delete";
+CREATE TRIGGER "retained_states_insert" BEFORE INSERT ON "retained_states"
+  FOR EACH ROW EXECUTE FUNCTION stratalog_retained();
+ALTER TABLE "retained_states" ENABLE ALWAYS TRIGGER "retained_states_insert";
+CREATE TRIGGER "reverts_append_only" BEFORE UPDATE OR DELETE ON "reverts"
+  FOR EACH ROW EXECUTE FUNCTION stratalog_refuse('append_only', 'records of reverts are never changed or deleted');
+ALTER TABLE "reverts" ENABLE ALWAYS TRIGGER "reverts_append_only";
+CREATE TRIGGER "retained_states_append_only" BEFORE UPDATE OR DELETE ON "retained_states"
+  FOR EACH ROW EXECUTE FUNCTION stratalog_refuse('append_only', 'the kept states of a compaction are never changed or deleted');
+ALTER TABLE "retained_states" ENABLE ALWAYS TRIGGER "retained_states_append_only";
+CREATE TRIGGER "redactions_append_only" BEFORE UPDATE OR DELETE ON "redactions"
+  FOR EACH ROW EXECUTE FUNCTION stratalog_refuse('append_only', 'redactions are never changed or deleted');
+ALTER TABLE "redactions" ENABLE ALWAYS TRIGGER "redactions_append_only";
+CREATE TRIGGER "redacted_rows_append_only" BEFORE UPDATE OR DELETE ON "redacted_rows"
+  FOR EACH ROW EXECUTE FUNCTION stratalog_refuse('append_only', 'records of redactions are never changed or deleted');
+ALTER TABLE "redacted_rows" ENABLE ALWAYS TRIGGER "redacted_rows_append_only";
 
 CREATE TRIGGER "run_locks_released" AFTER UPDATE ON "run_locks"
   FOR EACH ROW WHEN (NEW."state" = 'free' AND OLD."state" <> 'free') EXECUTE FUNCTION stratalog_released();
@@ -215,7 +276,11 @@ fn create_version_table(table: &TableDescription) -> String {
         .columns
         .iter()
         .map(|c| {
-            let null = if c.nullable { "" } else { " NOT NULL" };
+            let null = if table.is_nullable_in_history(c) {
+                ""
+            } else {
+                " NOT NULL"
+            };
             format!(
                 "  {} {}{null}",
                 quote(&c.name),
@@ -287,11 +352,19 @@ fn guard_triggers(table: &TableDescription) -> String {
             )
         ),
     );
+    let (written, removal) = match removal_triggers(table) {
+        // The rest of what could be done to history may be done by what checks it.
+        Some(triggers) => (
+            format!("INSERT OR UPDATE OF \"{END_TRANSACTION_ID}\""),
+            triggers,
+        ),
+        None => ("INSERT OR UPDATE OR DELETE".to_owned(), String::new()),
+    };
     ddl += &always(
         &version,
         &format!("{version}_append_only"),
         &format!(
-            "BEFORE INSERT OR UPDATE OR DELETE ON {} FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) {}",
+            "BEFORE {written} ON {} FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) {}",
             quote(&version),
             refuse(
                 "append_only",
@@ -299,6 +372,7 @@ fn guard_triggers(table: &TableDescription) -> String {
             )
         ),
     );
+    ddl += &removal;
     ddl += &always(
         &version,
         &format!("{version}_no_truncate"),
@@ -312,6 +386,70 @@ fn guard_triggers(table: &TableDescription) -> String {
         ),
     );
     ddl
+}
+
+/// What may be taken out of a run's history: what a compaction does not need, and values that a redaction names.
+fn removal_triggers(table: &TableDescription) -> Option<String> {
+    let version = table.version_name();
+    let deleted = format!("{version}_deleted");
+    let compacted = removal::compacted(table, "o")?;
+    let changed = format!("{version}_changed");
+    let redacted = removal::redacted(table, "OLD", "NEW").unwrap_or_else(|| "false".to_owned());
+    let function = |name: &str, condition: String, what: &str, result: &str| {
+        format!(
+            "CREATE FUNCTION {0}() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+  IF {condition} THEN
+    RAISE EXCEPTION 'stratalog:append_only: {version}: history is never {what}';
+  END IF;
+  RETURN {result};
+END $$;
+REVOKE ALL ON FUNCTION {0} FROM PUBLIC;
+",
+            quote(name)
+        )
+    };
+    let mut ddl = function(
+        &deleted,
+        format!("EXISTS (SELECT 1 FROM old_rows o WHERE NOT {compacted})"),
+        "deleted",
+        "NULL",
+    );
+    ddl += &always(
+        &version,
+        &deleted,
+        &format!(
+            "AFTER DELETE ON {} REFERENCING OLD TABLE AS old_rows\n  \
+             FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION {}()",
+            quote(&version),
+            quote(&deleted)
+        ),
+    );
+    ddl += &function(
+        &changed,
+        format!("NOT coalesce({redacted}, false)"),
+        "changed",
+        "NEW",
+    );
+    // No trigger of ours changes these columns.
+    let fixed: Vec<_> = table
+        .columns
+        .iter()
+        .map(|column| quote(&column.name))
+        .chain([quote(TRANSACTION_ID), quote(OPERATION_TYPE)])
+        .collect();
+    ddl += &always(
+        &version,
+        &changed,
+        &format!(
+            "BEFORE UPDATE OF {} ON {}\n  FOR EACH ROW EXECUTE FUNCTION {}()",
+            fixed.join(", "),
+            quote(&version),
+            quote(&changed)
+        ),
+    );
+    Some(ddl)
 }
 
 #[derive(Clone, Copy, PartialEq)]

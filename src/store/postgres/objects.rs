@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn all_that_the_text_makes_is_found() {
-        let text = ddl::initial_schema();
+        let text = crate::store::Engine::Postgres.initial_schema();
         let objects = Objects::of_platform(&tables::versioned());
         let count = |keyword| text.matches(keyword).count();
         assert_eq!(objects.triggers.len(), count("CREATE TRIGGER"));

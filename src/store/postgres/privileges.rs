@@ -3,7 +3,7 @@
 //! Granting (`roles`) and looking for what is too much (`doctor`) both go by this list.
 
 use crate::schema::{TableDescription, tables};
-use crate::store::column_list;
+use crate::store::{column_list, named};
 
 /// The function by which a transaction begins; the only one that the app role may call.
 pub(super) const BEGIN: &str = "stratalog_begin_transaction";
@@ -22,13 +22,19 @@ type Bookkeeping = (
 );
 
 /// A test compares this list with the tables there are.
-const BOOKKEEPING: [Bookkeeping; 6] = [
+const BOOKKEEPING: [Bookkeeping; 11] = [
     ("transactions", &["SELECT"], &[]),
     // Nobody gives a checkpoint another place in the order than the one it has.
     ("checkpoints", &["SELECT", "INSERT"], &["id", "created_at"]),
     ("run_locks", &["SELECT", "INSERT", "UPDATE"], &[]),
     ("run_leases", &["SELECT", "INSERT", "UPDATE"], &[]),
     ("lock_events", &["SELECT", "INSERT"], &["id", "occurred_at"]),
+    ("reverts", &["SELECT", "INSERT"], &[]),
+    // To take something out of history is for its owner.
+    ("compactions", &["SELECT"], &[]),
+    ("retained_states", &["SELECT"], &[]),
+    ("redactions", &["SELECT"], &[]),
+    ("redacted_rows", &["SELECT"], &[]),
     ("described_tables", &["SELECT"], &[]),
 ];
 
@@ -67,12 +73,15 @@ impl TablePrivileges {
     }
 }
 
-/// The two tables of a versioned table: data is written, history is written by triggers only.
-fn of_versioned(table: &TableDescription) -> [TablePrivileges; 2] {
-    [
+/// The tables and views of a versioned table: data is written, history is written by triggers only.
+fn of_versioned(table: &TableDescription) -> Vec<TablePrivileges> {
+    let mut all = vec![
         TablePrivileges::whole(&table.name, &["SELECT", "INSERT", "UPDATE", "DELETE"]),
         TablePrivileges::whole(table.version_name(), &["SELECT"]),
-    ]
+    ];
+    let views = named::views_of(table).into_iter();
+    all.extend(views.map(|view| TablePrivileges::whole(view, &["SELECT"])));
+    all
 }
 
 fn of_bookkeeping() -> Vec<TablePrivileges> {

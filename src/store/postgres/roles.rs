@@ -11,7 +11,7 @@ use crate::schema::{TableDescription, tables};
 use crate::store::postgres::objects::Objects;
 use crate::store::postgres::privileges::{self, BEGIN, TablePrivileges};
 use crate::store::postgres::rights;
-use crate::store::quote;
+use crate::store::{named, quote};
 
 /// The two roles, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -351,10 +351,13 @@ pub(crate) fn adopt(connection: &mut PgConnection, table: &TableDescription) -> 
         grantee: Option<String>,
     }
     let mut owner = String::new();
-    for (model, new) in [
+    let mut made = vec![
         ("datapoints", table.name.clone()),
         ("datapoints_version", table.version_name()),
-    ] {
+    ];
+    let views = named::views_of(table).into_iter();
+    made.extend(views.map(|view| ("datapoints_named", view)));
+    for (model, new) in made {
         let grants: Vec<Grant> = diesel::sql_query(
             "SELECT quote_ident(pg_get_userbyid(c.relowner)) AS owner,
                     string_agg(a.privilege_type, ', ') AS privileges,

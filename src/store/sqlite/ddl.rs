@@ -12,23 +12,20 @@ use crate::schema::{
     TableDescription, tables,
 };
 use crate::store::sqlite::sql;
-use crate::store::{column_list, keys_equal, quote};
+use crate::store::{column_list, keys_equal, quote, removal};
 
 /// The running transaction.
 const CURRENT: &str = "(SELECT transaction_id FROM transaction_context)";
 /// The run that it may write to.
 const CURRENT_RUN: &str = "(SELECT run_id FROM transaction_context)";
 
-/// Everything a new database needs.
-pub(crate) fn initial_schema() -> String {
+/// Everything a new database needs but the versioned tables.
+pub(crate) fn bookkeeping() -> String {
     let mut ddl = String::new();
     for table in tables::bookkeeping() {
         ddl += &create_live_table(&table);
     }
     ddl += BOOKKEEPING;
-    for table in tables::versioned() {
-        ddl += &create_table(&table);
-    }
     ddl
 }
 
@@ -36,6 +33,7 @@ const BOOKKEEPING: &str = r#"
 CREATE INDEX "transactions_of_run" ON "transactions" ("run_id", "id");
 CREATE INDEX "checkpoints_of_run" ON "checkpoints" ("run_id", "id");
 CREATE INDEX "lock_events_of_run" ON "lock_events" ("run_id", "id");
+CREATE INDEX "compactions_of_run" ON "compactions" ("run_id", "id");
 
 -- Stays empty: what refers to it cannot be committed.
 CREATE TABLE "never" ("id" INTEGER PRIMARY KEY CHECK ("id" IS NULL)) STRICT;
@@ -109,9 +107,72 @@ CREATE TRIGGER "lock_events_no_delete" BEFORE DELETE ON "lock_events"
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: lock events are never deleted');
 END;
+CREATE TRIGGER "reverts_insert" BEFORE INSERT ON "reverts"
+WHEN NOT EXISTS (SELECT 1 FROM "transaction_context" t
+                  WHERE t."transaction_id" = NEW."transaction_id" AND t."run_id" = NEW."run_id")
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: a revert is recorded by the transaction that does it');
+END;
+CREATE TRIGGER "compactions_insert" BEFORE INSERT ON "compactions"
+WHEN NEW."finished_at" IS NOT NULL
+  OR NOT EXISTS (SELECT 1 FROM "run_locks" l
+                  WHERE l."run_id" = NEW."run_id" AND l."token" = NEW."lock_token" AND l."state" <> 'free')
+  OR NEW."horizon" > (SELECT coalesce(max("id"), 0) FROM "transactions" WHERE "run_id" = NEW."run_id")
+  OR NEW."horizon" < (SELECT coalesce(max("horizon"), 0) FROM "compactions" WHERE "run_id" = NEW."run_id")
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: a compaction begins under the lock of its run, and keeps its last transaction');
+END;
+CREATE TRIGGER "compactions_finish" BEFORE UPDATE ON "compactions"
+WHEN OLD."finished_at" IS NOT NULL OR NEW."finished_at" IS NULL
+  OR (NEW."id", NEW."run_id", NEW."started_at", NEW."actor", NEW."policy", NEW."lock_token", NEW."horizon", NEW."rows_before")
+     IS NOT (OLD."id", OLD."run_id", OLD."started_at", OLD."actor", OLD."policy", OLD."lock_token", OLD."horizon", OLD."rows_before")
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: of a compaction only its end is set, once');
+END;
+CREATE TRIGGER "retained_states_insert" BEFORE INSERT ON "retained_states"
+WHEN NOT EXISTS (SELECT 1 FROM "compactions" c WHERE c."id" = NEW."compaction_id" AND c."finished_at" IS NULL)
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: what a compaction keeps is said when it begins');
+END;
 CREATE TRIGGER "run_locks_no_delete" BEFORE DELETE ON "run_locks"
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:token: lock rows are never deleted, or tokens would begin again');
+END;
+CREATE TRIGGER "reverts_no_update" BEFORE UPDATE ON "reverts"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: records of reverts are never changed');
+END;
+CREATE TRIGGER "reverts_no_delete" BEFORE DELETE ON "reverts"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: records of reverts are never deleted');
+END;
+CREATE TRIGGER "compactions_no_delete" BEFORE DELETE ON "compactions"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: compactions are never deleted');
+END;
+CREATE TRIGGER "retained_states_no_update" BEFORE UPDATE ON "retained_states"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: the kept states of a compaction are never changed');
+END;
+CREATE TRIGGER "retained_states_no_delete" BEFORE DELETE ON "retained_states"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: the kept states of a compaction are never deleted');
+END;
+CREATE TRIGGER "redactions_no_update" BEFORE UPDATE ON "redactions"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: redactions are never changed');
+END;
+CREATE TRIGGER "redactions_no_delete" BEFORE DELETE ON "redactions"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: redactions are never deleted');
+END;
+CREATE TRIGGER "redacted_rows_no_update" BEFORE UPDATE ON "redacted_rows"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: records of redactions are never changed');
+END;
+CREATE TRIGGER "redacted_rows_no_delete" BEFORE DELETE ON "redacted_rows"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: records of redactions are never deleted');
 END;
 "#;
 
@@ -182,7 +243,11 @@ fn create_version_table(table: &TableDescription) -> String {
         .columns
         .iter()
         .map(|column| {
-            let null = if column.nullable { "" } else { " NOT NULL" };
+            let null = if table.is_nullable_in_history(column) {
+                ""
+            } else {
+                " NOT NULL"
+            };
             format!(
                 "  {} {}{null}",
                 quote(&column.name),
@@ -387,11 +452,14 @@ fn append_only_triggers(table: &TableDescription) -> String {
         .chain([quote(TRANSACTION_ID), quote(OPERATION_TYPE)])
         .collect::<Vec<_>>()
         .join(", ");
+    let redacted = removal::redacted(table, "OLD", "NEW");
     ddl += &trigger(
         &format!("{version}_no_update"),
         &format!("BEFORE UPDATE OF {fixed}"),
         &version,
-        "",
+        &redacted.map_or(String::new(), |redacted| {
+            format!("NOT coalesce({redacted}, 0)")
+        }),
         &refuse(
             "append_only",
             &format!("{version}: history is never changed"),
@@ -414,7 +482,12 @@ fn append_only_triggers(table: &TableDescription) -> String {
         &format!("{version}_no_delete"),
         "BEFORE DELETE",
         &version,
-        &format!("OLD.\"{TRANSACTION_ID}\" IS NOT {CURRENT}"),
+        &match removal::compacted(table, "OLD") {
+            Some(compacted) => {
+                format!("OLD.\"{TRANSACTION_ID}\" IS NOT {CURRENT} AND NOT {compacted}")
+            }
+            None => format!("OLD.\"{TRANSACTION_ID}\" IS NOT {CURRENT}"),
+        },
         &refuse(
             "append_only",
             &format!("{version}: history is never deleted"),

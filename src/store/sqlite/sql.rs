@@ -49,3 +49,11 @@ pub(crate) fn check(column_type: ColumnType, column: &str, nullable: bool) -> Op
         format!("({check})")
     })
 }
+
+/// A time as text, of microseconds since 1970-01-01. SQLite's division truncates; before 1970 it must go down.
+pub(crate) fn time_of_microseconds(expression: &str) -> String {
+    let micros = format!("((({expression}) % 1000000 + 1000000) % 1000000)");
+    format!(
+        "(strftime('%Y-%m-%d %H:%M:%S', (({expression}) - {micros}) / 1000000, 'unixepoch') || printf('.%06d', {micros}))"
+    )
+}

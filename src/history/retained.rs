@@ -1,0 +1,90 @@
+//! Which states of a run can still be had.
+//!
+//! **Invariant:** a state that a compaction did not keep is an error, never a wrong answer: whoever reads one asks
+//! here, on the snapshot that it reads.
+
+use std::collections::BTreeSet;
+
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::ids::{RunId, TransactionId};
+use crate::run::label_of;
+use crate::schema::tables::{compactions, retained_states, transactions};
+use crate::store::{AnyConnection, doing};
+
+/// The last compaction of a run.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = compactions)]
+pub(super) struct Compacted {
+    id: i64,
+    pub(super) horizon: i64,
+    started_at: NaiveDateTime,
+    pub(super) finished_at: Option<NaiveDateTime>,
+    actor: String,
+    policy: String,
+}
+
+/// The last compaction of a run, if there was one.
+pub(super) fn last(connection: &mut AnyConnection, run: RunId) -> Result<Option<Compacted>> {
+    compactions::table
+        .filter(compactions::run_id.eq(run.0))
+        .order(compactions::id.desc())
+        .select(Compacted::as_select())
+        .first(connection)
+        .optional()
+        .map_err(doing("looking for a run's last compaction"))
+}
+
+/// The states before its horizon that a compaction kept.
+pub(super) fn states(
+    connection: &mut AnyConnection,
+    compacted: &Compacted,
+) -> Result<BTreeSet<i64>> {
+    let states: Vec<i64> = retained_states::table
+        .filter(retained_states::compaction_id.eq(compacted.id))
+        .select(retained_states::transaction_id)
+        .load(connection)
+        .map_err(doing("reading the states that a compaction kept"))?;
+    Ok(states.into_iter().collect())
+}
+
+/// Refuses a state that was compacted away.
+pub(crate) fn check(connection: &mut AnyConnection, run: RunId, at: TransactionId) -> Result<()> {
+    let Some(compacted) = last(connection, run)? else {
+        return Ok(());
+    };
+    if at.0 >= compacted.horizon {
+        return Ok(());
+    }
+    // Between two transactions of the run its state is that after the first of them.
+    let state: Option<i64> = transactions::table
+        .filter(transactions::run_id.eq(run.0))
+        .filter(transactions::id.le(at.0))
+        .select(diesel::dsl::max(transactions::id))
+        .get_result(connection)
+        .map_err(doing("looking for the transaction of a state"))?;
+    let Some(state) = state else {
+        return Ok(());
+    };
+    let kept = states(connection, &compacted)?;
+    if kept.contains(&state) {
+        return Ok(());
+    }
+    let mut nearest: Vec<_> = kept.range(..state).next_back().into_iter().collect();
+    nearest.extend(kept.range(state..).next());
+    if nearest.len() < 2 {
+        nearest.push(&compacted.horizon);
+    }
+    let nearest: Vec<_> = nearest.iter().map(ToString::to_string).collect();
+    Err(Error::StateCompacted {
+        run: label_of(connection, run)?,
+        at,
+        actor: compacted.actor,
+        when: compacted.started_at,
+        policy: compacted.policy,
+        horizon: TransactionId(compacted.horizon),
+        nearest: nearest.join(" and "),
+    })
+}
