@@ -186,23 +186,17 @@ pub enum Error {
     },
     /// A state that was removed from the history by a compaction.
     #[error(
-        "the state of run {run} after transaction {at} is gone: {actor} compacted its history on {} UTC, keeping {policy}; the nearest states that are left are those after the transactions {nearest}, and everything from {horizon} on", .when.format("%Y-%m-%d %H:%M:%S")
+        "the state of run {run} after transaction {at} is gone: {how}; what is left is the state after {left}"
     )]
     StateCompacted {
         /// The run.
         run: String,
         /// The state that was asked for.
         at: TransactionId,
-        /// Who compacted it last.
-        actor: String,
-        /// When (UTC).
-        when: NaiveDateTime,
-        /// What was kept, in words.
-        policy: String,
-        /// From this transaction on every state is left.
-        horizon: TransactionId,
-        /// States that are left, before and after.
-        nearest: String,
+        /// Who compacted it last, when, and what was kept.
+        how: String,
+        /// The nearest states that are left.
+        left: String,
     },
     /// Input that is refused; nothing was written.
     #[error("the data cannot be taken, nothing was written: {problem}")]

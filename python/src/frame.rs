@@ -108,8 +108,15 @@ impl Columns {
         self
     }
 
-    pub(crate) fn text(self, name: &str, values: impl IntoIterator<Item = String>) -> Self {
-        self.push(name, Arc::new(StringArray::from_iter_values(values)))
+    pub(crate) fn text<T: Into<Option<String>>>(
+        self,
+        name: &str,
+        values: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.push(
+            name,
+            Arc::new(StringArray::from_iter(values.into_iter().map(Into::into))),
+        )
     }
 
     pub(crate) fn integers(

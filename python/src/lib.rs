@@ -18,6 +18,7 @@ mod locks;
 mod log;
 mod names;
 mod platform;
+mod retention;
 mod run;
 mod run_lock;
 mod runs;
@@ -59,6 +60,8 @@ mod _stratalog {
     use super::names::{Named, Names, Regions};
     #[pymodule_export]
     use super::platform::Platform;
+    #[pymodule_export]
+    use super::retention::CompactReport;
     #[pymodule_export]
     use super::run::Run;
     #[pymodule_export]

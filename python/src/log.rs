@@ -54,5 +54,19 @@ pub(crate) fn tabulate(py: Python<'_>, entries: &[LogEntry]) -> Result<Py<PyAny>
             "checkpoints",
             entries.iter().map(|entry| entry.checkpoints.join(", ")),
         )
+        .text(
+            "reverted",
+            entries.iter().map(|entry| {
+                entry
+                    .reverted
+                    .map(|reverted| reverted.kind.as_str().to_owned())
+            }),
+        )
+        .integers(
+            "target_id",
+            entries
+                .iter()
+                .map(|entry| entry.reverted.map(|reverted| reverted.target.0)),
+        )
         .into_pandas(py)
 }

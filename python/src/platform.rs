@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use stratalog::{Engine, Lease, LogFilter, MigrateOptions};
+use stratalog::{CompactOptions, CompactProgress, Engine, Keep, Lease, LogFilter, MigrateOptions};
 
 use crate::diff::Diff;
 use crate::doctor::DoctorReport;
@@ -14,6 +14,7 @@ use crate::input::{LeaseTime, Moment, Text, Url, repr};
 use crate::locks::Locks;
 use crate::log;
 use crate::names::{Names, Regions};
+use crate::retention::{self, CompactReport};
 use crate::run::log_filter;
 use crate::runs::{Runs, id_of};
 use crate::session::Session;
@@ -183,7 +184,8 @@ impl Platform {
     /// ``run_id`` (int64; Int64 with gaps where some wrote to the platform's own tables
     /// only), ``actor``, ``operation`` (text), ``inserted``, ``updated``, ``deleted`` (rows,
     /// int64), ``tables`` (those written to), ``checkpoints`` (messages of those that name
-    /// it).
+    /// it), ``reverted`` (of one that set rows back: revert, rollback or undo), ``target_id``
+    /// (the transaction whose state came back; of an undo the one that was taken back).
     ///
     /// Args:
     ///     run: only of this run, given as such or by its id.
@@ -215,6 +217,81 @@ impl Platform {
         let platform = self.0.platform()?;
         let entries = py.detach(|| platform.log(&filter))?;
         log::tabulate(py, &entries)
+    }
+
+    /// Removes the version rows that none of the kept states needs, of one run or of all. What is
+    /// kept reads as before; any other state is gone for good: looking at it is
+    /// ``StateCompacted``. The present state always stays. It is logged, works in batches under
+    /// each run's lock, and can be broken off: the next one goes on. Give one of ``keep``,
+    /// ``before`` and ``last``.
+    ///
+    /// Args:
+    ///     keep: ``"checkpoints"``: the states that checkpoints name.
+    ///     before: what is older than this time (``datetime``, without a zone UTC) goes,
+    ///         checkpoints too.
+    ///     last: everything from the last so many checkpoints of each run on stays.
+    ///     run: only this run.
+    ///     dry_run: removes nothing, and reports what would be removed.
+    ///     progress: says on stderr how far it is.
+    ///
+    /// Runs that are locked are passed over: see ``CompactReport.locked``. The room is used
+    /// again by the database; ``VACUUM`` (PostgreSQL: ``VACUUM FULL``) gives it back to the disk.
+    ///
+    /// Raises:
+    ///     InvalidFilter: not exactly one of ``keep``, ``before`` and ``last``.
+    #[pyo3(signature = (keep = None, *, before = None, last = None, run = None, dry_run = false, progress = false))]
+    #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
+    fn compact(
+        &self,
+        py: Python<'_>,
+        keep: Option<Text>,
+        before: Option<Moment>,
+        last: Option<u32>,
+        run: Option<&Bound<'_, PyAny>>,
+        dry_run: bool,
+        progress: bool,
+    ) -> Result<CompactReport> {
+        let keep = match (keep, before, last) {
+            (Some(keep), None, None) if keep.0 == "checkpoints" => Keep::Checkpoints,
+            (None, Some(before), None) => Keep::Since(before.0),
+            (None, None, Some(last)) => Keep::LastCheckpoints(last),
+            _ => {
+                return Err(Failure::filter(
+                    "say what to keep: one of keep=\"checkpoints\", before=<datetime>, last=<number>",
+                ));
+            }
+        };
+        let platform = self.0.platform()?;
+        let run = run.map(id_of).transpose()?;
+        let mut tell = |so_far: CompactProgress| {
+            if progress {
+                // A closed stderr is no reason to fail.
+                let _ = writeln!(
+                    std::io::stderr(),
+                    "run {}: {} of {} version rows",
+                    so_far.run_id,
+                    so_far.looked_at,
+                    so_far.total
+                );
+            }
+            Python::attach(|py| py.check_signals()).map_err(|_| stratalog::Error::Interrupted)
+        };
+        let report = py.detach(|| {
+            let run = run.map(|id| platform.runs().get_by_id(id)).transpose()?;
+            let options = CompactOptions {
+                dry_run,
+                progress: Some(&mut tell),
+            };
+            platform.compact(run.as_ref().map(std::slice::from_ref), keep, options)
+        })?;
+        Ok(CompactReport(report))
+    }
+
+    /// What was redacted, oldest first. Columns: ``id``, ``run_id``, ``redacted_at`` (UTC),
+    /// ``actor``, ``reason``, ``rows``.
+    fn redactions(&self, py: Python<'_>) -> Result<Py<PyAny>> {
+        let platform = self.0.platform()?;
+        retention::tabulate(py, &py.detach(|| platform.redactions())?)
     }
 
     /// Proves that the live tables and the change log agree and that the log is sound.

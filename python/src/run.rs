@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use stratalog::{LogFilter, TransactionId};
+use stratalog::{LogFilter, RedactOptions, TransactionId};
 
 use crate::changes::ChangeCounts;
 use crate::checkpoints::Checkpoints;
@@ -304,6 +304,48 @@ impl Run {
             .0
             .undo(py, transaction, timeout.map(|timeout| timeout.0))?;
         Ok(Bound::new(py, ChangeCounts::from(counts))?.into_any())
+    }
+
+    /// Takes values out of the history for good, because they must not be kept: all but the
+    /// present ones of the points that are selected. Who did it, when and why stays, and
+    /// ``Platform.verify`` says it. Earlier states have no value there any more (NaN), and
+    /// reverting to them is ``RevertNeedsRedacted``. To get rid of a present value change or
+    /// remove it first. Takes the run's lock. Backups and exports are not reached.
+    ///
+    /// Args:
+    ///     reason: why; it is what remains to be read.
+    ///     transaction_id: only what this transaction wrote.
+    ///     region, variable, unit, year: the points, as ``Iamc.tabulate`` selects them. At least
+    ///         one of these, or a transaction.
+    ///     dry_run: changes nothing.
+    ///
+    /// Returns:
+    ///     How many version rows lost their values, or would.
+    ///
+    /// Raises:
+    ///     InvalidFilter: without a reason or a selection.
+    ///     RunIsLocked.
+    #[pyo3(signature = (reason, transaction_id = None, *, region = None, variable = None, unit = None, year = None, dry_run = false))]
+    #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
+    fn redact(
+        &self,
+        py: Python<'_>,
+        reason: Text,
+        transaction_id: Option<i64>,
+        region: Option<&Bound<'_, PyAny>>,
+        variable: Option<&Bound<'_, PyAny>>,
+        unit: Option<&Bound<'_, PyAny>>,
+        year: Option<&Bound<'_, PyAny>>,
+        dry_run: bool,
+    ) -> Result<u64> {
+        let run = self.0.run()?;
+        let options = RedactOptions {
+            only: input::filter(region, variable, unit, year, None)?,
+            transaction: transaction_id.map(TransactionId),
+            dry_run,
+        };
+        let redaction = py.detach(|| run.redact(&reason.0, &options))?;
+        Ok(redaction.map_or(0, |redaction| redaction.rows))
     }
 
     /// Its transactions, newest first; columns as ``Platform.log``.

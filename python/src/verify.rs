@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 
 use crate::error::{Failure, Result};
 use crate::input::repr;
+use crate::retention;
 
 /// Rows that break one of the change log's promises.
 #[pyclass(frozen, module = "stratalog")]
@@ -72,6 +73,16 @@ impl VerifyReport {
                 problem.rows.join("; ")
             ));
         }
+        for redaction in &self.0.redactions {
+            lines.push(format!(
+                "redacted: {} values of run {} by {} on {} UTC: {}",
+                redaction.rows,
+                redaction.run_id,
+                redaction.actor,
+                redaction.redacted_at.format("%Y-%m-%d %H:%M:%S"),
+                redaction.reason
+            ));
+        }
         lines.join("\n  ")
     }
 }
@@ -106,6 +117,12 @@ impl VerifyReport {
     #[getter]
     fn problems(&self) -> Vec<Problem> {
         self.0.problems.iter().cloned().map(Problem).collect()
+    }
+
+    /// What was taken out of the history on request, oldest first; columns as
+    /// ``Platform.redactions``.
+    fn redactions(&self, py: Python<'_>) -> Result<Py<PyAny>> {
+        retention::tabulate(py, &self.0.redactions)
     }
 
     /// Raises ``ChangeLogBroken``, naming the rows, when something is wrong.

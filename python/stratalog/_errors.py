@@ -31,6 +31,7 @@ __all__ = [
     "ReadOnlyView",
     "RegionNotFound",
     "RevertNeedsMissing",
+    "RevertNeedsRedacted",
     "RunIsLocked",
     "RunLockRequired",
     "RunNotFound",
@@ -38,6 +39,7 @@ __all__ = [
     "SchemaError",
     "SchemaOutdated",
     "SchemaTooNew",
+    "StateCompacted",
     "StorageFailed",
     "StratalogError",
     "TransactionNotFound",
@@ -86,6 +88,10 @@ class CheckpointNotFound(NotFound):
 
 class TransactionNotFound(NotFound):
     """Not a transaction of the run."""
+
+
+class StateCompacted(NotFound):
+    """A state that a compaction removed; the message says what is left."""
 
 
 class NoDefaultVersion(NotFound):
@@ -178,6 +184,10 @@ class NestedTransact(LockError):
 
 class RevertNeedsMissing(StratalogError):
     """An earlier state needs what has been deleted since, all of it named; nothing changed."""
+
+
+class RevertNeedsRedacted(StratalogError):
+    """An earlier state needs values that were redacted, and are named; nothing changed."""
 
 
 class ReadOnlyView(StratalogError):

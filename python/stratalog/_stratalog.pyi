@@ -581,7 +581,8 @@ class Platform:
         ``run_id`` (int64; Int64 with gaps where some wrote to the platform's own tables
         only), ``actor``, ``operation`` (text), ``inserted``, ``updated``, ``deleted`` (rows,
         int64), ``tables`` (those written to), ``checkpoints`` (messages of those that name
-        it).
+        it), ``reverted`` (of one that set rows back: revert, rollback or undo), ``target_id``
+        (the transaction whose state came back; of an undo the one that was taken back).
 
         Args:
             run: only of this run, given as such or by its id.
@@ -594,11 +595,70 @@ class Platform:
         """Looks at what protects the data: the role that is connected, the triggers, the server.
         On SQLite history is tamper-evident at best, and it says so.
         """
+    def compact(
+        self,
+        keep: Literal["checkpoints"] | None = None,
+        *,
+        before: datetime | None = None,
+        last: int | None = None,
+        run: Run | int | None = None,
+        dry_run: bool = False,
+        progress: bool = False,
+    ) -> CompactReport:
+        """Removes the version rows that none of the kept states needs, of one run or of all. What is
+        kept reads as before; any other state is gone for good: looking at it is
+        ``StateCompacted``. The present state always stays. It is logged, works in batches under
+        each run's lock, and can be broken off: the next one goes on. Give one of ``keep``,
+        ``before`` and ``last``.
+
+        Args:
+            keep: ``"checkpoints"``: the states that checkpoints name.
+            before: what is older than this time (``datetime``, without a zone UTC) goes,
+                checkpoints too.
+            last: everything from the last so many checkpoints of each run on stays.
+            run: only this run.
+            dry_run: removes nothing, and reports what would be removed.
+            progress: says on stderr how far it is.
+
+        Runs that are locked are passed over: see ``CompactReport.locked``. The room is used
+        again by the database; ``VACUUM`` (PostgreSQL: ``VACUUM FULL``) gives it back to the disk.
+
+        Raises:
+            InvalidFilter: not exactly one of ``keep``, ``before`` and ``last``.
+        """
+    def redactions(self) -> pd.DataFrame:
+        """What was redacted, oldest first. Columns: ``id``, ``run_id``, ``redacted_at`` (UTC),
+        ``actor``, ``reason``, ``rows``.
+        """
     def verify(self, progress: bool = False) -> VerifyReport:
         """Proves that the live tables and the change log agree and that the log is sound.
 
         Args:
             progress: says on stderr which table it is looking at.
+        """
+
+@final
+class CompactReport:
+    """What ``Platform.compact`` came to."""
+
+    @property
+    def rows_before(self) -> int:
+        """Version rows of the runs that were compacted, before."""
+    @property
+    def rows_after(self) -> int:
+        """Version rows of the runs that were compacted, afterwards."""
+    @property
+    def bytes_before(self) -> int:
+        """Bytes in use before: of the database (SQLite), of all version tables (PostgreSQL)."""
+    @property
+    def bytes_after(self) -> int:
+        """Bytes in use afterwards. In a dry run they are the same."""
+    @property
+    def locked(self) -> list[int]:
+        """The ids of runs that were passed over, because somebody holds their lock."""
+    def tabulate(self) -> pd.DataFrame:
+        """The runs that were compacted. Columns: ``run_id``, ``run``, ``rows_before``,
+        ``rows_after``.
         """
 
 @final
@@ -823,6 +883,37 @@ class Run:
     def undo(
         self, transaction_id: int, timeout: _Seconds | None = None, *, dry_run: Literal[True]
     ) -> Diff: ...
+    def redact(
+        self,
+        reason: str,
+        transaction_id: int | None = None,
+        *,
+        region: _Patterns | None = None,
+        variable: _Patterns | None = None,
+        unit: _Patterns | None = None,
+        year: _Years | None = None,
+        dry_run: bool = False,
+    ) -> int:
+        """Takes values out of the history for good, because they must not be kept: all but the
+        present ones of the points that are selected. Who did it, when and why stays, and
+        ``Platform.verify`` says it. Earlier states have no value there any more (NaN), and
+        reverting to them is ``RevertNeedsRedacted``. To get rid of a present value change or
+        remove it first. Takes the run's lock. Backups and exports are not reached.
+
+        Args:
+            reason: why; it is what remains to be read.
+            transaction_id: only what this transaction wrote.
+            region, variable, unit, year: the points, as ``Iamc.tabulate`` selects them. At least
+                one of these, or a transaction.
+            dry_run: changes nothing.
+
+        Returns:
+            How many version rows lost their values, or would.
+
+        Raises:
+            InvalidFilter: without a reason or a selection.
+            RunIsLocked.
+        """
     def log(
         self,
         limit: int | None = None,
@@ -1024,6 +1115,10 @@ class VerifyReport:
     @property
     def problems(self) -> list[Problem]:
         """Everything that is wrong; empty when all is well."""
+    def redactions(self) -> pd.DataFrame:
+        """What was taken out of the history on request, oldest first; columns as
+        ``Platform.redactions``.
+        """
     def raise_if_broken(self) -> None:
         """Raises ``ChangeLogBroken``, naming the rows, when something is wrong."""
     def __bool__(self) -> bool: ...

@@ -10,13 +10,14 @@ use super::run_and_target::{RunArgument, time_utc};
 use super::run_labels::RunLabels;
 use super::session::Session;
 use super::table::{Table, number, seconds, text, time};
-use crate::history::{ChangeCounts, LogEntry, LogFilter};
+use crate::history::{ChangeCounts, LogEntry, LogFilter, RevertKind, Reverted};
 use crate::ids::{RunId, TransactionId};
 
 /// Show the transactions, newest first
 #[derive(clap::Args)]
 #[command(after_help = "\
-Changes are counted in rows per table: + inserted, ~ updated, - deleted.
+Changes are counted in rows per table: + inserted, ~ updated, - deleted. What a revert went back to is the state after \
+the transaction behind the @.
 
 Examples:
   stratalog log
@@ -54,6 +55,7 @@ struct Document<'a> {
     operation: &'a str,
     changes: BTreeMap<&'a str, ChangeCounts>,
     checkpoints: &'a [String],
+    reverted: Option<Reverted>,
 }
 
 impl Log {
@@ -100,7 +102,7 @@ impl Log {
             }
             cells.extend([
                 entry.actor.clone(),
-                entry.operation.clone(),
+                what(entry),
                 changes(entry),
                 entry.checkpoints.join(", "),
             ]);
@@ -114,6 +116,16 @@ impl Log {
             )),
             _ => Ok(()),
         }
+    }
+}
+
+/// What the caller did; of one that went back, to which transaction.
+fn what(entry: &LogEntry) -> String {
+    match entry.reverted {
+        Some(reverted) if reverted.kind != RevertKind::Undo => {
+            format!("{} (@{})", entry.operation, reverted.target)
+        }
+        _ => entry.operation.clone(),
     }
 }
 
@@ -131,6 +143,7 @@ fn document<'a>(entry: &'a LogEntry, labels: &RunLabels) -> Document<'a> {
             .map(|(table, counts)| (table.as_str(), *counts))
             .collect(),
         checkpoints: &entry.checkpoints,
+        reverted: entry.reverted,
     }
 }
 

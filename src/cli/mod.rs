@@ -5,6 +5,7 @@
 //! ends the process, and never relies on the process' signals.
 
 mod checkpoints;
+mod compact;
 mod default;
 mod diff;
 mod doctor;
@@ -18,6 +19,7 @@ mod migrate;
 mod names;
 mod output;
 mod points;
+mod redact;
 mod revert;
 mod run_and_target;
 mod run_labels;
@@ -105,6 +107,8 @@ enum Command {
     Diff(diff::Diff),
     Revert(revert::Revert),
     Undo(undo::Undo),
+    Compact(compact::Compact),
+    Redact(redact::Redact),
     Locks(locks::Locks),
     Unlock(unlock::Unlock),
     Verify(verify::Verify),
@@ -165,6 +169,8 @@ impl Command {
             Self::Diff(command) => command.run(session),
             Self::Revert(command) => command.run(session),
             Self::Undo(command) => command.run(session),
+            Self::Compact(command) => command.run(session),
+            Self::Redact(command) => command.run(session),
             Self::Locks(command) => command.run(session),
             Self::Unlock(command) => command.run(session),
             Self::Verify(command) => command.run(session),

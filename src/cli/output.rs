@@ -115,6 +115,11 @@ fn say_utc(value: &mut Value) {
     }
 }
 
+/// "12.5 MB".
+pub(super) fn bytes(bytes: u64) -> String {
+    indicatif::DecimalBytes(bytes).to_string()
+}
+
 /// A sign of life on a terminal's stderr while something goes on; gone when it is finished.
 pub(super) fn spinner(text: &str) -> ProgressBar {
     let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());

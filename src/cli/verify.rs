@@ -69,6 +69,19 @@ fn show(session: &Session<'_>, report: &VerifyReport) -> Result<(), Failure> {
             session.out.line(&format!("  … and {} more", count(more)))?;
         }
     }
+    for redaction in &report.redactions {
+        session.out.line(&format!(
+            "redacted: {} of run {} by {} on {} UTC: {}",
+            counted(
+                usize::try_from(redaction.rows).unwrap_or(usize::MAX),
+                "past value"
+            ),
+            redaction.run_id,
+            redaction.actor,
+            redaction.redacted_at.format("%Y-%m-%d %H:%M:%S"),
+            redaction.reason
+        ))?;
+    }
     let looked_at = format!(
         "{} rows and {} version rows in {}",
         count(report.live_rows),

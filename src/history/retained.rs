@@ -72,19 +72,26 @@ pub(crate) fn check(connection: &mut AnyConnection, run: RunId, at: TransactionI
     if kept.contains(&state) {
         return Ok(());
     }
-    let mut nearest: Vec<_> = kept.range(..state).next_back().into_iter().collect();
-    nearest.extend(kept.range(state..).next());
-    if nearest.len() < 2 {
-        nearest.push(&compacted.horizon);
-    }
-    let nearest: Vec<_> = nearest.iter().map(ToString::to_string).collect();
+    let before = kept.range(..state).next_back();
+    let after = kept.range(state..).next();
+    let left: Vec<_> = before
+        .into_iter()
+        .chain(after)
+        .map(|state| format!("transaction {state}, "))
+        .collect();
     Err(Error::StateCompacted {
         run: label_of(connection, run)?,
         at,
-        actor: compacted.actor,
-        when: compacted.started_at,
-        policy: compacted.policy,
-        horizon: TransactionId(compacted.horizon),
-        nearest: nearest.join(" and "),
+        how: format!(
+            "{} compacted the history on {} UTC, keeping {}",
+            compacted.actor,
+            compacted.started_at.format("%Y-%m-%d %H:%M:%S"),
+            compacted.policy
+        ),
+        left: format!(
+            "{}transaction {} and any later one",
+            left.concat(),
+            compacted.horizon
+        ),
     })
 }

@@ -313,7 +313,7 @@ both_engines! {
         assert_eq!(value_at(&run, ids[3]), 4.0);
         let report = anna.verify().expect("verifying");
         assert!(report.is_ok(), "{report:?}");
-        assert_eq!(report.redactions, [done.clone()]);
+        assert_eq!(report.redactions, std::slice::from_ref(&done));
         assert_eq!(run.redactions().expect("redactions"), [done]);
         // Going back there would need the value.
         let error = database.refused(|| run.revert_to(ids[4]));
@@ -350,7 +350,7 @@ both_engines! {
 fn a_redacted_value_is_not_in_sqlites_file_any_more() {
     let database = Database::sqlite();
     let fixture = WithRun::new(&database);
-    let secret = 1234.567_890_123_4_f64;
+    let secret = 1_234.567_890_123_4_f64;
     commit(&fixture.run, "secret", &[(2020, secret)]);
     commit(&fixture.run, "public", &[(2020, 2.0)]);
     let bytes = secret.to_be_bytes();
