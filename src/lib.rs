@@ -59,9 +59,9 @@ pub use arrow;
 pub use doctor::{DoctorReport, Finding, Severity};
 pub use error::{Error, LockHolder, Result};
 pub use history::{
-    ChangeCounts, CompactOptions, CompactProgress, CompactReport, CompactedRun, Diff, DiffSummary,
-    Difference, Keep, LockedRun, LogEntry, LogFilter, Problem, RedactOptions, Redaction,
-    RevertKind, Reverted, SeriesDifference, VerifyReport,
+    Chain, ChainHead, ChainReport, ChangeCounts, CompactOptions, CompactProgress, CompactReport,
+    CompactedRun, Diff, DiffSummary, Difference, Keep, LockedRun, LogEntry, LogFilter, Problem,
+    RedactOptions, Redaction, RevertKind, Reverted, SeriesDifference, VerifyReport,
 };
 pub use iamc::{AddOptions, Filter, Frame, Iamc, PointType};
 pub use ids::{CheckpointId, LockToken, RunId, TransactionId};

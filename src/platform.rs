@@ -10,7 +10,8 @@ use crate::error::{Error, Result};
 use crate::history::compact::compact;
 use crate::history::redact::redactions;
 use crate::history::{
-    CompactOptions, CompactReport, Diff, Keep, LogEntry, LogFilter, Redaction, VerifyReport,
+    Chain, ChainHead, CompactOptions, CompactReport, Diff, Keep, LogEntry, LogFilter, Redaction,
+    VerifyReport,
 };
 use crate::names::{Kind, Names};
 use crate::run::{Heart, Lease, Locks, Run, RunFilter, RunView, Runs};
@@ -412,6 +413,31 @@ impl Platform {
             .read(|connection| redactions(connection, None))
     }
 
+    /// The hash chains, which show whether history was changed behind the log's back.
+    pub fn chain(&self) -> Chain {
+        Chain::new(Arc::clone(&self.core))
+    }
+
+    /// [`verify_with`](Self::verify_with) that follows the hash chains as well, and compares them with heads that were
+    /// kept elsewhere. Without such heads it finds what was changed by somebody who did not compute the chain anew.
+    ///
+    /// # Errors
+    /// [`Error::InvalidFilter`] where chains are not switched on; errors of the database.
+    pub fn verify_chain(
+        &self,
+        heads: &[ChainHead],
+        progress: impl FnMut(&str),
+    ) -> Result<VerifyReport> {
+        // A chain that was switched off by deleting it all is no reason to say that all is well.
+        if heads.is_empty() && !self.chain().is_enabled()? {
+            return Err(Error::InvalidFilter(format!(
+                "{} has no hash chains: switch them on with `stratalog chain enable`",
+                self.url()
+            )));
+        }
+        self.core.verify(Some(heads), progress)
+    }
+
     /// Run locks: who holds which, and ending one by hand.
     pub fn locks(&self) -> Locks {
         Locks::new(Arc::clone(&self.core))
@@ -432,7 +458,7 @@ impl Platform {
     /// # Errors
     /// Errors of the database. What is wrong with the data is in the report.
     pub fn verify(&self) -> Result<VerifyReport> {
-        self.core.verify(|_| ())
+        self.core.verify(None, |_| ())
     }
 
     /// Looks at what protects the data: the role that is connected, the guards, the server.
@@ -448,6 +474,6 @@ impl Platform {
     /// # Errors
     /// As [`verify`](Self::verify).
     pub fn verify_with(&self, progress: impl FnMut(&str)) -> Result<VerifyReport> {
-        self.core.verify(progress)
+        self.core.verify(None, progress)
     }
 }

@@ -1,5 +1,6 @@
 //! Python bindings of stratalog. Each function converts, leaves the interpreter, calls the library, wraps.
 
+mod chain;
 mod changes;
 mod checkpoint;
 mod checkpoints;

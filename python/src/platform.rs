@@ -7,6 +7,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use stratalog::{CompactOptions, CompactProgress, Engine, Keep, Lease, LogFilter, MigrateOptions};
 
+use crate::chain;
 use crate::diff::Diff;
 use crate::doctor::DoctorReport;
 use crate::error::{Failure, Result};
@@ -294,20 +295,56 @@ impl Platform {
         retention::tabulate(py, &py.detach(|| platform.redactions())?)
     }
 
+    /// Switches hash chains on, for good, and links what was written so far: every transaction of
+    /// a run to the one before, by SHA-256, with the version rows that it wrote.
+    /// ``verify(chain=True)`` follows them. Returns how many transactions were linked; repeated,
+    /// it links what other programs wrote.
+    fn enable_chain(&self, py: Python<'_>) -> Result<u64> {
+        let platform = self.0.platform()?;
+        Ok(py.detach(|| platform.chain().enable())?)
+    }
+
+    /// Where each chain ends, to be kept where nobody who can write to the database can write.
+    /// Columns: ``run_id`` (0: the platform's own tables), ``position`` (links), ``transaction_id``
+    /// (int64), ``head`` (64 hexadecimal digits). Empty where chains are not switched on.
+    fn chain_heads(&self, py: Python<'_>) -> Result<Py<PyAny>> {
+        let platform = self.0.platform()?;
+        chain::tabulate(py, &py.detach(|| platform.chain().heads())?)
+    }
+
     /// Proves that the live tables and the change log agree and that the log is sound.
     ///
     /// Args:
     ///     progress: says on stderr which table it is looking at.
-    #[pyo3(signature = (progress = false))]
-    fn verify(&self, py: Python<'_>, progress: bool) -> Result<VerifyReport> {
+    ///     chain: follows the hash chains too.
+    ///     heads: heads that were kept elsewhere, as ``chain_heads`` gave them: a table with
+    ///         the same columns, a list of dictionaries, or the JSON of
+    ///         ``stratalog chain heads --json`` read by ``json.load``.
+    ///
+    /// Raises:
+    ///     InvalidFilter: ``chain=True`` where chains are not switched on.
+    #[pyo3(signature = (progress = false, *, chain = false, heads = None))]
+    fn verify(
+        &self,
+        py: Python<'_>,
+        progress: bool,
+        chain: bool,
+        heads: Option<&Bound<'_, PyAny>>,
+    ) -> Result<VerifyReport> {
         let platform = self.0.platform()?;
+        let heads = heads.map(chain::heads).transpose()?;
         let report = py.detach(|| {
-            platform.verify_with(|table| {
+            let tell = |table: &str| {
                 if progress {
                     // A closed stderr is no reason to fail.
                     let _ = writeln!(std::io::stderr(), "verifying {table}");
                 }
-            })
+            };
+            match heads {
+                Some(heads) => platform.verify_chain(&heads, tell),
+                None if chain => platform.verify_chain(&[], tell),
+                None => platform.verify_with(tell),
+            }
         })?;
         Ok(VerifyReport(report))
     }

@@ -630,11 +630,35 @@ class Platform:
         """What was redacted, oldest first. Columns: ``id``, ``run_id``, ``redacted_at`` (UTC),
         ``actor``, ``reason``, ``rows``.
         """
-    def verify(self, progress: bool = False) -> VerifyReport:
+    def enable_chain(self) -> int:
+        """Switches hash chains on, for good, and links what was written so far: every transaction of
+        a run to the one before, by SHA-256, with the version rows that it wrote.
+        ``verify(chain=True)`` follows them. Returns how many transactions were linked; repeated,
+        it links what other programs wrote.
+        """
+    def chain_heads(self) -> pd.DataFrame:
+        """Where each chain ends, to be kept where nobody who can write to the database can write.
+        Columns: ``run_id`` (0: the platform's own tables), ``position`` (links), ``transaction_id``
+        (int64), ``head`` (64 hexadecimal digits). Empty where chains are not switched on.
+        """
+    def verify(
+        self,
+        progress: bool = False,
+        *,
+        chain: bool = False,
+        heads: pd.DataFrame | Iterable[Mapping[str, Any]] | None = None,
+    ) -> VerifyReport:
         """Proves that the live tables and the change log agree and that the log is sound.
 
         Args:
             progress: says on stderr which table it is looking at.
+            chain: follows the hash chains too.
+            heads: heads that were kept elsewhere, as ``chain_heads`` gave them: a table with
+                the same columns, a list of dictionaries, or the JSON of
+                ``stratalog chain heads --json`` read by ``json.load``.
+
+        Raises:
+            InvalidFilter: ``chain=True`` where chains are not switched on.
         """
 
 @final

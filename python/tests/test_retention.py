@@ -1,12 +1,18 @@
 """Compaction, redaction, and what the log says of reverts."""
 
 import datetime as dt
+import json
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from support import Database, nothing_written, points, values
 
 import stratalog
+
+PROGRAM = str(Path(sys.executable).with_name("stratalog"))
 
 
 @pytest.fixture
@@ -104,3 +110,36 @@ def test_the_log_says_what_came_back(platform: stratalog.Platform, history: stra
     assert history.log(limit=1)[["reverted", "target_id"]].values.tolist() == [
         ["undo", log["id"].iloc[0]]
     ]
+
+
+def test_the_commands(
+    platform: stratalog.Platform, history: stratalog.Run, database: Database
+) -> None:
+    def command(*arguments: str, code: int = 0) -> str:
+        done = subprocess.run(
+            [PROGRAM, "--db", database.url, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == code, (done.stdout, done.stderr)
+        return done.stdout if code == 0 else done.stderr
+
+    third = history.checkpoints["3"].transaction_id
+    dry = command("compact", "--checkpoints", "--dry-run")
+    assert "would go" in dry and history.log(limit=1)["id"].item() == history.last_transaction
+    report = json.loads(command("compact", str(history.id), "--checkpoints", "--json"))
+    assert report["runs"][0]["rows_before"] - report["runs"][0]["rows_after"] == 5
+    assert command("compact", "--checkpoints") == "nothing to remove\n"
+    assert "one of" in command("compact", code=2) or "required" in command("compact", code=2)
+    gone = command("diff", str(history.id), f"@{third - 1}", code=1)
+    assert "is gone" in gone and "keeping the checkpoints" in gone
+    selected = ("redact", str(history.id), "--transaction", f"@{third}", "--reason", "typo")
+    assert "1 past value of" in command(*selected, "--dry-run")
+    assert "redacted (redaction 1)" in command(*selected)
+    assert "nothing to redact" in command(*selected)
+    verified = command("verify")
+    assert "OK" in verified and "redacted: 1 past value of run" in verified and "typo" in verified
+    history.revert_to("2")
+    assert f"(@{history.checkpoints['2'].transaction_id})" in command("log", "--limit", "1")

@@ -4,6 +4,7 @@
 //! JSON document. The program is a function, so that it runs inside another process as well: it never
 //! ends the process, and never relies on the process' signals.
 
+mod chain;
 mod checkpoints;
 mod compact;
 mod default;
@@ -112,6 +113,7 @@ enum Command {
     Locks(locks::Locks),
     Unlock(unlock::Unlock),
     Verify(verify::Verify),
+    Chain(chain::Chain),
     Doctor(doctor::Doctor),
 }
 
@@ -174,6 +176,7 @@ impl Command {
             Self::Locks(command) => command.run(session),
             Self::Unlock(command) => command.run(session),
             Self::Verify(command) => command.run(session),
+            Self::Chain(command) => command.run(session),
             Self::Doctor(command) => command.run(session),
         }
     }

@@ -1,9 +1,12 @@
 //! `stratalog verify`
 
+use std::path::PathBuf;
+
 use super::failure::Failure;
 use super::output::{count, counted, spinner};
 use super::session::Session;
-use crate::history::{Problem, VerifyReport};
+use crate::error::Error;
+use crate::history::{ChainHead, Problem, VerifyReport};
 
 /// Prove that the change log and the data agree
 #[derive(clap::Args)]
@@ -13,8 +16,16 @@ the intervals of version rows, transactions, checkpoints and locks. Exit code 3 
 
 Examples:
   stratalog verify
+  stratalog verify --chain --heads heads-2026-03-31.json
   stratalog verify --json | jq '.problems[].rows'")]
-pub(super) struct Verify {}
+pub(super) struct Verify {
+    /// Follow the hash chains too
+    #[arg(long)]
+    chain: bool,
+    /// Compare them with heads kept elsewhere: the output of `stratalog chain heads --json`
+    #[arg(long, value_name = "FILE", requires = "chain")]
+    heads: Option<PathBuf>,
+}
 
 #[derive(serde::Serialize)]
 struct Document<'a> {
@@ -24,11 +35,37 @@ struct Document<'a> {
 }
 
 impl Verify {
+    fn heads(&self) -> Result<Vec<ChainHead>, Failure> {
+        let Some(path) = &self.heads else {
+            return Ok(Vec::new());
+        };
+        let unusable = |problem: String| {
+            Failure::from(Error::File {
+                path: path.display().to_string(),
+                problem,
+            })
+        };
+        let text = std::fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
+        let heads: Vec<ChainHead> = serde_json::from_str(&text).map_err(|error| {
+            unusable(format!(
+                "not what `stratalog chain heads --json` writes: {error}"
+            ))
+        })?;
+        if heads.is_empty() {
+            return Err(unusable("there are no heads in it".into()));
+        }
+        Ok(heads)
+    }
+
     pub(super) fn run(&self, session: &Session<'_>) -> Result<(), Failure> {
         let platform = session.open()?;
         let spinner = spinner("verifying");
-        let report =
-            platform.verify_with(|table| spinner.set_message(format!("verifying {table}")));
+        let tell = |table: &str| spinner.set_message(format!("verifying {table}"));
+        let report = if self.chain {
+            platform.verify_chain(&self.heads()?, tell)
+        } else {
+            platform.verify_with(tell)
+        };
         spinner.finish_and_clear();
         let report = report?;
         if session.out.is_json() {
@@ -88,6 +125,16 @@ fn show(session: &Session<'_>, report: &VerifyReport) -> Result<(), Failure> {
         count(report.version_rows),
         counted(report.tables.len(), "table"),
     );
+    if let Some(chain) = &report.chain {
+        let links = |links: u64, what| counted(usize::try_from(links).unwrap_or(usize::MAX), what);
+        session.out.line(&format!(
+            "{} of {} followed, {} found again; {} without a link yet",
+            links(chain.links, "link"),
+            links(chain.chains, "chain"),
+            links(chain.heads, "kept head"),
+            links(chain.unlinked, "new transaction"),
+        ))?;
+    }
     if report.is_ok() {
         return session.out.line(&format!("OK: {looked_at} agree"));
     }

@@ -37,6 +37,11 @@ pub(super) fn last(connection: &mut AnyConnection, run: RunId) -> Result<Option<
         .map_err(doing("looking for a run's last compaction"))
 }
 
+/// From which transaction of a run on every state is left; 0 where nothing was compacted.
+pub(super) fn horizon(connection: &mut AnyConnection, run: RunId) -> Result<i64> {
+    Ok(last(connection, run)?.map_or(0, |compacted| compacted.horizon))
+}
+
 /// The states before its horizon that a compaction kept.
 pub(super) fn states(
     connection: &mut AnyConnection,

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::core::Core;
 use crate::error::Result;
+use crate::history::chain::{self, ChainHead, ChainReport};
 use crate::history::redact::{Redaction, redactions};
 use crate::schema::TableDescription;
 use crate::store::removal::{self, key_label};
@@ -40,6 +41,8 @@ pub struct VerifyReport {
     pub problems: Vec<Problem>,
     /// What was taken out of the history on request, oldest first.
     pub redactions: Vec<Redaction>,
+    /// What following the hash chains came to; `None` where it was not asked for.
+    pub chain: Option<ChainReport>,
 }
 
 impl VerifyReport {
@@ -74,7 +77,12 @@ struct Check {
 
 impl Core {
     /// Checks the whole database on one snapshot. `progress` is told each table's name before it is checked.
-    pub(crate) fn verify(&self, mut progress: impl FnMut(&str)) -> Result<VerifyReport> {
+    /// `heads`: the hash chains too, against heads kept elsewhere.
+    pub(crate) fn verify(
+        &self,
+        heads: Option<&[ChainHead]>,
+        mut progress: impl FnMut(&str),
+    ) -> Result<VerifyReport> {
         self.store.read(|connection| {
             let mut report = VerifyReport::default();
             for table in &self.tables {
@@ -91,6 +99,11 @@ impl Core {
                 report.problems.extend(check.run(connection)?);
             }
             report.redactions = redactions(connection, None)?;
+            if let Some(heads) = heads {
+                let (chain, problems) = chain::verify(connection, self, heads, &mut progress)?;
+                report.chain = Some(chain);
+                report.problems.extend(problems);
+            }
             Ok(report)
         })
     }

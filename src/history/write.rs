@@ -9,6 +9,7 @@ use diesel::sql_types::{BigInt, Bool};
 
 use crate::core::Core;
 use crate::error::{Error, Result};
+use crate::history::chain;
 use crate::ids::{LockToken, RunId, TransactionId};
 use crate::run::Renewal;
 use crate::schema::{TRANSACTION_ID, TableDescription};
@@ -51,6 +52,9 @@ impl Write<'_> {
 struct Changed {
     #[diesel(sql_type = Bool)]
     changed: bool,
+    /// Whether transactions are linked in hash chains.
+    #[diesel(sql_type = Bool)]
+    chained: bool,
 }
 
 impl Core {
@@ -94,7 +98,12 @@ impl Core {
                 };
                 let value = work(&mut write)?;
                 failpoint::reach("write", "recorded")?;
-                if self.changed_something(connection, id, run)? {
+                let changed = self.changed_something(connection, id, run)?;
+                if changed.changed {
+                    if changed.chained {
+                        chain::extend_own(connection, self, run, id)?;
+                        failpoint::reach("write", "linked")?;
+                    }
                     if let Subject::Run { id, token, .. } = subject {
                         crate::run::renew(connection, &self.clock, (id, token), Renewal::Write)?;
                     }
@@ -117,23 +126,26 @@ impl Core {
         connection: &mut AnyConnection,
         transaction: i64,
         run: Option<i64>,
-    ) -> Result<bool> {
+    ) -> Result<Changed> {
         let terms: Vec<_> = self
             .tables
             .iter()
             .filter(|table| run.is_some() || !table.is_run_scoped())
             .map(changed_in)
             .collect();
-        let mut query = sql(format!("SELECT {} AS changed", terms.join(" OR ")))
-            .into_boxed()
-            .bind::<BigInt, _>(transaction);
+        let mut query = sql(format!(
+            "SELECT {} AS changed, {} AS chained",
+            terms.join(" OR "),
+            chain::IS_ENABLED
+        ))
+        .into_boxed()
+        .bind::<BigInt, _>(transaction);
         if let Some(run) = run {
             query = query.bind::<BigInt, _>(run);
         }
-        let changed: Changed = query
+        query
             .get_result(connection)
-            .map_err(crate::store::doing("asking what changed"))?;
-        Ok(changed.changed)
+            .map_err(crate::store::doing("asking what changed"))
     }
 }
 

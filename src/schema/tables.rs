@@ -213,8 +213,21 @@ __described_table! {
     }
 }
 __described_table! {
+    /// The hash chains, where they are switched on: one per run, and run 0 for the platform's own tables.
+    bookkeeping chain_links (run_id, position) rank 11 unique (run_id, transaction_id) {
+        run_id -> BigInt,
+        /// 1, 2, 3 …; 0 begins the chain.
+        position -> BigInt,
+        transaction_id -> BigInt,
+        /// A hash of each of its version rows: 32 hexadecimal digits each.
+        leaves -> Text,
+        /// The hash of all up to here: 64 hexadecimal digits.
+        head -> Text,
+    }
+}
+__described_table! {
     /// Descriptions of tables that programs added, so that every process logs and reverts them.
-    bookkeeping described_tables (name) rank 11 {
+    bookkeeping described_tables (name) rank 12 {
         name -> Text,
         /// The [`TableDescription`](crate::TableDescription) as JSON.
         description -> Text,
@@ -251,6 +264,7 @@ pub fn bookkeeping() -> Vec<TableDescription> {
         retained_states::table::description(),
         redactions::table::description(),
         redacted_rows::table::description(),
+        chain_links::table::description(),
         described_tables::table::description(),
     ]
 }

@@ -277,6 +277,16 @@ fn parameters_are_in_order(text: &str) -> bool {
     })
 }
 
+/// Keeps others from linking in a hash chain until the running transaction ends: run 0 is the platform's chain. On
+/// SQLite there is one writer anyway.
+pub(crate) fn enter_chain(connection: &mut AnyConnection, chain: i64) -> Result<()> {
+    match connection {
+        AnyConnection::Sqlite(_) => Ok(()),
+        AnyConnection::Postgres(connection) => postgres::enter_chain(connection, chain),
+    }
+    .map_err(doing("waiting for a hash chain"))
+}
+
 /// Runs SQL text without parameters.
 pub(crate) fn batch(connection: &mut AnyConnection, sql: &str) -> Result<()> {
     connection.batch_execute(sql).map_err(doing("running SQL"))

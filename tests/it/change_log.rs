@@ -4,7 +4,7 @@
 use stratalog::{Engine, LogFilter, Platform};
 
 use crate::both_engines;
-use crate::support::{Database, Plain, WithRun, points, verify};
+use crate::support::{Database, Plain, WithRun, points, verify, without_guards};
 
 /// The columns of a point in raw SQL: run 1, region 1, variable 1, unit 1, yearly.
 fn insert(year: i64, value: &str) -> String {
@@ -413,7 +413,6 @@ both_engines! {
     }
 
     fn verify_names_what_was_tampered_with(database: &Database) {
-        let sqlite = database.engine == Engine::Sqlite;
         let columns = "run_id, region_id, variable_id, unit_id, point_type, step, category, value";
         let cases = [
             ("UPDATE datapoints SET value = 9.0", "live rows whose values differ", "step=2020"),
@@ -437,18 +436,7 @@ both_engines! {
             lock.iamc().add(&points(&[(2020, 2.0)])).expect("add");
             lock.commit().expect("commit");
             fixture.verify();
-            let mut plain = database.plain();
-            let triggers = if sqlite {
-                plain.texts("SELECT 'DROP TRIGGER \"' || name || '\"' AS text FROM sqlite_schema WHERE type = 'trigger'")
-            } else {
-                plain.texts("SELECT DISTINCT format('ALTER TABLE %I DISABLE TRIGGER USER', c.relname) AS text
-                             FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-                             WHERE NOT t.tgisinternal AND c.relnamespace = current_schema()::regnamespace")
-            };
-            for trigger in triggers {
-                plain.run(&trigger).expect("switching off a trigger");
-            }
-            plain.run(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+            without_guards(&database, sql);
             let report = fixture.platform.verify().expect("verifying");
             let found = report.problems.iter().find(|found| found.problem.contains(problem));
             let found = found.unwrap_or_else(|| panic!("{sql}: not found: {:#?}", report.problems));

@@ -6,12 +6,12 @@ use std::time::Duration;
 use stratalog::arrow::array::{Array, AsArray};
 use stratalog::arrow::datatypes::Float64Type;
 use stratalog::{
-    CompactOptions, CompactReport, Engine, Error, Filter, Keep, LockOptions, Platform,
-    RedactOptions, RevertKind, Run, Target, TransactionId,
+    CompactOptions, CompactReport, Error, Filter, Keep, LockOptions, Platform, RedactOptions,
+    RevertKind, Run, Target, TransactionId,
 };
 
 use crate::both_engines;
-use crate::support::{Database, WithRun, points, verify, years_and_values};
+use crate::support::{Database, WithRun, points, verify, without_guards, years_and_values};
 
 /// A commit of one value for 2020, and for the years that are named a value of their own.
 fn commit(run: &Run, message: &str, rows: &[(i64, f64)]) -> TransactionId {
@@ -49,27 +49,6 @@ fn value_at(run: &Run, target: impl Into<Target>) -> f64 {
     let rows = years_and_values(&view.iamc().tabulate(&Filter::all()).expect("points"));
     assert_eq!(rows.len(), 1, "{rows:?}");
     rows[0].1
-}
-
-/// Switches the guards off, as somebody does who owns the database.
-fn without_guards(database: &Database, sql: &str) {
-    let mut plain = database.plain();
-    let triggers = match database.engine {
-        Engine::Sqlite => plain.texts(
-            "SELECT 'DROP TRIGGER \"' || name || '\"' AS text FROM sqlite_schema WHERE type = 'trigger'",
-        ),
-        Engine::Postgres => plain.texts(
-            "SELECT DISTINCT format('ALTER TABLE %I DISABLE TRIGGER USER', c.relname) AS text
-             FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-             WHERE NOT t.tgisinternal AND c.relnamespace = current_schema()::regnamespace",
-        ),
-    };
-    for trigger in triggers {
-        plain.run(&trigger).expect("switching off a trigger");
-    }
-    plain
-        .run(sql)
-        .unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
 both_engines! {

@@ -107,6 +107,16 @@ CREATE TABLE "redacted_rows" (
   PRIMARY KEY ("run_id", "transaction_id", "table_name", "row_key")
 );
 
+CREATE TABLE "chain_links" (
+  "run_id" bigint NOT NULL,
+  "position" bigint NOT NULL,
+  "transaction_id" bigint NOT NULL,
+  "leaves" text COLLATE "C" NOT NULL,
+  "head" text COLLATE "C" NOT NULL,
+  PRIMARY KEY ("run_id", "position")
+);
+CREATE UNIQUE INDEX "chain_links_run_id_transaction_id" ON "chain_links" ("run_id", "transaction_id");
+
 CREATE TABLE "described_tables" (
   "name" text COLLATE "C" NOT NULL,
   "description" text COLLATE "C" NOT NULL,
@@ -222,6 +232,16 @@ BEGIN
   RETURN NEW;
 END $$;
 
+CREATE FUNCTION stratalog_link() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW."position" IS DISTINCT FROM
+     (SELECT coalesce(max("position"), -1) + 1 FROM "chain_links" WHERE "run_id" = NEW."run_id") THEN
+    RAISE EXCEPTION 'stratalog:append_only: a chain grows at its end';
+  END IF;
+  RETURN NEW;
+END $$;
+
 -- Who waits for a lock looks again when he hears this.
 CREATE FUNCTION stratalog_released() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -230,7 +250,7 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION stratalog_refuse, stratalog_begin, stratalog_begin_transaction, stratalog_current,
-  stratalog_out_of_order, stratalog_checkpoint, stratalog_revert, stratalog_compaction, stratalog_retained, stratalog_released FROM PUBLIC;
+  stratalog_out_of_order, stratalog_checkpoint, stratalog_revert, stratalog_compaction, stratalog_retained, stratalog_link, stratalog_released FROM PUBLIC;
 
 CREATE TRIGGER "transactions_begin" BEFORE INSERT ON "transactions"
   FOR EACH ROW EXECUTE FUNCTION stratalog_begin();
@@ -278,6 +298,12 @@ ALTER TABLE "reverts" ENABLE ALWAYS TRIGGER "reverts_append_only";
 CREATE TRIGGER "retained_states_append_only" BEFORE UPDATE OR DELETE ON "retained_states"
   FOR EACH ROW EXECUTE FUNCTION stratalog_refuse('append_only', 'the kept states of a compaction are never changed or deleted');
 ALTER TABLE "retained_states" ENABLE ALWAYS TRIGGER "retained_states_append_only";
+CREATE TRIGGER "chain_links_insert" BEFORE INSERT ON "chain_links"
+  FOR EACH ROW EXECUTE FUNCTION stratalog_link();
+ALTER TABLE "chain_links" ENABLE ALWAYS TRIGGER "chain_links_insert";
+CREATE TRIGGER "chain_links_append_only" BEFORE UPDATE OR DELETE ON "chain_links"
+  FOR EACH ROW EXECUTE FUNCTION stratalog_refuse('append_only', 'links are never changed or deleted');
+ALTER TABLE "chain_links" ENABLE ALWAYS TRIGGER "chain_links_append_only";
 CREATE TRIGGER "redactions_append_only" BEFORE UPDATE OR DELETE ON "redactions"
   FOR EACH ROW EXECUTE FUNCTION stratalog_refuse('append_only', 'redactions are never changed or deleted');
 ALTER TABLE "redactions" ENABLE ALWAYS TRIGGER "redactions_append_only";
@@ -308,6 +334,8 @@ CREATE TRIGGER "redactions_no_truncate" BEFORE TRUNCATE ON "redactions" FOR EACH
 ALTER TABLE "redactions" ENABLE ALWAYS TRIGGER "redactions_no_truncate";
 CREATE TRIGGER "redacted_rows_no_truncate" BEFORE TRUNCATE ON "redacted_rows" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('append_only', 'redacted_rows: never truncated');
 ALTER TABLE "redacted_rows" ENABLE ALWAYS TRIGGER "redacted_rows_no_truncate";
+CREATE TRIGGER "chain_links_no_truncate" BEFORE TRUNCATE ON "chain_links" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('append_only', 'chain_links: never truncated');
+ALTER TABLE "chain_links" ENABLE ALWAYS TRIGGER "chain_links_no_truncate";
 CREATE TRIGGER "described_tables_no_truncate" BEFORE TRUNCATE ON "described_tables" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('append_only', 'described_tables: never truncated');
 ALTER TABLE "described_tables" ENABLE ALWAYS TRIGGER "described_tables_no_truncate";
 

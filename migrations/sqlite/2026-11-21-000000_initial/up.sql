@@ -102,6 +102,16 @@ CREATE TABLE "redacted_rows" (
   PRIMARY KEY ("run_id", "transaction_id", "table_name", "row_key")
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE "chain_links" (
+  "run_id" INTEGER NOT NULL,
+  "position" INTEGER NOT NULL,
+  "transaction_id" INTEGER NOT NULL,
+  "leaves" TEXT NOT NULL,
+  "head" TEXT NOT NULL,
+  PRIMARY KEY ("run_id", "position")
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX "chain_links_run_id_transaction_id" ON "chain_links" ("run_id", "transaction_id");
+
 CREATE TABLE "described_tables" (
   "name" TEXT NOT NULL,
   "description" TEXT NOT NULL,
@@ -235,6 +245,19 @@ END;
 CREATE TRIGGER "retained_states_no_delete" BEFORE DELETE ON "retained_states"
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: the kept states of a compaction are never deleted');
+END;
+CREATE TRIGGER "chain_links_insert" BEFORE INSERT ON "chain_links"
+WHEN NEW."position" IS NOT (SELECT coalesce(max("position"), -1) + 1 FROM "chain_links" WHERE "run_id" = NEW."run_id")
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: a chain grows at its end');
+END;
+CREATE TRIGGER "chain_links_no_update" BEFORE UPDATE ON "chain_links"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: links are never changed');
+END;
+CREATE TRIGGER "chain_links_no_delete" BEFORE DELETE ON "chain_links"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: links are never deleted');
 END;
 CREATE TRIGGER "redactions_no_update" BEFORE UPDATE ON "redactions"
 BEGIN

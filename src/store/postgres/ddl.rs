@@ -150,6 +150,16 @@ BEGIN
   RETURN NEW;
 END $$;
 
+CREATE FUNCTION stratalog_link() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NEW."position" IS DISTINCT FROM
+     (SELECT coalesce(max("position"), -1) + 1 FROM "chain_links" WHERE "run_id" = NEW."run_id") THEN
+    RAISE EXCEPTION 'stratalog:append_only: a chain grows at its end';
+  END IF;
+  RETURN NEW;
+END $$;
+
 -- Who waits for a lock looks again when he hears this.
 CREATE FUNCTION stratalog_released() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -158,7 +168,7 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION stratalog_refuse, stratalog_begin, stratalog_begin_transaction, stratalog_current,
-  stratalog_out_of_order, stratalog_checkpoint, stratalog_revert, stratalog_compaction, stratalog_retained, stratalog_released FROM PUBLIC;
+  stratalog_out_of_order, stratalog_checkpoint, stratalog_revert, stratalog_compaction, stratalog_retained, stratalog_link, stratalog_released FROM PUBLIC;
 
 CREATE TRIGGER "transactions_begin" BEFORE INSERT ON "transactions"
   FOR EACH ROW EXECUTE FUNCTION stratalog_begin();
@@ -206,6 +216,12 @@ ALTER TABLE "reverts" ENABLE ALWAYS TRIGGER "reverts_append_only";
 CREATE TRIGGER "retained_states_append_only" BEFORE UPDATE OR DELETE ON "retained_states"
   FOR EACH ROW EXECUTE FUNCTION stratalog_refuse('append_only', 'the kept states of a compaction are never changed or deleted');
 ALTER TABLE "retained_states" ENABLE ALWAYS TRIGGER "retained_states_append_only";
+CREATE TRIGGER "chain_links_insert" BEFORE INSERT ON "chain_links"
+  FOR EACH ROW EXECUTE FUNCTION stratalog_link();
+ALTER TABLE "chain_links" ENABLE ALWAYS TRIGGER "chain_links_insert";
+CREATE TRIGGER "chain_links_append_only" BEFORE UPDATE OR DELETE ON "chain_links"
+  FOR EACH ROW EXECUTE FUNCTION stratalog_refuse('append_only', 'links are never changed or deleted');
+ALTER TABLE "chain_links" ENABLE ALWAYS TRIGGER "chain_links_append_only";
 CREATE TRIGGER "redactions_append_only" BEFORE UPDATE OR DELETE ON "redactions"
   FOR EACH ROW EXECUTE FUNCTION stratalog_refuse('append_only', 'redactions are never changed or deleted');
 ALTER TABLE "redactions" ENABLE ALWAYS TRIGGER "redactions_append_only";

@@ -22,7 +22,7 @@ type Bookkeeping = (
 );
 
 /// A test compares this list with the tables there are.
-const BOOKKEEPING: [Bookkeeping; 11] = [
+const BOOKKEEPING: [Bookkeeping; 12] = [
     ("transactions", &["SELECT"], &[]),
     // Nobody gives a checkpoint another place in the order than the one it has.
     ("checkpoints", &["SELECT", "INSERT"], &["id", "created_at"]),
@@ -35,6 +35,7 @@ const BOOKKEEPING: [Bookkeeping; 11] = [
     ("retained_states", &["SELECT"], &[]),
     ("redactions", &["SELECT"], &[]),
     ("redacted_rows", &["SELECT"], &[]),
+    ("chain_links", &["SELECT", "INSERT"], &[]),
     ("described_tables", &["SELECT"], &[]),
 ];
 

@@ -158,6 +158,19 @@ CREATE TRIGGER "retained_states_no_delete" BEFORE DELETE ON "retained_states"
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: the kept states of a compaction are never deleted');
 END;
+CREATE TRIGGER "chain_links_insert" BEFORE INSERT ON "chain_links"
+WHEN NEW."position" IS NOT (SELECT coalesce(max("position"), -1) + 1 FROM "chain_links" WHERE "run_id" = NEW."run_id")
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: a chain grows at its end');
+END;
+CREATE TRIGGER "chain_links_no_update" BEFORE UPDATE ON "chain_links"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: links are never changed');
+END;
+CREATE TRIGGER "chain_links_no_delete" BEFORE DELETE ON "chain_links"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: links are never deleted');
+END;
 CREATE TRIGGER "redactions_no_update" BEFORE UPDATE ON "redactions"
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: redactions are never changed');
