@@ -49,7 +49,7 @@ migrations: tools ## write migrations/ anew from the table descriptions
 
 .PHONY: bench
 bench: tools ## measure, beside the engines' own bulk paths
-	tests/with-postgres cargo bench $(LOCKED) --bench write
+	tests/with-postgres cargo bench $(LOCKED) --bench write --bench look_back
 
 .PHONY: docs
 docs: .venv/ready ## build the pages in site/ and the Rust reference in target/doc/

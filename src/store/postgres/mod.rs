@@ -130,6 +130,18 @@ pub(super) fn begin(connection: &mut PgConnection, patience: Patience) -> QueryR
     Ok(begun.xid)
 }
 
+/// The key of the platform's chain is "stratach" in ASCII; that of a run is its lock row, as for its writers.
+pub(super) fn enter_chain(connection: &mut PgConnection, chain: i64) -> QueryResult<()> {
+    let text = match chain {
+        0 => "SELECT pg_advisory_xact_lock(8319119884156887912 + $1)",
+        _ => "SELECT 1 FROM run_locks WHERE run_id = $1 FOR NO KEY UPDATE",
+    };
+    diesel::sql_query(text)
+        .bind::<BigInt, _>(chain)
+        .execute(connection)
+        .map(|_| ())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,16 +173,4 @@ mod tests {
         let nothing_to_add = format!("postgresql://host/db?{all}");
         assert_eq!(with_timeouts(&nothing_to_add), nothing_to_add);
     }
-}
-
-/// The key of the platform's chain is "stratach" in ASCII; that of a run is its lock row, as for its writers.
-pub(super) fn enter_chain(connection: &mut PgConnection, chain: i64) -> QueryResult<()> {
-    let text = match chain {
-        0 => "SELECT pg_advisory_xact_lock(8319119884156887912 + $1)",
-        _ => "SELECT 1 FROM run_locks WHERE run_id = $1 FOR NO KEY UPDATE",
-    };
-    diesel::sql_query(text)
-        .bind::<BigInt, _>(chain)
-        .execute(connection)
-        .map(|_| ())
 }
