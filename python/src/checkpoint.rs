@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pyo3::intern;
 use pyo3::prelude::*;
 
 use stratalog::Filter;
@@ -116,6 +117,12 @@ impl Checkpoint {
 
     fn __hash__(&self) -> i64 {
         self.checkpoint.id.0
+    }
+
+    fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py()
+            .import(intern!(slf.py(), "stratalog._display"))?
+            .call_method1(intern!(slf.py(), "checkpoint"), (slf,))
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {

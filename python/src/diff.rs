@@ -1,6 +1,8 @@
 //! `Diff`: what differs between two states.
 
+use pyo3::intern;
 use pyo3::prelude::*;
+use stratalog::{Filter, RunView};
 
 use crate::error::Result;
 use crate::frame::{self, Columns};
@@ -77,6 +79,58 @@ impl Diff {
     fn arrow(&self, py: Python<'_>) -> Result<Py<PyAny>> {
         let batch = py.detach(|| self.0.points())?;
         frame::to_pyarrow(py, batch)
+    }
+
+    /// Draws the series that differ, before (dashed) and after, with matplotlib
+    /// (``pip install 'stratalog[plot]'``).
+    ///
+    /// Args:
+    ///     ax: where to draw; default: a figure of its own.
+    ///     max_series: at most so many, those with the most changes first; how many more there
+    ///         are is said in the title.
+    ///
+    /// Returns:
+    ///     The matplotlib ``Axes``.
+    ///
+    /// Raises:
+    ///     ValueError: no points differ.
+    ///     ImportError: matplotlib is missing; says what to install.
+    #[pyo3(signature = (ax = None, max_series = 6))]
+    fn plot<'py>(
+        slf: &Bound<'py, Self>,
+        ax: Option<&Bound<'py, PyAny>>,
+        max_series: usize,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        slf.py()
+            .import(intern!(slf.py(), "stratalog._plot"))?
+            .call_method1(intern!(slf.py(), "diff"), (slf, ax, max_series))
+    }
+
+    fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py()
+            .import(intern!(slf.py(), "stratalog._display"))?
+            .call_method1(intern!(slf.py(), "diff"), (slf,))
+    }
+
+    // For `_display`.
+    fn _first(&self, py: Python<'_>, limit: u64) -> Result<Py<PyAny>> {
+        let batch = py.detach(|| self.0.first_points(Some(limit)))?;
+        frame::to_pandas(py, batch)
+    }
+
+    // For `_plot`.
+    fn _states(
+        &self,
+        py: Python<'_>,
+        regions: Vec<String>,
+        variables: Vec<String>,
+    ) -> Result<(Py<PyAny>, Py<PyAny>)> {
+        let filter = Filter::all().region(regions).variable(variables);
+        let read = |view: RunView| view.iamc().tabulate(&filter);
+        let (before, after) = py.detach(|| -> stratalog::Result<_> {
+            Ok((read(self.0.view_before()?)?, read(self.0.view_after()?)?))
+        })?;
+        Ok((frame::to_pandas(py, before)?, frame::to_pandas(py, after)?))
     }
 
     fn __len__(&self, py: Python<'_>) -> Result<usize> {

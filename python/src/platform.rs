@@ -220,8 +220,8 @@ impl Platform {
         log::tabulate(py, &entries)
     }
 
-    /// Removes the version rows that none of the kept states needs, of one run or of all. What is
-    /// kept reads as before; any other state is gone for good: looking at it is
+    /// Removes the version rows that none of the kept states needs, of one run or of all. What
+    /// is kept reads as before; any other state is gone for good: looking at it is
     /// ``StateCompacted``. The present state always stays. It is logged, works in batches under
     /// each run's lock, and can be broken off: the next one goes on. Give one of ``keep``,
     /// ``before`` and ``last``.
@@ -295,8 +295,8 @@ impl Platform {
         retention::tabulate(py, &py.detach(|| platform.redactions())?)
     }
 
-    /// Switches hash chains on, for good, and links what was written so far: every transaction of
-    /// a run to the one before, by SHA-256, with the version rows that it wrote.
+    /// Switches hash chains on, for good, and links what was written so far: every transaction
+    /// of a run to the one before, by SHA-256, with the version rows that it wrote.
     /// ``verify(chain=True)`` follows them. Returns how many transactions were linked; repeated,
     /// it links what other programs wrote.
     fn enable_chain(&self, py: Python<'_>) -> Result<u64> {

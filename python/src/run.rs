@@ -391,6 +391,38 @@ impl Run {
         Ok(Diff::new(diff))
     }
 
+    /// Draws what was written when, with matplotlib (``pip install 'stratalog[plot]'``): rows
+    /// inserted, updated and deleted by each transaction, in their order; checkpoints; and
+    /// what reverts, rollbacks and undos went back to.
+    ///
+    /// Args:
+    ///     ax: where to draw; default: a figure of its own.
+    ///     limit: only the newest so many transactions; ``None``: all.
+    ///
+    /// Returns:
+    ///     The matplotlib ``Axes``.
+    ///
+    /// Raises:
+    ///     ValueError: nothing was written yet.
+    ///     ImportError: matplotlib is missing; says what to install.
+    #[pyo3(signature = (ax = None, limit = Some(100)))]
+    #[pyo3(text_signature = "($self, ax=None, limit=100)")]
+    fn plot_timeline<'py>(
+        slf: &Bound<'py, Self>,
+        ax: Option<&Bound<'py, PyAny>>,
+        limit: Option<i64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        slf.py()
+            .import(intern!(slf.py(), "stratalog._plot"))?
+            .call_method1(intern!(slf.py(), "timeline"), (slf, ax, limit))
+    }
+
+    fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py()
+            .import(intern!(slf.py(), "stratalog._display"))?
+            .call_method1(intern!(slf.py(), "run"), (slf,))
+    }
+
     /// The same run of the same database.
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
         other.cast::<Self>().is_ok_and(|other| {

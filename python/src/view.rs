@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use stratalog::TransactionId;
@@ -68,6 +69,12 @@ impl RunView {
             at: self.at,
             before: Before::State,
         }
+    }
+
+    fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        slf.py()
+            .import(intern!(slf.py(), "stratalog._display"))?
+            .call_method1(intern!(slf.py(), "view"), (slf,))
     }
 
     fn __repr__(&self) -> String {

@@ -17,6 +17,7 @@ from typing import (
 
 import pandas as pd
 import pyarrow as pa
+from matplotlib.axes import Axes
 
 from stratalog._async import TransactAsync
 from stratalog._types import PointType
@@ -25,6 +26,7 @@ __all__ = [
     "ChangeCounts",
     "Checkpoint",
     "Checkpoints",
+    "CompactReport",
     "Diff",
     "DoctorReport",
     "FileRun",
@@ -120,6 +122,7 @@ class Checkpoint:
         """Sets the run back to this state; see ``Run.revert_to``."""
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
+    def _repr_html_(self) -> str: ...
 
 @final
 class Checkpoints:
@@ -183,6 +186,27 @@ class Diff:
         """The points that differ, as a pyarrow ``Table``: as ``tabulate``, with the names as
         dictionaries.
         """
+    def plot(self, ax: Axes | None = None, max_series: int = 6) -> Axes:
+        """Draws the series that differ, before (dashed) and after, with matplotlib
+        (``pip install 'stratalog[plot]'``).
+
+        Args:
+            ax: where to draw; default: a figure of its own.
+            max_series: at most so many, those with the most changes first; how many more there
+                are is said in the title.
+
+        Returns:
+            The matplotlib ``Axes``.
+
+        Raises:
+            ValueError: no points differ.
+            ImportError: matplotlib is missing; says what to install.
+        """
+    def _repr_html_(self) -> str: ...
+    def _first(self, limit: int) -> pd.DataFrame: ...
+    def _states(
+        self, regions: list[str], variables: list[str]
+    ) -> tuple[pd.DataFrame, pd.DataFrame]: ...
     def __len__(self) -> int: ...
     def __bool__(self) -> bool: ...
 
@@ -605,8 +629,8 @@ class Platform:
         dry_run: bool = False,
         progress: bool = False,
     ) -> CompactReport:
-        """Removes the version rows that none of the kept states needs, of one run or of all. What is
-        kept reads as before; any other state is gone for good: looking at it is
+        """Removes the version rows that none of the kept states needs, of one run or of all. What
+        is kept reads as before; any other state is gone for good: looking at it is
         ``StateCompacted``. The present state always stays. It is logged, works in batches under
         each run's lock, and can be broken off: the next one goes on. Give one of ``keep``,
         ``before`` and ``last``.
@@ -631,8 +655,8 @@ class Platform:
         ``actor``, ``reason``, ``rows``.
         """
     def enable_chain(self) -> int:
-        """Switches hash chains on, for good, and links what was written so far: every transaction of
-        a run to the one before, by SHA-256, with the version rows that it wrote.
+        """Switches hash chains on, for good, and links what was written so far: every transaction
+        of a run to the one before, by SHA-256, with the version rows that it wrote.
         ``verify(chain=True)`` follows them. Returns how many transactions were linked; repeated,
         it links what other programs wrote.
         """
@@ -965,6 +989,23 @@ class Run:
         Raises:
             CheckpointNotFound, TransactionNotFound: say what there is.
         """
+    def plot_timeline(self, ax: Axes | None = None, limit: int | None = 100) -> Axes:
+        """Draws what was written when, with matplotlib (``pip install 'stratalog[plot]'``): rows
+        inserted, updated and deleted by each transaction, in their order; checkpoints; and
+        what reverts, rollbacks and undos went back to.
+
+        Args:
+            ax: where to draw; default: a figure of its own.
+            limit: only the newest so many transactions; ``None``: all.
+
+        Returns:
+            The matplotlib ``Axes``.
+
+        Raises:
+            ValueError: nothing was written yet.
+            ImportError: matplotlib is missing; says what to install.
+        """
+    def _repr_html_(self) -> str: ...
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
@@ -1041,6 +1082,7 @@ class RunView:
     @property
     def iamc(self) -> IamcAsOf:
         """The run's time series as they were, to be read."""
+    def _repr_html_(self) -> str: ...
 
 @final
 class Runs:

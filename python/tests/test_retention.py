@@ -40,7 +40,7 @@ def test_checkpoints_stay(platform: stratalog.Platform, history: stratalog.Run) 
     assert report.tabulate()["run_id"].tolist() == [history.id]
     assert "rows_after=6" in repr(report)
     assert [then(history, str(number)) for number in range(1, 6)] == [1.0, 2.0, 3.0, 4.0, 5.0]
-    with pytest.raises(stratalog.StateCompacted, match="is gone: .* keeping the checkpoints"):
+    with pytest.raises(stratalog.StateCompacted, match=r"is gone: .* keeping the checkpoints"):
         history.as_of(between)
     with pytest.raises(stratalog.NotFound):
         history.revert_to(between)

@@ -8,7 +8,7 @@ use super::points::{ChangedPoint, Points};
 use super::run_and_target::{RunArgument, target};
 use super::selection::Selection;
 use super::session::Session;
-use super::table::{Table, number, text, time};
+use super::table::{Look, Table, number, text, time};
 use crate::files::number_text;
 use crate::history::{Diff as History, DiffSummary, Difference, SeriesDifference};
 use crate::ids::TransactionId;
@@ -216,6 +216,7 @@ fn changed_points(points: &RecordBatch) -> Result<Table, Failure> {
     columns.extend([number("before"), number("after")]);
     let mut table = Table::new(columns);
     for point in Points::new(points)?.all_changed() {
+        let look = Look::of(&point.operation);
         let mut cells = vec![point.operation, point.region, point.variable, point.unit];
         if has_year {
             cells.push(point.year.map(|year| year.to_string()).unwrap_or_default());
@@ -231,7 +232,7 @@ fn changed_points(points: &RecordBatch) -> Result<Table, Failure> {
             [point.value_before, point.value_after]
                 .map(|value| value.map(number_text).unwrap_or_default()),
         );
-        table.row(cells);
+        table.looking(cells.into_iter().map(|cell| (cell, look)));
     }
     Ok(table)
 }

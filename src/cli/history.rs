@@ -10,7 +10,7 @@ use super::output::count;
 use super::run_and_target::RunArgument;
 use super::selection::Selection;
 use super::session::Session;
-use super::table::{Table, number, seconds, text, time};
+use super::table::{Look, Table, number, seconds, text, time};
 use crate::error::Result;
 use crate::files::number_text;
 use crate::run::RunInfo;
@@ -123,7 +123,8 @@ fn table_of(versions: &[Version]) -> Table {
         text("checkpoint"),
     ]);
     for version in versions {
-        table.row([
+        let look = Look::of(&version.operation);
+        let cells = [
             version.operation.clone(),
             version.value.map(number_text).unwrap_or_default(),
             version.transaction_id.to_string(),
@@ -131,7 +132,9 @@ fn table_of(versions: &[Version]) -> Table {
             version.actor.clone(),
             version.what.clone(),
             version.checkpoint.clone().unwrap_or_default(),
-        ]);
+        ];
+        let looks = [look, look].into_iter().chain([Look::Plain; 5]);
+        table.looking(cells.into_iter().zip(looks));
     }
     table
 }

@@ -9,7 +9,7 @@ use super::output::count;
 use super::run_and_target::{RunArgument, time_utc};
 use super::run_labels::RunLabels;
 use super::session::Session;
-use super::table::{Table, number, seconds, text, time};
+use super::table::{Look, Table, number, seconds, text, time};
 use crate::history::{ChangeCounts, LogEntry, LogFilter, RevertKind, Reverted};
 use crate::ids::{RunId, TransactionId};
 
@@ -96,17 +96,24 @@ impl Log {
         ]);
         let mut table = Table::new(columns);
         for entry in &entries {
-            let mut cells = vec![entry.id.to_string(), seconds(entry.issued_at)];
+            let plain = |cell: String| (cell, Look::Plain);
+            let mut cells = vec![plain(entry.id.to_string()), plain(seconds(entry.issued_at))];
             if run.is_none() {
-                cells.push(entry.run_id.map(|run| labels.of(run)).unwrap_or_default());
+                cells.push(plain(
+                    entry.run_id.map(|run| labels.of(run)).unwrap_or_default(),
+                ));
             }
+            let look = match entry.reverted {
+                Some(_) => Look::Updated,
+                None => Look::Plain,
+            };
             cells.extend([
-                entry.actor.clone(),
-                what(entry),
-                changes(entry),
-                entry.checkpoints.join(", "),
+                plain(entry.actor.clone()),
+                (what(entry), look),
+                plain(changes(entry)),
+                (entry.checkpoints.join(", "), Look::Strong),
             ]);
-            table.row(cells);
+            table.looking(cells);
         }
         session.out.table(&table)?;
         match entries.last() {

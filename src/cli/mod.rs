@@ -19,6 +19,7 @@ mod log;
 mod migrate;
 mod names;
 mod output;
+mod pager;
 mod points;
 mod redact;
 mod revert;
@@ -91,6 +92,19 @@ struct Everywhere {
     /// Print one JSON document instead of text for people
     #[arg(long, global = true, help_heading = "Options of all commands")]
     json: bool,
+    /// When to colour tables
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        value_enum,
+        default_value = "auto",
+        help_heading = "Options of all commands"
+    )]
+    color: output::Colour,
+    /// Never page what is longer than the screen ($PAGER)
+    #[arg(long, global = true, help_heading = "Options of all commands")]
+    no_pager: bool,
 }
 
 #[derive(Subcommand)]
@@ -128,7 +142,11 @@ pub fn main_with(
 ) -> i32 {
     match parse(args) {
         Ok(program) => {
-            let out = output::Output::new(program.everywhere.json);
+            let out = output::Output::new(
+                program.everywhere.json,
+                program.everywhere.color,
+                !program.everywhere.no_pager,
+            );
             let session = Session {
                 db: program.everywhere.db,
                 actor: program.everywhere.actor,
@@ -161,14 +179,14 @@ impl Command {
             Self::Migrate(command) => command.run(session),
             Self::Import(command) => command.run(session),
             Self::Export(command) => command.run(session),
-            Self::Runs(command) => command.run(session),
+            Self::Runs(command) => session.out.paged(|| command.run(session)),
             Self::Default(command) => command.run(session),
-            Self::Regions(command) => command.run(session),
-            Self::Units(command) => command.run(session),
-            Self::Log(command) => command.run(session),
-            Self::History(command) => command.run(session),
-            Self::Checkpoints(command) => command.run(session),
-            Self::Diff(command) => command.run(session),
+            Self::Regions(command) => session.out.paged(|| command.run(session)),
+            Self::Units(command) => session.out.paged(|| command.run(session)),
+            Self::Log(command) => session.out.paged(|| command.run(session)),
+            Self::History(command) => session.out.paged(|| command.run(session)),
+            Self::Checkpoints(command) => session.out.paged(|| command.run(session)),
+            Self::Diff(command) => session.out.paged(|| command.run(session)),
             Self::Revert(command) => command.run(session),
             Self::Undo(command) => command.run(session),
             Self::Compact(command) => command.run(session),

@@ -1,6 +1,6 @@
 //! What goes to stdout: text for people, or one JSON document.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
@@ -9,26 +9,73 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::failure::Failure;
+use super::pager;
 use super::table::Table;
+
+/// When output has colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Colour {
+    /// On a terminal, unless NO_COLOR is set; elsewhere if CLICOLOR_FORCE is
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl Colour {
+    fn is_wanted(self, is_terminal: bool) -> bool {
+        // <https://no-color.org>, <https://bixense.com/clicolors>: set to anything but nothing (or 0).
+        let is_set = |name: &str| {
+            std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0")
+        };
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) => {
+                false
+            }
+            Self::Auto => is_terminal || is_set("CLICOLOR_FORCE"),
+        }
+    }
+}
 
 pub(super) struct Output {
     json: bool,
     is_terminal: bool,
     has_colours: bool,
+    may_page: bool,
     closed: Cell<bool>,
+    /// What is held back until it is known whether it fits the screen.
+    held: RefCell<Option<Vec<u8>>>,
 }
 
 impl Output {
-    pub(super) fn new(json: bool) -> Self {
+    pub(super) fn new(json: bool, colour: Colour, may_page: bool) -> Self {
         let is_terminal = io::stdout().is_terminal();
-        // <https://no-color.org>: set to anything but nothing.
-        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
             json,
             is_terminal,
-            has_colours: is_terminal && !no_colour,
+            has_colours: colour.is_wanted(is_terminal),
+            may_page: may_page && is_terminal && !json,
             closed: Cell::new(false),
+            held: RefCell::new(None),
         }
+    }
+
+    /// Runs `work`; what it writes goes through a pager if it is longer than the screen.
+    pub(super) fn paged(&self, work: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+        if !self.may_page {
+            return work();
+        }
+        self.held.replace(Some(Vec::new()));
+        let result = work();
+        let text = self.held.take().unwrap_or_default();
+        let shown = if pager::is_longer_than_screen(&text) && pager::show(&text) {
+            Ok(())
+        } else {
+            self.write(|out| out.write_all(&text))
+        };
+        result.and(shown)
     }
 
     /// Whether to print JSON.
@@ -58,6 +105,9 @@ impl Output {
         &self,
         work: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), Failure> {
+        if let Some(held) = &mut *self.held.borrow_mut() {
+            return work(held).map_err(|error| Failure::Other(format!("writing: {error}")));
+        }
         let mut out = Stdout {
             inner: io::stdout().lock(),
             closed: &self.closed,

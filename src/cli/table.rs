@@ -2,7 +2,7 @@
 
 use chrono::NaiveDateTime;
 use comfy_table::presets::NOTHING;
-use comfy_table::{Attribute, CellAlignment, ColumnConstraint, ContentArrangement};
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement};
 
 /// A column.
 pub(super) struct Column {
@@ -43,9 +43,41 @@ pub(super) fn number(name: &'static str) -> Column {
     }
 }
 
+/// How a cell looks where there are colours. What it says does not depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    Plain,
+    Strong,
+    Inserted,
+    Updated,
+    Deleted,
+}
+
+impl Look {
+    /// Of "insert", "update", "delete".
+    pub(super) fn of(operation: &str) -> Self {
+        match operation {
+            "insert" => Self::Inserted,
+            "update" => Self::Updated,
+            "delete" => Self::Deleted,
+            _ => Self::Plain,
+        }
+    }
+
+    fn on(self, cell: Cell) -> Cell {
+        match self {
+            Self::Plain => cell,
+            Self::Strong => cell.add_attribute(Attribute::Bold),
+            Self::Inserted => cell.fg(Color::DarkGreen),
+            Self::Updated => cell.fg(Color::DarkYellow),
+            Self::Deleted => cell.fg(Color::DarkRed),
+        }
+    }
+}
+
 pub(super) struct Table {
     columns: Vec<Column>,
-    rows: Vec<Vec<String>>,
+    rows: Vec<Vec<(String, Look)>>,
 }
 
 impl Table {
@@ -57,8 +89,14 @@ impl Table {
     }
 
     pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.looking(cells.into_iter().map(|cell| (cell, Look::Plain)));
+    }
+
+    /// A row whose cells look like something.
+    pub(super) fn looking(&mut self, cells: impl IntoIterator<Item = (String, Look)>) {
+        let cells = cells.into_iter();
         self.rows
-            .push(cells.into_iter().map(|cell| printable(&cell)).collect());
+            .push(cells.map(|(cell, look)| (printable(&cell), look)).collect());
     }
 
     /// The table as text. Cells are wrapped on a terminal only: elsewhere a row is a line.
@@ -67,9 +105,11 @@ impl Table {
         table.load_style(NOTHING).set_header(
             self.columns
                 .iter()
-                .map(|column| comfy_table::Cell::new(column.name).add_attribute(Attribute::Bold)),
+                .map(|column| Cell::new(column.name).add_attribute(Attribute::Bold)),
         );
-        table.add_rows(&self.rows);
+        for row in &self.rows {
+            table.add_row(row.iter().map(|(cell, look)| look.on(Cell::new(cell))));
+        }
         let last = self.columns.len().saturating_sub(1);
         for (index, (column, shown)) in self.columns.iter().zip(table.column_iter_mut()).enumerate()
         {

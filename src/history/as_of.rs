@@ -3,13 +3,14 @@
 use crate::schema::{
     Column, END_TRANSACTION_ID, OPERATION_TYPE, RUN_ID, TRANSACTION_ID, TableDescription,
 };
-use crate::store::{column_list, quote};
+use crate::store::{Engine, column_list, quote};
 
 /// The rows of one run as they were after the transaction, with the table's columns.
 ///
 /// `run` and `at` are SQL expressions, mostly parameters. Validity is half-open:
-/// `transaction_id <= at < end_transaction_id`.
-pub(crate) fn relation(table: &TableDescription, run: &str, at: &str) -> String {
+/// `transaction_id <= at < end_transaction_id`. The rows are read in the order of the key: see
+/// [`Engine::not_by_index`].
+pub(crate) fn relation(engine: Engine, table: &TableDescription, run: &str, at: &str) -> String {
     let run = if table.is_run_scoped() {
         format!("v.\"{RUN_ID}\" = {run} AND ")
     } else {
@@ -19,7 +20,7 @@ pub(crate) fn relation(table: &TableDescription, run: &str, at: &str) -> String 
         "(SELECT {} FROM {} v WHERE {run}{})",
         column_list("v", table.columns.iter()),
         quote(&table.version_name()),
-        was_state("v", at),
+        state(&format!("{}v", engine.not_by_index()), "v", at),
     )
 }
 
@@ -34,8 +35,12 @@ pub(crate) fn columns(table: &TableDescription) -> Vec<Column> {
 
 /// SQL that is true for a version row that was the state after the transaction `at`.
 pub(crate) fn was_state(alias: &str, at: &str) -> String {
+    state(alias, alias, at)
+}
+
+fn state(begin: &str, alias: &str, at: &str) -> String {
     format!(
-        "{alias}.\"{TRANSACTION_ID}\" <= {at} \
+        "{begin}.\"{TRANSACTION_ID}\" <= {at} \
          AND ({alias}.\"{END_TRANSACTION_ID}\" IS NULL OR {alias}.\"{END_TRANSACTION_ID}\" > {at}) \
          AND {alias}.\"{OPERATION_TYPE}\" <> 2"
     )

@@ -15,6 +15,7 @@ use crate::history::changes::{ChangeCounts, OperationCount};
 use crate::history::retained;
 use crate::iamc::{self, Filter};
 use crate::ids::{RunId, TransactionId};
+use crate::run::{RunView, Runs};
 use crate::schema::tables::datapoints;
 use crate::schema::{RUN_ID, TableDescription, VersionedTable};
 use crate::store::rows::{Bind, query};
@@ -220,6 +221,27 @@ impl Diff {
     /// The transaction after which the second state was.
     pub fn after(&self) -> TransactionId {
         self.after.1
+    }
+
+    /// The first state, to be read.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`](crate::Error::NotFound) when its run was deleted since.
+    pub fn view_before(&self) -> Result<RunView> {
+        self.view(self.before)
+    }
+
+    /// The second state, to be read.
+    ///
+    /// # Errors
+    /// As [`view_before`](Self::view_before).
+    pub fn view_after(&self) -> Result<RunView> {
+        self.view(self.after)
+    }
+
+    fn view(&self, (run, at): (RunId, TransactionId)) -> Result<RunView> {
+        let run = Runs::new(Arc::clone(&self.core)).get_by_id(run)?;
+        Ok(RunView::new(run, at))
     }
 
     /// Rows per table; only tables that differ.

@@ -121,16 +121,20 @@ impl Core {
             let engine = self.store.engine();
             let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
             let ids = Bind::Text(engine.list_of(&ids));
+            let mut runs: Vec<_> = rows.iter().filter_map(|row| row.run_id).collect();
+            runs.sort_unstable();
+            runs.dedup();
+            let runs = Bind::Text(engine.list_of(&runs));
             let mut changes: HashMap<i64, Vec<(String, ChangeCounts)>> = HashMap::new();
             for table in &self.tables {
-                for (transaction, counts) in counted(connection, engine, table, &ids)? {
+                for (transaction, counts) in counted(connection, engine, table, &runs, &ids)? {
                     changes
                         .entry(transaction)
                         .or_default()
                         .push((table.name.clone(), counts));
                 }
             }
-            let mut checkpoints = messages(connection, engine, &rows, &ids)?;
+            let mut checkpoints = messages(connection, engine, &runs, &ids)?;
             let reverted = reverted(connection, &rows)?;
             Ok(rows
                 .into_iter()
@@ -195,25 +199,33 @@ fn counted(
     connection: &mut AnyConnection,
     engine: Engine,
     table: &TableDescription,
+    runs: &Bind,
     ids: &Bind,
 ) -> Result<BTreeMap<i64, ChangeCounts>> {
     // Rows of a run's table are found by run and transaction, as the index has them.
-    let run = if table.is_run_scoped() {
-        " AND v.run_id = t.run_id"
+    let (condition, binds) = if table.is_run_scoped() {
+        (
+            format!(
+                "{} AND {}",
+                engine.is_in_list("v.run_id", "$1"),
+                engine.is_in_list("v.transaction_id", "$2")
+            ),
+            vec![runs.clone(), ids.clone()],
+        )
     } else {
-        ""
+        (
+            engine.is_in_list("v.transaction_id", "$1"),
+            vec![ids.clone()],
+        )
     };
     let rows: Vec<Counted> = query(
         &format!(
-            "SELECT v.transaction_id, v.operation_type, count(*) AS rows
-             FROM transactions t CROSS JOIN {} v {}
-             WHERE {} AND v.transaction_id = t.id{run}
-             GROUP BY v.transaction_id, v.operation_type",
+            "SELECT v.transaction_id, v.operation_type, count(*) AS rows FROM {} v {}
+             WHERE {condition} GROUP BY v.transaction_id, v.operation_type",
             quote(&table.version_name()),
             engine.by_transaction(table),
-            engine.is_in_list("t.id", "$1"),
         ),
-        std::slice::from_ref(ids),
+        &binds,
     )
     .load(connection)
     .map_err(doing("counting what transactions changed"))?;
@@ -251,12 +263,9 @@ fn reverted(connection: &mut AnyConnection, rows: &[Row]) -> Result<HashMap<i64,
 fn messages(
     connection: &mut AnyConnection,
     engine: Engine,
-    rows: &[Row],
+    runs: &Bind,
     ids: &Bind,
 ) -> Result<HashMap<(i64, i64), Vec<String>>> {
-    let mut runs: Vec<_> = rows.iter().filter_map(|row| row.run_id).collect();
-    runs.sort_unstable();
-    runs.dedup();
     let found: Vec<Message> = query(
         &format!(
             "SELECT run_id, transaction_id, message FROM checkpoints
@@ -264,7 +273,7 @@ fn messages(
             engine.is_in_list("run_id", "$1"),
             engine.is_in_list("transaction_id", "$2"),
         ),
-        &[Bind::Text(engine.list_of(&runs)), ids.clone()],
+        &[runs.clone(), ids.clone()],
     )
     .load(connection)
     .map_err(doing("reading checkpoints"))?;

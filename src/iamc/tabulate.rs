@@ -30,7 +30,7 @@ pub(super) fn points(run: &Run, filter: &Filter, at: Option<TransactionId>) -> R
             Some(at) => {
                 retained::check(connection, run.id(), at)?;
                 binds.push(Bind::BigInt(at.0));
-                as_of::relation(&table, "$1", "$2")
+                as_of::relation(run.core.store.engine(), &table, "$1", "$2")
             }
             None => quote(&table.name),
         };

@@ -127,7 +127,7 @@ impl<'a> RunTable<'a> {
         let relation = match self.access.at() {
             Some(at) => {
                 binds.push(Bind::BigInt(at.0));
-                as_of::relation(self.table, "$1", "$2")
+                as_of::relation(run.core.store.engine(), self.table, "$1", "$2")
             }
             None => quote(&self.table.name),
         };

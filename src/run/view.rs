@@ -15,7 +15,7 @@ pub struct RunView {
 }
 
 impl RunView {
-    pub(super) fn new(run: Run, at: TransactionId) -> Self {
+    pub(crate) fn new(run: Run, at: TransactionId) -> Self {
         Self { run, at }
     }
 

@@ -136,10 +136,9 @@ pub(super) fn begin_snapshot(connection: &mut AnyConnection) -> QueryResult<()> 
         AnyConnection::Sqlite(connection) => {
             AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN")
         }
-        AnyConnection::Postgres(connection) => AnsiTransactionManager::begin_transaction_sql(
-            connection,
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        ),
+        AnyConnection::Postgres(connection) => {
+            AnsiTransactionManager::begin_transaction_sql(connection, postgres::BEGIN_SNAPSHOT)
+        }
     }
 }
 

@@ -231,6 +231,19 @@ fn looking_at_and_undoing_100_of_100_000_rows_searches_and_never_scans_on_sqlite
         .get("model", "scenario", Some(1))
         .expect("the run");
     SEEN.lock().expect("not poisoned").clear();
+    // A whole state is read as it lies there, past and present.
+    let then = run.as_of("all").expect("a view");
+    drop(then.iamc().tabulate(&Filter::all()).expect("points"));
+    let reads = std::mem::take(&mut *SEEN.lock().expect("not poisoned"));
+    let Plain::Sqlite(mut plain) = database.plain() else {
+        unreachable!()
+    };
+    let read = reads
+        .iter()
+        .find(|text| text.contains("datapoints_version"));
+    let steps = plan(&mut plain, read.expect("a read"));
+    assert_eq!(steps, ["SEARCH v USING PRIMARY KEY (run_id=?)"]);
+    SEEN.lock().expect("not poisoned").clear();
     look_at(&platform, &run);
     assert_eq!(run.revert_to("all").expect("revert"), undone());
     let statements = SEEN.lock().expect("not poisoned").clone();
