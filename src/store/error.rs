@@ -20,6 +20,12 @@ pub(crate) fn doing(what: &str) -> impl FnOnce(DieselError) -> Error {
     move |source| {
         if let Some((_, text)) = refusal(&source) {
             Error::ChangeLogRefused(text)
+        } else if is_denied(&source) {
+            Error::ChangeLogRefused(format!(
+                "{what}: {}: this is for the owner of the tables, not for the role that is connected (`stratalog doctor` \
+                 says which)",
+                first_line(message_of(&source))
+            ))
         } else if is_busy(&source) {
             Error::Busy("the database".into())
         } else if is_disk_full(&source) {
@@ -45,6 +51,11 @@ pub(crate) fn doing(what: &str) -> impl FnOnce(DieselError) -> Error {
             }
         }
     }
+}
+
+/// PostgreSQL's word for a missing privilege on a table.
+fn is_denied(error: &DieselError) -> bool {
+    message_of(error).starts_with("permission denied for table")
 }
 
 /// A disk that fails while a file is opened is told as everywhere else. That there is no such file is not the

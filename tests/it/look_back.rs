@@ -184,4 +184,65 @@ both_engines! {
         let none = fixture.run.iamc().history(&Filter::all().region(["Mars"])).expect("the history");
         assert_eq!(none.num_rows(), 0);
     }
+
+    fn the_views_have_names_where_the_tables_have_ids(database: &Database) {
+        let fixture = WithRun::new(database);
+        let lock = fixture.run.lock("all kinds of time").expect("the lock");
+        lock.iamc().add(&points(&[(2020, 2.5)])).expect("add");
+        for (column, value) in [("2020-06-17T12:30:15.25", 1.0), ("1960-01-01T00:00:00.000001", 2.0)] {
+            lock.iamc().add(&at_time(column, value)).expect("add");
+        }
+        lock.commit().expect("commit");
+        fixture.platform.regions().create("Atlantis").expect("a region");
+        let lock = fixture.run.lock("sunk").expect("the lock");
+        lock.iamc().add(&stratalog::Frame::yearly([("Atlantis", "Energy", "EJ/yr", 2020, 7.0)])).expect("add");
+        lock.iamc().remove(&points(&[(2020, 0.0)])).expect("remove");
+        lock.revert_to("all kinds of time").expect("revert");
+        lock.commit().expect("commit");
+        fixture.platform.regions().delete("Atlantis").expect("delete");
+        let mut plain = database.plain();
+        let shown = plain.texts(
+            "SELECT model || '/' || scenario || '/' || version || ': ' || region || ', ' || variable || ', ' || unit || ', ' || type
+                || ', ' || coalesce(CAST(year AS TEXT), '-') || ', ' || coalesce(substr(CAST(datetime AS TEXT), 1, 26), '-')
+                || ', ' || coalesce(subannual, '-') || ' = ' || value AS text
+             FROM datapoints_named ORDER BY value",
+        );
+        let times = |text: &str| shown.iter().any(|row| row.contains(text));
+        assert_eq!(shown.len(), 3, "{shown:#?}");
+        assert!(times("model/scenario/1: World, Energy, EJ/yr, yearly, 2020, -, - = 2.5"), "{shown:#?}");
+        assert!(times("datetime, -, 2020-06-17 12:30:15.25"), "{shown:#?}");
+        assert!(times("datetime, -, 1960-01-01 00:00:00.000001"), "{shown:#?}");
+        let history = plain.texts(
+            "SELECT region || ' ' || operation || ' ' || coalesce(CAST(value AS TEXT), 'gone') || ' ' || what AS text
+             FROM datapoints_history_named WHERE year = 2020 ORDER BY region, transaction_id",
+        );
+        let expected = ["Atlantis insert 7", "Atlantis delete gone", "World insert 1", "World update 2.5", "World delete gone", "World insert 2.5"];
+        assert_eq!(history.len(), expected.len(), "{history:#?}");
+        for (row, expected) in history.iter().zip(expected) {
+            assert!(row.starts_with(expected), "{row}: {expected}");
+        }
+    }
+}
+
+/// One point of a moment.
+fn at_time(moment: &str, value: f64) -> stratalog::Frame {
+    use std::sync::Arc;
+    use stratalog::arrow::array::{
+        ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    };
+    let moment: chrono::NaiveDateTime = moment.parse().expect("a time");
+    let text = |text: &str| -> ArrayRef { Arc::new(StringArray::from(vec![text])) };
+    let columns: [(&str, ArrayRef); 5] = [
+        ("region", text("World")),
+        ("variable", text("Energy")),
+        ("unit", text("EJ/yr")),
+        (
+            "datetime",
+            Arc::new(TimestampMicrosecondArray::from(vec![
+                moment.and_utc().timestamp_micros(),
+            ])),
+        ),
+        ("value", Arc::new(Float64Array::from(vec![value]))),
+    ];
+    RecordBatch::try_from_iter(columns).expect("a batch").into()
 }

@@ -11,6 +11,8 @@ use stratalog::{
 };
 
 use crate::both_engines;
+use crate::processes::{self, Process};
+use crate::roles_support::WithRoles;
 use crate::support::{Database, WithRun, points, verify, without_guards, years_and_values};
 
 /// A commit of one value for 2020, and for the years that are named a value of their own.
@@ -322,6 +324,89 @@ both_engines! {
         let mut plain = database.plain();
         assert!(plain.refused("UPDATE datapoints_version SET value = NULL").contains("append_only"));
     }
+
+    fn a_compaction_that_is_killed_is_gone_on_with(database: &Database) {
+        let fixture = WithRun::new(database);
+        let lock = fixture.run.lock("many").expect("the lock");
+        for value in [2.0, 3.0, 4.0] {
+            let rows: Vec<_> = (0..15_000).map(|year| (year, value)).collect();
+            lock.iamc().add(&points(&rows)).expect("add");
+        }
+        let many = lock.commit().expect("commit");
+        let mut process = Process::start("retention::a_process_that_compacts", &database.url, "");
+        assert_eq!(process.next_report().as_deref(), Some("a batch"));
+        process.kill();
+        assert_eq!(process.end().1, Some(9));
+        fixture.verify();
+        assert!(fixture.run.as_of(TransactionId(many.transaction_id.0 - 1)).expect_err("gone").is_compacted());
+        let before = database.plain().number("SELECT count(*) FROM datapoints_version");
+        let report = compact(&fixture.platform, Keep::Checkpoints);
+        assert!(report.locked.is_empty(), "its lock is taken over: {report:?}");
+        let after = database.plain().number("SELECT count(*) FROM datapoints_version");
+        assert_eq!((after, before > after), (15_001, true));
+        assert_eq!(fixture.run.revert_to("first point").expect("revert").total(), 15_000);
+        assert_eq!(fixture.now(), [(2020, 1.0)]);
+        fixture.verify();
+    }
+}
+
+#[test]
+#[ignore = "started by the tests of this file"]
+fn a_process_that_compacts() {
+    let Some((url, _)) = processes::task() else {
+        return;
+    };
+    let platform = Platform::open(&url).expect("opening");
+    let mut stay = |_: stratalog::CompactProgress| {
+        processes::report("a batch");
+        std::thread::sleep(Duration::from_secs(60));
+        Ok(())
+    };
+    let options = CompactOptions {
+        progress: Some(&mut stay),
+        ..CompactOptions::default()
+    };
+    let _ = platform.compact(None, Keep::Checkpoints, options);
+}
+
+/// What the owner of the tables may do, and nobody else.
+#[test]
+fn the_app_role_may_neither_compact_nor_redact() {
+    let roles = WithRoles::new();
+    let platform = roles.user.open();
+    let fixture = WithRun::of(&platform);
+    commit(&fixture.run, "second", &[(2020, 2.0)]);
+    let all = RedactOptions {
+        only: Filter::all().year([2020]),
+        ..RedactOptions::default()
+    };
+    let compacted = platform.compact(None, Keep::LastCheckpoints(1), CompactOptions::default());
+    for error in [
+        compacted.map(|_| ()).expect_err("refused"),
+        fixture
+            .run
+            .redact("why", &all)
+            .map(|_| ())
+            .expect_err("refused"),
+    ] {
+        assert!(error.is_refused_by_change_log(), "{error}");
+        assert!(
+            error.to_string().contains("for the owner of the tables"),
+            "{error}"
+        );
+    }
+    assert!(platform.locks().list().expect("locks").is_empty());
+    let owner = roles.admin.open();
+    let run = owner.runs().get_by_id(fixture.run.id()).expect("the run");
+    assert_eq!(
+        run.redact("why", &all)
+            .expect("redacting")
+            .expect("something")
+            .rows,
+        1
+    );
+    compact(&owner, Keep::LastCheckpoints(1));
+    fixture.verify();
 }
 
 /// The files of a server are its own affair; there the tables are vacuumed.
