@@ -51,6 +51,12 @@ migrations: tools ## write migrations/ anew from the table descriptions
 bench: tools ## measure, beside the engines' own bulk paths
 	tests/with-postgres cargo bench $(LOCKED) --bench write --bench look_back
 
+.PHONY: bench-peer
+bench-peer: wheel .venv-peer/ready ## measure beside ixmp4, write docs/benchmarks.md [ARGS="--rows 100000"]
+	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall target/wheels/*.whl
+	cargo bench $(LOCKED) --quiet --bench write --no-run
+	tests/with-postgres $(BIN)/python benches/peer $(ARGS)
+
 .PHONY: docs
 docs: .venv/ready ## build the pages in site/ and the Rust reference in target/doc/
 	RUSTDOCFLAGS='-D warnings' cargo doc $(LOCKED) --workspace --no-deps
@@ -69,7 +75,7 @@ fmt: .venv/ready ## format the code
 
 .PHONY: clean
 clean: ## delete what was built and installed here
-	rm -rf target .venv site python/stratalog/*.so
+	rm -rf target .venv .venv-peer site python/stratalog/*.so
 	find . -name __pycache__ -prune -exec rm -rf {} +
 	find . \( -name .hypothesis -o -name '.*_cache' \) -prune -exec rm -rf {} +
 
@@ -140,6 +146,12 @@ tools:
 	    echo "Python's venv module is missing (Debian, Ubuntu: apt-get install python3-venv)" >&2; \
 	    exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+# The peers want other versions of what we test with.
+.venv-peer/ready: benches/peer/requirements.txt | tools
+	$(PYTHON) -m venv .venv-peer
+	.venv-peer/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 # python/requirements-dev.in says what is wanted, this says which: the newest that fit together.

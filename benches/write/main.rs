@@ -4,6 +4,7 @@
 //! - `STRATALOG_BENCH_ENGINES`: `sqlite,postgres` (the default); PostgreSQL needs
 //!   `STRATALOG_TEST_POSTGRES_URL`, which `make bench` sets.
 //! - `STRATALOG_BENCH_ROWS`: `1000,10000,100000` (the default); a million takes minutes.
+//! - `STRATALOG_BENCH_JSON`: a file for the medians, a line of JSON each.
 //!
 //! The floor knows what the library has to find out: that all rows are new, or that all of them differ. Its
 //! tables have been analysed; the library's are as fresh as a new user's.
@@ -41,6 +42,9 @@ fn main() {
     }
     criterion.final_summary();
     print_table(&measured);
+    if let Ok(path) = std::env::var("STRATALOG_BENCH_JSON") {
+        std::fs::write(&path, as_json(&measured)).expect("writing what was measured");
+    }
 }
 
 fn engines() -> Vec<(&'static str, Engine)> {
@@ -130,6 +134,27 @@ fn median(durations: &[Duration]) -> Option<Duration> {
     let mut sorted = durations.to_vec();
     sorted.sort_unstable();
     sorted.get(sorted.len() / 2).copied()
+}
+
+/// A line per operation, in seconds.
+fn as_json(measured: &Measured) -> String {
+    let mut lines = String::new();
+    for ((engine, operation, rows, side), durations) in measured {
+        let floor = measured.get(&(engine, *operation, *rows, "floor"));
+        let floor = floor.and_then(|durations| median(durations));
+        let (Some(library), Some(floor), "library") = (median(durations), floor, *side) else {
+            continue;
+        };
+        let line = serde_json::json!({
+            "engine": engine,
+            "operation": operation.to_string(),
+            "rows": rows,
+            "library": library.as_secs_f64(),
+            "floor": floor.as_secs_f64(),
+        });
+        lines += &format!("{line}\n");
+    }
+    lines
 }
 
 fn print_table(measured: &Measured) {

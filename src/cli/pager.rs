@@ -26,6 +26,9 @@ pub(super) fn show(text: &[u8]) -> bool {
         // Ends by itself where all fits, shows colours, leaves the text on the screen.
         command.env("LESS", "FRX");
     }
+    // Ctrl-C is for the pager: if it ended us, the shell and the pager would read from one terminal. Where somebody
+    // handles signals already (Python does) it is left to them. Nothing but the end comes after the pager.
+    let _ = ctrlc::try_set_handler(|| {});
     let Ok(mut child) = command.spawn() else {
         return false;
     };

@@ -275,6 +275,8 @@ impl Forth {
                     return Ok(Side::Both);
                 }
                 Fate::ForwardAndVanish => {
+                    // First, or the answer would be faster.
+                    let _ = self.client.shutdown(Shutdown::Both);
                     self.server.write_all(&message)?;
                     return Ok(Side::Client);
                 }

@@ -58,7 +58,8 @@ pub(super) fn connect(location: &Location) -> Result<SqliteConnection> {
              PRAGMA synchronous = FULL;
              PRAGMA foreign_keys = ON;
              PRAGMA recursive_triggers = ON;
-             PRAGMA cache_size = -65536;",
+             PRAGMA cache_size = -65536;
+             PRAGMA temp.cache_size = -65536;",
             BUSY_TIMEOUT.as_millis()
         ))
         .map_err(|e| failed(Box::new(e)))?;

@@ -1,0 +1,154 @@
+"""Measures stratalog beside the engines, ixmp4 and SQLAlchemy-Continuum, and writes docs/benchmarks.md.
+
+Run by `make bench-peer`. Every side runs in a process of its own, one after the other, on a fresh database. The floor
+is the engine without the library: `benches/write` measures it beside the library.
+"""
+
+import argparse
+import datetime as dt
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import report
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+PYTHONS = {"stratalog": ROOT / ".venv/bin/python"}
+SCRIPTS = {"stratalog": "ours.py", "ixmp4": "ixmp4_peer.py", "continuum": "continuum.py"}
+
+
+def python_of(side: str) -> Path:
+    return PYTHONS.get(side, ROOT / ".venv-peer/bin/python")
+
+
+class Database:
+    """A fresh database: a file, or a schema on the throwaway server."""
+
+    def __init__(self, engine: str, folder: Path, side: str) -> None:
+        self.url = str(folder / f"{side}.db")
+        if engine == "postgres":
+            server = os.environ["STRATALOG_TEST_POSTGRES_URL"]
+            name = f"bench_{side}"
+            code = (
+                "import psycopg, sys; c = psycopg.connect(sys.argv[1], autocommit=True);"
+                f"c.execute('DROP DATABASE IF EXISTS {name} WITH (FORCE)'); c.execute('CREATE DATABASE {name}')"
+            )
+            subprocess.run([python_of("ixmp4"), "-c", code, server], check=True)
+            self.url = server.rsplit("/", 1)[0] + f"/{name}"
+
+
+def measure(engine: str, side: str, rows: int) -> dict[str, dict[str, float]]:
+    """What a side reports, by work."""
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(engine, Path(folder), side)
+        print(f"{engine}: {side}, {rows:,} points …", file=sys.stderr, flush=True)
+        done = subprocess.run(
+            [python_of(side), HERE / SCRIPTS[side], database.url, str(rows)],
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    return {line["work"]: line for line in lines}
+
+
+def floors(engine: str, rows: int) -> dict[str, dict[str, float]]:
+    """Library and floor of the Rust benchmark, by operation, in seconds."""
+    with tempfile.NamedTemporaryFile(suffix=".json") as file:
+        print(
+            f"{engine}: the engine without the library, {rows:,} points …",
+            file=sys.stderr,
+            flush=True,
+        )
+        subprocess.run(
+            [
+                "cargo",
+                "bench",
+                "--quiet",
+                "--bench",
+                "write",
+                "--",
+                "--measurement-time",
+                "0.1",
+                "--noplot",
+            ],
+            check=True,
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            env={
+                **os.environ,
+                "STRATALOG_BENCH_ENGINES": engine,
+                "STRATALOG_BENCH_ROWS": str(rows),
+                "STRATALOG_BENCH_JSON": file.name,
+            },
+        )
+        lines = [json.loads(line) for line in Path(file.name).read_text().splitlines()]
+    return {line["operation"]: line for line in lines}
+
+
+def versions() -> dict[str, str]:
+    code = (
+        "import importlib.metadata as m, json;"
+        "print(json.dumps({n: m.version(n) for n in ('ixmp4', 'SQLAlchemy', 'SQLAlchemy-Continuum', 'pandas')}))"
+    )
+    peers = json.loads(subprocess.check_output([python_of("ixmp4"), "-c", code]))
+    code = "import stratalog; print(stratalog.__version__)"
+    ours = subprocess.check_output([python_of("stratalog"), "-c", code], text=True).strip()
+    commit = subprocess.check_output(
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, text=True
+    )
+    return {"stratalog": f"{ours} ({commit.strip()})", **peers, "Python": platform.python_version()}
+
+
+def machine() -> str:
+    model = "unknown processor"
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.split(":", 1)[1].strip()
+            break
+    return f"{model}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        "--rows", type=int, default=1_000_000, help="points for stratalog and the floor"
+    )
+    parser.add_argument("--peer-rows", type=int, default=50_000, help="points for ixmp4")
+    parser.add_argument("--continuum-rows", type=int, default=10_000)
+    parser.add_argument("--engines", default="sqlite,postgres")
+    parser.add_argument(
+        "--no-floor", action="store_true", help="leave out the engines on their own"
+    )
+    parser.add_argument("--out", type=Path, default=ROOT / "docs/benchmarks.md")
+    arguments = parser.parse_args()
+    results = {}
+    for engine in arguments.engines.split(","):
+        small = max(1000, arguments.rows // 10)
+        results[engine] = {
+            "stratalog": measure(engine, "stratalog", arguments.rows),
+            "small": measure(engine, "stratalog", small),
+            "ixmp4": measure(engine, "ixmp4", arguments.peer_rows),
+            "continuum": measure(engine, "continuum", arguments.continuum_rows),
+            "floor": {} if arguments.no_floor else floors(engine, arguments.rows),
+        }
+    text = report.page(
+        results,
+        machine=machine(),
+        versions=versions(),
+        date=dt.datetime.now(dt.UTC).date().isoformat(),
+        command="make bench-peer " + " ".join(sys.argv[1:]),
+    )
+    arguments.out.write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
