@@ -144,7 +144,7 @@ def main() -> None:
         machine=machine(),
         versions=versions(),
         date=dt.datetime.now(dt.UTC).date().isoformat(),
-        command="make bench-peer " + " ".join(sys.argv[1:]),
+        command=f'make bench-peer ARGS="{" ".join(sys.argv[1:])}"',
     )
     arguments.out.write_text(text)
     print(text)

@@ -34,11 +34,13 @@ def page(
         f"Machine: {machine}. Versions: "
         + ", ".join(f"{name} {version}" for name, version in versions.items())
         + ".",
-        "Each side runs in a process of its own on a fresh database with the engine's default durability, from a pandas"
-        " frame to a committed, checkpointed run. Speeds are points per second (of small work: times per second). ixmp4 is"
-        " measured with fewer points, because it takes minutes for so many: what is compared is speed, and its speed does"
-        " not grow with the number of points. The floor is the engine without the library (Rust, `benches/write`), and the"
-        " library is compared with it there, in the same run. A target in bold is not met.",
+        "Each side runs in a process of its own on a fresh database with the engine's default"
+        " durability, from a pandas frame to a committed, checkpointed run. Speeds are points per"
+        " second (of small work: times per second). The targets are meant for a million points."
+        " ixmp4 is measured with fewer points than stratalog, because it takes minutes for many:"
+        " what is compared is speed. The floor is the engine without the library (Rust,"
+        " `benches/write`), and the library is compared with it there, in the same run. A target"
+        " in bold is not met.",
     ]
     for engine, sides in results.items():
         parts += [f"## {ENGINES[engine]}", sizes(sides), table(engine, sides), growth(sides)]
