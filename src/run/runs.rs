@@ -6,8 +6,8 @@ use diesel::prelude::*;
 
 use crate::core::Core;
 use crate::error::{Error, Result};
-use crate::history::revert;
 use crate::history::write::{Subject, Write};
+use crate::history::{chain, revert};
 use crate::ids::RunId;
 use crate::names::{self, DEFAULT_HIERARCHY, Kind};
 use crate::run::{Run, RunInfo, lock};
@@ -317,6 +317,7 @@ fn create(write: &mut Write<'_>, model: &str, scenario: &str) -> Result<RunInfo>
         .get_result(write.connection)
         .map_err(doing("making a run"))?;
     lock::create_row(write.connection, RunId(id))?;
+    chain::begin_own(write.connection, RunId(id))?;
     Ok(RunInfo {
         id: RunId(id),
         model: model.to_owned(),

@@ -119,6 +119,14 @@ impl Engine {
         }
     }
 
+    /// Whether all writers wait for each other, so that transactions end in the order of their ids.
+    pub(crate) fn has_one_writer(self) -> bool {
+        match self {
+            Self::Sqlite => true,
+            Self::Postgres => false,
+        }
+    }
+
     /// What keeps a column of a condition from being looked for by an index, before its name.
     ///
     /// SQLite would find a whole state by the index on transactions, look up each row, and sort them: five times as

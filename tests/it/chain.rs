@@ -29,6 +29,60 @@ fn with_history(database: &Database) -> WithRun {
     fixture
 }
 
+/// Two ids that no transaction has, below those of the ones to come. Returns the first.
+fn burn_two_ids(database: &Database) -> i64 {
+    let mut plain = database.plain();
+    let last = plain.number("SELECT max(id) FROM transactions");
+    match database.engine {
+        Engine::Sqlite => plain
+            .run("UPDATE sqlite_sequence SET seq = seq + 2 WHERE name = 'transactions'")
+            .expect("burning ids"),
+        Engine::Postgres => {
+            let _drawn = plain.number(&format!(
+                "SELECT setval('transactions_id_seq', {})",
+                last + 2
+            ));
+        }
+    }
+    last + 1
+}
+
+/// SQL that puts two transactions of a run in, or of the platform (`NULL`), and what a trigger would fill in.
+fn two_transactions(database: &Database, first: i64, run: &str) -> String {
+    let (column, value) = match database.engine {
+        Engine::Sqlite => ("", ""),
+        Engine::Postgres => (", xact_id", ", pg_current_xact_id()"),
+    };
+    let (run, token) = match run {
+        "NULL" => ("CAST(NULL AS BIGINT)", "CAST(NULL AS BIGINT)"),
+        run => (run, "1"),
+    };
+    format!(
+        "INSERT INTO transactions (id, run_id, lock_token, actor, operation, client_uuid{column})
+         SELECT {first}, {run}, {token}, 'nobody', 'add', 'x'{value} UNION ALL
+         SELECT {first} + 1, {run}, {token}, 'nobody', 'remove', 'y'{value}"
+    )
+}
+
+/// Takes the last link of a chain out, and puts it in for another transaction.
+fn move_last_link(database: &Database, chain: i64, transaction: i64) {
+    let mut plain = database.plain();
+    let last = format!(
+        "run_id = {chain} AND position = (SELECT max(position) FROM chain_links WHERE run_id = {chain})"
+    );
+    plain
+        .run(&format!(
+            "UPDATE chain_links SET transaction_id = {transaction} WHERE {last}"
+        ))
+        .expect("moving a link");
+}
+
+fn names(found: &[Problem], problem: &str, row: &str) -> bool {
+    found.iter().any(|found| {
+        found.problem.contains(problem) && found.rows.iter().any(|named| named.contains(row))
+    })
+}
+
 both_engines! {
     fn everything_is_linked_from_the_first_transaction_on(database: &Database) {
         let fixture = with_history(database);
@@ -130,6 +184,94 @@ both_engines! {
         let found = problems(&fixture.platform, &heads);
         assert!(found.iter().any(|found| found.problem.contains("written anew")), "{found:#?}");
         assert_eq!(found.iter().map(|found| found.count).sum::<u64>(), 2);
+    }
+
+    fn a_transaction_put_into_the_past_stays_named_when_the_library_links_it(database: &Database) {
+        for (run_id, table, columns, from) in [
+            ("1", "datapoints_version", "run_id, region_id, variable_id, unit_id, point_type, step, category, value",
+             "SELECT run_id, region_id, variable_id, unit_id, point_type, 2097, category, value FROM datapoints WHERE step = 2040"),
+            ("NULL", "regions_version", "id, name, hierarchy", "SELECT 77, 'Atlantis', hierarchy FROM regions"),
+        ] {
+            let database = Database::new(database.engine);
+            let fixture = WithRun::new(&database);
+            fixture.platform.chain().enable().expect("chains");
+            let gap = burn_two_ids(&database);
+            for (checkpoint, region) in [("second", "Moon"), ("third", "Mars")] {
+                write(&fixture, checkpoint, &[(2030, 2.0), (2040, -0.0)]);
+                write(&fixture, &format!("{checkpoint} changed"), &[(2030, 3.0)]);
+                fixture.platform.regions().create(region).expect("a region");
+            }
+            let heads = fixture.platform.chain().heads().expect("heads");
+            assert!(problems(&fixture.platform, &heads).is_empty());
+            // A row that came and went, long ago: the live tables agree with it.
+            without_guards(&database, &format!(
+                "{};
+                 INSERT INTO {table} ({columns}, transaction_id, end_transaction_id, operation_type) SELECT forged.*, {gap}, {gap} + 1, 0 FROM ({from} LIMIT 1) forged;
+                 INSERT INTO {table} ({columns}, transaction_id, end_transaction_id, operation_type) SELECT forged.*, {gap} + 1, NULL, 2 FROM ({from} LIMIT 1) forged",
+                two_transactions(&database, gap, run_id)
+            ));
+            verify(&fixture.platform);
+            for heads in [&[][..], &heads] {
+                let found = problems(&fixture.platform, heads);
+                assert!(names(&found, "before some that have one", &format!("id={gap}")), "{table}: {found:#?}");
+            }
+            fixture.platform.chain().enable().expect("again");
+            // On PostgreSQL writers of platform tables may commit in another order than that of their ids.
+            let in_order = run_id == "1" || database.engine == Engine::Sqlite;
+            let found = problems(&fixture.platform, &heads);
+            assert_eq!(names(&found, "before some that have one", &format!("id={gap}")), in_order, "{table}: {found:#?}");
+            // Nor does a link at the end of the chain help.
+            if in_order {
+                let chain = if run_id == "1" { 1 } else { 0 };
+                move_last_link(&database, chain, gap);
+                let found = problems(&fixture.platform, &heads);
+                assert!(names(&found, "not in the order of their transactions", &format!("transaction_id={gap}")), "{table}: {found:#?}");
+            }
+        }
+    }
+
+    fn a_transaction_before_the_first_is_named(database: &Database) {
+        let fixture = with_history(database);
+        without_guards(database, &format!(
+            "{};
+             INSERT INTO datapoints_version (run_id, region_id, variable_id, unit_id, point_type, step, category, value, transaction_id, end_transaction_id, operation_type)
+               SELECT run_id, region_id, variable_id, unit_id, point_type, 2097, category, value, -5, -4, 0 FROM datapoints WHERE step = 2040;
+             INSERT INTO datapoints_version (run_id, region_id, variable_id, unit_id, point_type, step, category, value, transaction_id, end_transaction_id, operation_type)
+               SELECT run_id, region_id, variable_id, unit_id, point_type, 2097, category, value, -4, NULL, 2 FROM datapoints WHERE step = 2040", two_transactions(database, -5, "1")));
+        verify(&fixture.platform);
+        let found = problems(&fixture.platform, &[]);
+        assert!(names(&found, "before some that have one", "id=-5"), "{found:#?}");
+    }
+
+    fn a_whole_chain_that_is_gone_is_named(database: &Database) {
+        let fixture = with_history(database);
+        // Made after the chains were switched on, and written to by hand only: its chain has begun.
+        let other = fixture.platform.runs().create("model", "by hand").expect("a run");
+        let lock = other.lock("by hand").expect("the lock");
+        let mut plain = database.plain();
+        plain.begin(other.id().0, lock.token().0).expect("beginning");
+        plain.run("INSERT INTO datapoints SELECT 2, region_id, variable_id, unit_id, point_type, step, category, value FROM datapoints").expect("insert");
+        plain.commit().expect("committing");
+        lock.commit().expect("commit");
+        let report = fixture.platform.verify_chain(&[], |_| ()).expect("verifying");
+        assert!(report.is_ok(), "{report:#?}");
+        assert_eq!(report.chain.expect("a report").unlinked, 1);
+        without_guards(database, "DELETE FROM chain_links WHERE run_id = 1");
+        let found = problems(&fixture.platform, &[]);
+        assert!(names(&found, "links that are gone", "run_id=1, position=0"), "{found:#?}");
+        assert!(found.iter().all(|found| found.rows.iter().all(|row| !row.contains("run_id=2"))), "{found:#?}");
+    }
+
+    fn a_redacted_row_is_excused_only_while_it_has_no_values(database: &Database) {
+        let fixture = with_history(database);
+        let only = Filter::all().year([2030]);
+        let redacted = RedactOptions { only, ..RedactOptions::default() };
+        fixture.run.redact("a request", &redacted).expect("redacting").expect("something");
+        assert!(problems(&fixture.platform, &[]).is_empty());
+        without_guards(database, "UPDATE datapoints_version SET value = 9.0 WHERE value IS NULL");
+        verify(&fixture.platform);
+        let found = problems(&fixture.platform, &[]);
+        assert!(names(&found, "not what was linked", "step=2030"), "{found:#?}");
     }
 
     fn links_are_append_only(database: &Database) {

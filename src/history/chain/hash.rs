@@ -35,8 +35,16 @@ pub(super) type Hash = [u8; 16];
 /// A version row by its hash.
 pub(super) struct Leaf {
     pub(super) hash: Hash,
-    /// Its table and its key, where they were asked for.
-    pub(super) row: Option<(String, String)>,
+    /// Which row it is of, where that was asked for.
+    pub(super) row: Option<Row>,
+}
+
+/// A version row, as problems name it.
+pub(super) struct Row {
+    pub(super) table: String,
+    pub(super) key: String,
+    /// Whether it has columns for values and nothing in them, as after a redaction.
+    pub(super) has_no_values: bool,
 }
 
 /// Whether leaves say which rows they are of.
@@ -239,6 +247,12 @@ fn hash_rows(
 ) {
     let arrays = rows.columns();
     let own = table.columns.len();
+    let values: Vec<&ArrayRef> = arrays
+        .iter()
+        .zip(&table.columns)
+        .filter(|(_, column)| !table.key.contains(&column.name))
+        .map(|(array, _)| array)
+        .collect();
     let transactions = arrays[own].as_primitive::<Int64Type>();
     let operations = arrays[own + 1].as_primitive::<Int16Type>();
     let mut bytes = Vec::new();
@@ -256,7 +270,11 @@ fn hash_rows(
         hash.copy_from_slice(&Sha256::digest(&bytes)[..16]);
         let row = (label == Label::Yes).then(|| {
             let key = arrays[own + 2].as_string::<i32>().value(row);
-            (table.name.clone(), key.to_owned())
+            Row {
+                table: table.name.clone(),
+                key: key.to_owned(),
+                has_no_values: !values.is_empty() && values.iter().all(|array| array.is_null(row)),
+            }
         });
         all.entry(transaction).or_default().push(Leaf { hash, row });
     }

@@ -12,9 +12,11 @@
 //! tables only. `end_transaction_id` is left out: it is set later, and follows from the other rows. Leaves are kept
 //! one by one, so that a row that is not what it was can be named, and one that was compacted or redacted be excused.
 //!
-//! **Invariant:** where chains are on, a write of this library ends with the link of its transaction, and of those
-//! before it that have none (SQL written by hand makes no links). Whoever owns the database can write all of it anew:
-//! only a head that is kept elsewhere proves that nobody did.
+//! **Invariant:** where chains are on, a run has one from its first transaction on, and a write of this library ends
+//! with the link of its transaction, and of those before it that have none (SQL written by hand makes no links). A
+//! chain grows in the order of ids wherever transactions end in that order: one that came into the past later gets no
+//! link, or it would look as if it had always been there. Whoever owns the database can write all of it anew: only a
+//! head that is kept elsewhere proves that nobody did.
 
 mod hash;
 mod verify;
@@ -194,15 +196,20 @@ fn extend(
         .map_err(doing("looking for the end of a chain"))?;
     let (mut position, mut head) = match last {
         Some(last) => last,
-        None => {
-            let head = hash::genesis(chain);
-            link(connection, (chain, 0, 0), "", &head)?;
-            (0, head)
-        }
+        None => (0, begin(connection, chain)?),
     };
-    let mut ids = unlinked(connection, chain, own.is_some())?;
+    let which = if own.is_some() || is_in_order(core, chain) {
+        Unlinked::Newer
+    } else {
+        Unlinked::All
+    };
+    let mut ids = unlinked(connection, chain, which)?;
     // Writers of platform tables are in no line: one may draw its id first and commit last. It links itself then.
     ids.extend(own.filter(|own| !ids.contains(own)));
+    if ids.iter().any(|id| Some(*id) != own) {
+        // Others may have written to a table that is not known here: their links would leave its rows out.
+        core.check_tables(connection)?;
+    }
     for id in &ids {
         let leaves = hash::leaves(connection, core, chain, (*id, *id), hash::Label::No)?;
         let leaves = leaves
@@ -217,16 +224,43 @@ fn extend(
     Ok(ids.len() as u64)
 }
 
-/// The transactions of a chain that have no link; `newer`: only those after the newest that has.
-fn unlinked(connection: &mut AnyConnection, chain: i64, newer: bool) -> Result<Vec<i64>> {
-    let newest: Option<i64> = if newer {
-        chain_links::table
+/// Whether the transactions of a chain end in the order of their ids. Writers of a run wait for each other before they
+/// draw theirs; those of platform tables do so only where all writers do.
+fn is_in_order(core: &Core, chain: i64) -> bool {
+    chain != PLATFORM || core.store.engine().has_one_writer()
+}
+
+/// Begins the chain of a run that is made, where there are chains: that it is gone can be seen then.
+pub(crate) fn begin_own(connection: &mut AnyConnection, run: RunId) -> Result<()> {
+    if is_enabled(connection)? {
+        begin(connection, run.0)?;
+    }
+    Ok(())
+}
+
+fn begin(connection: &mut AnyConnection, chain: i64) -> Result<String> {
+    let head = hash::genesis(chain);
+    link(connection, (chain, 0, 0), "", &head)?;
+    Ok(head)
+}
+
+/// Which transactions without a link.
+#[derive(Clone, Copy, PartialEq)]
+enum Unlinked {
+    All,
+    /// Only those after the newest that has a link.
+    Newer,
+}
+
+/// The transactions of a chain that have no link.
+fn unlinked(connection: &mut AnyConnection, chain: i64, which: Unlinked) -> Result<Vec<i64>> {
+    let newest: Option<i64> = match which {
+        Unlinked::Newer => chain_links::table
             .filter(chain_links::run_id.eq(chain))
             .select(diesel::dsl::max(chain_links::transaction_id))
             .get_result(connection)
-            .map_err(doing("looking for the end of a chain"))?
-    } else {
-        None
+            .map_err(doing("looking for the end of a chain"))?,
+        Unlinked::All => None,
     };
     let mine = if chain == PLATFORM {
         "t.run_id IS NULL"
@@ -239,7 +273,7 @@ fn unlinked(connection: &mut AnyConnection, chain: i64, newer: bool) -> Result<V
              WHERE NOT EXISTS (SELECT 1 FROM chain_links l WHERE l.run_id = $1 AND l.transaction_id = t.id)
                AND {mine} AND t.id > $2 ORDER BY t.id"
         ),
-        &[chain, newest.unwrap_or_default()].map(Bind::BigInt),
+        &[chain, newest.unwrap_or(i64::MIN)].map(Bind::BigInt),
     )
     .load(connection)
     .map_err(doing("looking for transactions without a link"))?;

@@ -6,15 +6,15 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use serde::Serialize;
 
-use super::hash::{self, Hash, Label, Leaf};
-use super::{ChainHead, PLATFORM, unlinked};
+use super::hash::{self, Hash, Label, Leaf, Row};
+use super::{ChainHead, PLATFORM, Unlinked, is_in_order, unlinked};
 use crate::core::Core;
 use crate::error::Result;
 use crate::history::{Problem, retained};
 use crate::ids::RunId;
 use crate::schema::tables::{chain_links, redacted_rows};
 use crate::store::rows::{Bind, query};
-use crate::store::{AnyConnection, doing};
+use crate::store::{AnyConnection, doing, sql};
 
 /// What verifying the chains found, beside problems.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -34,6 +34,8 @@ pub struct ChainReport {
 const ROWS: i64 = 50_000;
 const LINKS: usize = 500;
 
+const GONE: &str = "links that are gone";
+
 /// How many rows of a problem are named.
 const NAMED_ROWS: usize = 20;
 
@@ -44,14 +46,15 @@ pub(in crate::history) fn verify(
     heads: &[ChainHead],
     progress: &mut dyn FnMut(&str),
 ) -> Result<(ChainReport, Vec<Problem>)> {
-    let chains: Vec<i64> = chain_links::table
-        .select(chain_links::run_id)
-        .distinct()
-        .order(chain_links::run_id)
-        .load(connection)
-        .map_err(doing("listing the chains"))?;
+    core.check_tables(connection)?;
+    // Those of which every link is gone too.
+    let chains: Vec<Listed> = sql(
+        "SELECT run_id AS chain FROM chain_links UNION SELECT coalesce(run_id, 0) FROM transactions ORDER BY 1",
+    )
+    .load(connection)
+    .map_err(doing("listing the chains"))?;
     let mut found = Found::default();
-    for chain in &chains {
+    for Listed { chain } in &chains {
         progress(&match *chain {
             PLATFORM => "the platform's chain".to_owned(),
             run => format!("the chain of run {run}"),
@@ -123,6 +126,12 @@ impl Found {
 }
 
 #[derive(QueryableByName)]
+struct Listed {
+    #[diesel(sql_type = BigInt)]
+    chain: i64,
+}
+
+#[derive(QueryableByName)]
 struct Link {
     #[diesel(sql_type = BigInt)]
     position: i64,
@@ -153,6 +162,11 @@ fn follow(
     };
     let mut head = hash::genesis(chain);
     let mut position = -1;
+    let mut newest = 0;
+    if links.is_empty() {
+        let named = format!("run_id={chain}, position=0 and all after it");
+        found.add("chain_links", GONE, named);
+    }
     let mut rest = links.as_slice();
     while !rest.is_empty() {
         let mut rows = 0;
@@ -172,7 +186,7 @@ fn follow(
         for link in now {
             for missing in position + 1..link.position {
                 let named = format!("run_id={chain}, position={missing}");
-                found.add("chain_links", "links that are gone", named);
+                found.add("chain_links", GONE, named);
             }
             let follows = position + 1 == link.position;
             position = link.position;
@@ -186,6 +200,15 @@ fn follow(
                 continue;
             }
             let id = link.transaction_id;
+            if id <= newest && is_in_order(core, chain) {
+                let named = format!("run_id={chain}, position={position}, transaction_id={id}");
+                found.add(
+                    "chain_links",
+                    "links that are not in the order of their transactions: these came into the past later",
+                    named,
+                );
+            }
+            newest = newest.max(id);
             match hash::transaction(connection, id)? {
                 None => found.add(
                     "transactions",
@@ -212,19 +235,19 @@ fn follow(
         }
     }
     found.report.links += links.iter().filter(|link| link.position > 0).count() as u64;
-    let newest = links
-        .iter()
-        .map(|link| link.transaction_id)
-        .max()
-        .unwrap_or_default();
-    for id in unlinked(connection, chain, false)? {
-        // Writers of platform tables are in no line.
-        if id > newest || chain == PLATFORM {
+    for id in unlinked(connection, chain, Unlinked::All)? {
+        if id > newest {
             found.report.unlinked += 1;
+        } else if is_in_order(core, chain) {
+            found.add(
+                "transactions",
+                "transactions without a link before some that have one: they came into the past later",
+                format!("id={id}"),
+            );
         } else {
             found.add(
                 "transactions",
-                "transactions without a link before some that have one",
+                "transactions without a link before some that have one: they came into the past later, or another program wrote to platform tables while this library did, and `stratalog chain enable` links them",
                 format!("id={id}"),
             );
         }
@@ -298,12 +321,11 @@ fn compare_rows(
         .into_iter()
         .collect();
     for row in &others {
-        if !redacted.contains(row) {
-            let (table, key) = row;
+        if !is_excused(row, &redacted) {
             found.add(
-                table,
+                &row.table,
                 "version rows that are not what was linked, or came in later",
-                format!("{key}, transaction_id={transaction}"),
+                format!("{}, transaction_id={transaction}", row.key),
             );
         }
     }
@@ -317,7 +339,7 @@ fn compare_rows(
             .and_then(|before| there.iter().find(|leaf| leaf.hash == kept[before]))
             .and_then(|leaf| leaf.row.as_ref());
         let place = match before {
-            Some((table, key)) => format!("the first after {table} {key}"),
+            Some(Row { table, key, .. }) => format!("the first after {table} {key}"),
             None => "the first of all".to_owned(),
         };
         found.add(
@@ -327,4 +349,10 @@ fn compare_rows(
         );
     }
     Ok(())
+}
+
+/// Whether a version row may be another than the one that was linked: a redaction named it and left it without values,
+/// and nobody put others in.
+fn is_excused(row: &Row, redacted: &BTreeSet<(String, String)>) -> bool {
+    row.has_no_values && redacted.contains(&(row.table.clone(), row.key.clone()))
 }
