@@ -8,7 +8,6 @@ use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, Prog
 pub struct RowBar {
     bar: ProgressBar,
     label: String,
-    total: u64,
 }
 
 impl RowBar {
@@ -28,7 +27,19 @@ impl RowBar {
         Self {
             bar,
             label: label.to_owned(),
-            total: total as u64,
+        }
+    }
+
+    /// A count of rows of which nobody knows how many will come.
+    pub fn without_end(label: &str) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{prefix} {human_pos} rows in {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.set_prefix(label.to_owned());
+        Self {
+            bar,
+            label: label.to_owned(),
         }
     }
 
@@ -44,13 +55,14 @@ impl RowBar {
 
     /// Replaces the bar by one line that stays.
     pub fn finish(&self, outcome: &str) {
+        let rows = self.bar.length().unwrap_or_else(|| self.bar.position());
         self.bar.finish_and_clear();
         // A closed stderr is no reason to fail.
         let _ = writeln!(
             std::io::stderr(),
             "{}: {} rows ({outcome})",
             self.label,
-            self.total
+            rows
         );
     }
 }

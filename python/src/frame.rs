@@ -19,7 +19,28 @@ use crate::error::{Failure, Result};
 /// periods).
 const EXTENSION_NAME: &str = "ARROW:extension:name";
 
-/// Reads a table from whatever holds one. The caller's object is read, never kept.
+/// What can be added.
+pub(crate) enum Input {
+    /// A table, in memory.
+    Table(Frame),
+    /// Tables that come one by one.
+    Stream(Stream),
+}
+
+/// Reads a table, or begins to read a stream, from whatever holds one. The caller's object is read, never kept.
+pub(crate) fn take_any(py: Python<'_>, data: &Bound<'_, PyAny>) -> Result<Input> {
+    let frames = py.import(intern!(py, "stratalog._frames"))?;
+    let stream = frames.call_method1(intern!(py, "stream"), (data,))?;
+    if stream.is_none() {
+        return take(py, data).map(Input::Table);
+    }
+    Ok(Input::Stream(Stream {
+        batches: stream.unbind(),
+        failure: None,
+    }))
+}
+
+/// Reads a table from whatever holds one.
 pub(crate) fn take(py: Python<'_>, data: &Bound<'_, PyAny>) -> Result<Frame> {
     let data = py
         .import(intern!(py, "stratalog._frames"))?
@@ -43,6 +64,44 @@ pub(crate) fn take(py: Python<'_>, data: &Bound<'_, PyAny>) -> Result<Frame> {
             .map_err(|error| Failure::frame(format!("its parts do not fit together: {error}")))?;
         without_row_labels(frame.batch())
     })
+}
+
+/// The batches of a Python iterator of tables.
+pub(crate) struct Stream {
+    batches: Py<PyAny>,
+    failure: Option<Failure>,
+}
+
+impl Stream {
+    /// What ended it, other than its end.
+    pub(crate) fn into_failure(self) -> Option<Failure> {
+        self.failure
+    }
+
+    fn read(&self) -> Result<Option<RecordBatch>> {
+        Python::attach(|py| {
+            let mut batches = self.batches.bind(py).try_iter()?;
+            match batches.next() {
+                None => Ok(None),
+                Some(table) => Ok(Some(take(py, &table?)?.batch().clone())),
+            }
+        })
+    }
+}
+
+impl Iterator for Stream {
+    type Item = stratalog::Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.read() {
+            Ok(batch) => batch.map(Ok),
+            Err(Failure::Core(error)) => Some(Err(error)),
+            Err(failure) => {
+                self.failure = Some(failure);
+                Some(Err(stratalog::Error::Interrupted))
+            }
+        }
+    }
 }
 
 /// An exception of the table's owner, unless it is an interruption.
@@ -81,9 +140,29 @@ pub(crate) fn to_pandas(py: Python<'_>, batch: RecordBatch) -> Result<Py<PyAny>>
     give(py, batch, "to_pandas")
 }
 
+/// A polars `DataFrame`.
+pub(crate) fn to_polars(py: Python<'_>, batch: RecordBatch) -> Result<Py<PyAny>> {
+    give(py, batch, "to_polars")
+}
+
 /// A pyarrow `Table`.
 pub(crate) fn to_pyarrow(py: Python<'_>, batch: RecordBatch) -> Result<Py<PyAny>> {
     give(py, batch, "to_pyarrow")
+}
+
+/// A pyarrow `RecordBatchReader` of slices.
+pub(crate) fn to_reader(py: Python<'_>, batch: &RecordBatch, size: usize) -> Result<Py<PyAny>> {
+    if size == 0 {
+        let message = "size=0 cannot be: give the rows of a batch, 1 or more";
+        return Err(Failure::named("InvalidInput", message));
+    }
+    let slices = (0..batch.num_rows())
+        .step_by(size)
+        .map(|begin| batch.slice(begin, size.min(batch.num_rows() - begin)))
+        .collect();
+    let table = PyTable::try_new(slices, batch.schema())?;
+    let frames = py.import(intern!(py, "stratalog._frames"))?;
+    Ok(frames.call_method1("to_reader", (table,))?.unbind())
 }
 
 fn give(py: Python<'_>, batch: RecordBatch, function: &str) -> Result<Py<PyAny>> {

@@ -1,18 +1,19 @@
 //! `Iamc`: the time series of one run.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use stratalog::progress::RowBar;
 use stratalog::{AddOptions, PointType, Target};
 
 use crate::changes::ChangeCounts;
-use crate::error::Result;
-use crate::frame;
+use crate::error::{Failure, Result};
+use crate::frame::{self, Input};
 use crate::held::{HeldRun, interruptible};
 use crate::input::{AnyTarget, Text, filter};
+use crate::progress::Progress;
 
 /// The time series of a run: region, variable, unit, time, value. Reading needs no lock,
 /// writing does.
@@ -47,12 +48,20 @@ impl Iamc {
     /// ``version`` may be there if each row names this run. Named index levels of pandas are
     /// columns. Variables are made as needed; regions and units must exist.
     ///
+    /// More than fits into memory comes as a stream: an iterator of such tables, a
+    /// ``pyarrow.RecordBatchReader``, or the path of a Parquet or CSV file. All of it is read
+    /// and checked (what is read waits in a temporary file) before anything is written.
+    ///
     /// Args:
     ///     df: the points.
     ///     type: what all rows must be: "yearly" (or "annual"), "categorical",
     ///         "datetime"; default: what their time columns say.
     ///     create_missing: makes regions and units that do not exist.
-    ///     progress: shows a bar on stderr.
+    ///     progress: ``True`` shows a bar on stderr; a function is called with the number of
+    ///         rows that were handed to the database so far.
+    ///     batches_per_transaction: writes so many batches of a stream in a transaction;
+    ///         default: all. If a later one is refused, the earlier ones stay written until
+    ///         the block is rolled back.
     ///
     /// Raises:
     ///     RunLockRequired: outside of ``with run.transact(…)``.
@@ -61,44 +70,62 @@ impl Iamc {
     ///     UnknownNames: regions or units do not exist, all of them named; nothing was
     ///         written.
     ///     LockLost: the lock was taken over by somebody else.
-    #[pyo3(signature = (df, r#type = None, create_missing = false, progress = false))]
+    #[pyo3(signature = (df, r#type = None, create_missing = false, progress = None, *, batches_per_transaction = None))]
+    #[pyo3(
+        text_signature = "($self, df, type=None, create_missing=False, progress=False, *, batches_per_transaction=None)"
+    )]
+    #[allow(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn add(
         &self,
         py: Python<'_>,
         df: &Bound<'_, PyAny>,
         r#type: Option<Text>,
         create_missing: bool,
-        progress: bool,
+        progress: Option<&Bound<'_, PyAny>>,
+        batches_per_transaction: Option<usize>,
     ) -> Result<ChangeCounts> {
         let point_type = point_type(r#type)?;
+        let batches_per_transaction = match batches_per_transaction.map(NonZeroUsize::new) {
+            None => None,
+            Some(Some(batches)) => Some(batches),
+            Some(None) => {
+                let message = "batches_per_transaction=0 cannot be: give 1 or more";
+                return Err(Failure::named("InvalidInput", message));
+            }
+        };
         // Without the lock there is no need to look at the data.
         self.0.under_lock(py, |_| Ok(()))?;
-        let frame = frame::take(py, df)?;
+        let mut input = frame::take_any(py, df)?;
+        let progress = Progress::new(progress, &input)?;
         let counts = interruptible(|interrupt| {
             self.0.under_lock(py, |lock| {
-                let bar = progress.then(|| RowBar::new("adding", frame.num_rows()));
-                let mut advance = |rows| {
-                    if let Some(bar) = &bar {
-                        bar.advance(rows);
-                    }
-                };
+                let told = || progress.failed().map_or_else(interrupt, Err);
+                let mut advance = |rows| progress.advance(rows);
                 let options = AddOptions {
                     point_type,
                     create_missing,
+                    batches_per_transaction,
                     progress: Some(&mut advance),
-                    interrupt: Some(interrupt),
+                    interrupt: Some(&told),
                 };
-                let result = lock.iamc().add_with(&frame, options);
-                if let Some(bar) = &bar {
-                    match &result {
-                        Ok(counts) => bar.finish(&counts.to_string()),
-                        Err(_) => bar.finish("nothing was written"),
-                    }
-                }
+                let result = match &mut input {
+                    Input::Table(frame) => lock.iamc().add_with(frame, options),
+                    Input::Stream(batches) => lock.iamc().add_batches(batches, options),
+                };
+                progress.finish(&result);
                 result
             })
-        })?;
-        Ok(counts.into())
+        });
+        // What the caller's own code raised is what he wants to see.
+        if let Some(failure) = progress.into_failure() {
+            return Err(failure);
+        }
+        if let Input::Stream(stream) = input
+            && let Some(failure) = stream.into_failure()
+        {
+            return Err(failure);
+        }
+        Ok(counts?.into())
     }
 
     /// Deletes the points with these keys; a ``value`` column is not needed and not looked
@@ -169,6 +196,45 @@ impl Iamc {
     ) -> Result<Py<PyAny>> {
         let filter = filter(region, variable, unit, year, unknown)?;
         frame::to_pyarrow(py, self.batch(py, &filter)?)
+    }
+
+    /// The points as a polars ``DataFrame`` (polars is not installed with stratalog): as
+    /// ``tabulate``, with the names as categoricals.
+    #[pyo3(signature = (*, region = None, variable = None, unit = None, year = None, **unknown))]
+    #[pyo3(text_signature = "($self, *, region=None, variable=None, unit=None, year=None)")]
+    fn polars(
+        &self,
+        py: Python<'_>,
+        region: Option<&Bound<'_, PyAny>>,
+        variable: Option<&Bound<'_, PyAny>>,
+        unit: Option<&Bound<'_, PyAny>>,
+        year: Option<&Bound<'_, PyAny>>,
+        unknown: Option<&Bound<'_, PyDict>>,
+    ) -> Result<Py<PyAny>> {
+        let filter = filter(region, variable, unit, year, unknown)?;
+        frame::to_polars(py, self.batch(py, &filter)?)
+    }
+
+    /// The points as a ``pyarrow.RecordBatchReader``: as ``arrow``, ``size`` rows at a time, for
+    /// whatever takes ``__arrow_c_stream__``. All batches are of the moment of this call,
+    /// whatever is written meanwhile.
+    #[pyo3(signature = (size = 65_536, *, region = None, variable = None, unit = None, year = None, **unknown))]
+    #[pyo3(
+        text_signature = "($self, size=65536, *, region=None, variable=None, unit=None, year=None)"
+    )]
+    #[allow(clippy::too_many_arguments, reason = "keyword arguments of Python")]
+    fn batches(
+        &self,
+        py: Python<'_>,
+        size: usize,
+        region: Option<&Bound<'_, PyAny>>,
+        variable: Option<&Bound<'_, PyAny>>,
+        unit: Option<&Bound<'_, PyAny>>,
+        year: Option<&Bound<'_, PyAny>>,
+        unknown: Option<&Bound<'_, PyDict>>,
+    ) -> Result<Py<PyAny>> {
+        let filter = filter(region, variable, unit, year, unknown)?;
+        frame::to_reader(py, &self.batch(py, &filter)?, size)
     }
 
     /// Every version of the points, by point, oldest first: the columns of ``tabulate``

@@ -19,6 +19,7 @@ mod locks;
 mod log;
 mod names;
 mod platform;
+mod progress;
 mod retention;
 mod run;
 mod run_lock;

@@ -154,6 +154,42 @@ impl IamcAsOf {
         frame::to_pyarrow(py, self.batch(py, &filter)?)
     }
 
+    /// The points as they were, as a polars ``DataFrame``; see ``Iamc.polars``.
+    #[pyo3(signature = (*, region = None, variable = None, unit = None, year = None, **unknown))]
+    #[pyo3(text_signature = "($self, *, region=None, variable=None, unit=None, year=None)")]
+    fn polars(
+        &self,
+        py: Python<'_>,
+        region: Option<&Bound<'_, PyAny>>,
+        variable: Option<&Bound<'_, PyAny>>,
+        unit: Option<&Bound<'_, PyAny>>,
+        year: Option<&Bound<'_, PyAny>>,
+        unknown: Option<&Bound<'_, PyDict>>,
+    ) -> Result<Py<PyAny>> {
+        let filter = filter(region, variable, unit, year, unknown)?;
+        frame::to_polars(py, self.batch(py, &filter)?)
+    }
+
+    /// The points as they were, as a ``pyarrow.RecordBatchReader``; see ``Iamc.batches``.
+    #[pyo3(signature = (size = 65_536, *, region = None, variable = None, unit = None, year = None, **unknown))]
+    #[pyo3(
+        text_signature = "($self, size=65536, *, region=None, variable=None, unit=None, year=None)"
+    )]
+    #[allow(clippy::too_many_arguments, reason = "keyword arguments of Python")]
+    fn batches(
+        &self,
+        py: Python<'_>,
+        size: usize,
+        region: Option<&Bound<'_, PyAny>>,
+        variable: Option<&Bound<'_, PyAny>>,
+        unit: Option<&Bound<'_, PyAny>>,
+        year: Option<&Bound<'_, PyAny>>,
+        unknown: Option<&Bound<'_, PyDict>>,
+    ) -> Result<Py<PyAny>> {
+        let filter = filter(region, variable, unit, year, unknown)?;
+        frame::to_reader(py, &self.batch(py, &filter)?, size)
+    }
+
     /// What changed from an earlier state to this one, a row per point; columns as
     /// ``Diff.tabulate``.
     ///

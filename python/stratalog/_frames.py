@@ -7,8 +7,9 @@ objects may hold anything. What is wrong with values of one type, the compiled p
 from __future__ import annotations
 
 import datetime as dt
+import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, cast
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as _pa
 
-__all__ = ["to_arrow", "to_pandas", "to_pyarrow"]
+__all__ = ["stream", "to_arrow", "to_pandas", "to_polars", "to_pyarrow", "to_reader"]
 
 _TEXT = ("model", "scenario", "region", "variable", "unit", "subannual")
 _TIMES = ("year", "datetime", "time")
 _KNOWN = (*_TEXT, *_TIMES, "version", "value")
 _NAMED_ROWS = 10
+_BATCH = 65_536  # rows
 _INT64 = range(-(2**63), 2**63)
 _EPOCH = dt.datetime(1970, 1, 1)
 _EPOCH_UTC = _EPOCH.replace(tzinfo=dt.UTC)
@@ -65,6 +67,74 @@ def to_pyarrow(table: object) -> _pa.Table:
     return pa.table(table)
 
 
+def to_polars(table: Any) -> Any:
+    """What the compiled part yields, as polars."""
+    import polars as pl
+
+    return pl.DataFrame(table)
+
+
+def to_reader(table: object) -> _pa.RecordBatchReader:
+    """What the compiled part yields, batch by batch."""
+    import pyarrow as pa
+
+    return pa.RecordBatchReader.from_stream(table)
+
+
+def stream(data: object) -> Iterator[object] | None:
+    """The tables that come one by one; ``None`` where there is one, which is here already."""
+    if isinstance(data, str | os.PathLike):
+        return _read_file(os.fspath(data))
+    pyarrow = sys.modules.get("pyarrow")
+    if pyarrow is not None and isinstance(data, pyarrow.RecordBatchReader):
+        return _read(data)
+    return data if isinstance(data, Iterator) else None
+
+
+def _read(reader: _pa.RecordBatchReader) -> Iterator[object]:
+    try:
+        yield from reader
+    except Exception as error:  # pyarrow's, or whatever makes its batches
+        raise _refusal(f"reading it failed: {error}") from error
+
+
+def _read_file(path: str | bytes) -> Iterator[object]:
+    """The batches of a Parquet or CSV file."""
+    name = os.fsdecode(path)
+    kind = os.path.splitext(name)[1].lower()
+    if kind not in (".parquet", ".pq", ".csv"):
+        raise _refusal(
+            f"{name!r} is not a table, nor the path of a .parquet, .pq or .csv file (long format); "
+            "for others use `stratalog import`, or read them with pandas"
+        )
+    return _read_csv(name) if kind == ".csv" else _read_parquet(name)
+
+
+def _read_parquet(name: str) -> Iterator[object]:
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(name) as file:
+            # The index of pandas is in it, and what it is for is in the metadata only.
+            yield from file.iter_batches(batch_size=_BATCH)
+    except (OSError, ValueError) as error:
+        raise _refusal(f"{name!r} cannot be read: {error}") from error
+
+
+def _read_csv(name: str) -> Iterator[object]:
+    import pyarrow as pa
+    from pyarrow import csv
+
+    # What a block of rows looks like must not decide what the next may hold.
+    types = dict.fromkeys((*_TEXT, "version"), pa.string()) | {"value": pa.float64()}
+    options = csv.ConvertOptions(column_types=types | {"year": pa.int64()})
+    try:
+        with csv.open_csv(name, convert_options=options) as reader:
+            yield from reader
+    except (OSError, ValueError) as error:
+        raise _refusal(f"{name!r} cannot be read: {error}") from error
+
+
 def to_arrow(data: object) -> object:
     """Something that speaks Arrow, from whatever holds a table."""
     pandas = sys.modules.get("pandas")
@@ -92,7 +162,8 @@ def to_arrow(data: object) -> object:
         return _from_pandas(frame)
     raise _refusal(
         f"{type(data).__name__} is not a table: give a pandas, polars or pyarrow one, "
-        "anything else with __arrow_c_stream__, or a dict of lists"
+        "anything else with __arrow_c_stream__, a dict of lists, an iterator of tables, or the "
+        "path of a Parquet or CSV file"
     )
 
 

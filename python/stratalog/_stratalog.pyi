@@ -16,6 +16,7 @@ from typing import (
 )
 
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 from matplotlib.axes import Axes
 
@@ -266,10 +267,12 @@ class Iamc:
 
     def add(
         self,
-        df: _Table,
+        df: _Table | Iterator[_Table] | pa.RecordBatchReader | str | PathLike[str],
         type: _Type | None = None,
         create_missing: bool = False,
-        progress: bool = False,
+        progress: bool | Callable[[int], object] = False,
+        *,
+        batches_per_transaction: int | None = None,
     ) -> ChangeCounts:
         """Inserts the points that are new and updates those that differ, by region, variable,
         unit and time. Points that stay as they are leave no trace. All or nothing.
@@ -282,12 +285,20 @@ class Iamc:
         ``version`` may be there if each row names this run. Named index levels of pandas are
         columns. Variables are made as needed; regions and units must exist.
 
+        More than fits into memory comes as a stream: an iterator of such tables, a
+        ``pyarrow.RecordBatchReader``, or the path of a Parquet or CSV file. All of it is read
+        and checked (what is read waits in a temporary file) before anything is written.
+
         Args:
             df: the points.
             type: what all rows must be: "yearly" (or "annual"), "categorical",
                 "datetime"; default: what their time columns say.
             create_missing: makes regions and units that do not exist.
-            progress: shows a bar on stderr.
+            progress: ``True`` shows a bar on stderr; a function is called with the number of
+                rows that were handed to the database so far.
+            batches_per_transaction: writes so many batches of a stream in a transaction;
+                default: all. If a later one is refused, the earlier ones stay written until
+                the block is rolled back.
 
         Raises:
             RunLockRequired: outside of ``with run.transact(…)``.
@@ -333,6 +344,30 @@ class Iamc:
         year: _Years | None = None,
     ) -> pa.Table:
         """The points as a pyarrow ``Table``: as ``tabulate``, with the names as dictionaries."""
+    def polars(
+        self,
+        *,
+        region: _Patterns | None = None,
+        variable: _Patterns | None = None,
+        unit: _Patterns | None = None,
+        year: _Years | None = None,
+    ) -> pl.DataFrame:
+        """The points as a polars ``DataFrame`` (polars is not installed with stratalog): as
+        ``tabulate``, with the names as categoricals.
+        """
+    def batches(
+        self,
+        size: int = 65536,
+        *,
+        region: _Patterns | None = None,
+        variable: _Patterns | None = None,
+        unit: _Patterns | None = None,
+        year: _Years | None = None,
+    ) -> pa.RecordBatchReader:
+        """The points as a ``pyarrow.RecordBatchReader``: as ``arrow``, ``size`` rows at a time, for
+        whatever takes ``__arrow_c_stream__``. All batches are of the moment of this call,
+        whatever is written meanwhile.
+        """
     def history(
         self,
         *,
@@ -382,6 +417,25 @@ class IamcAsOf:
         year: _Years | None = None,
     ) -> pa.Table:
         """The points as they were, as a pyarrow ``Table``; see ``Iamc.arrow``."""
+    def polars(
+        self,
+        *,
+        region: _Patterns | None = None,
+        variable: _Patterns | None = None,
+        unit: _Patterns | None = None,
+        year: _Years | None = None,
+    ) -> pl.DataFrame:
+        """The points as they were, as a polars ``DataFrame``; see ``Iamc.polars``."""
+    def batches(
+        self,
+        size: int = 65536,
+        *,
+        region: _Patterns | None = None,
+        variable: _Patterns | None = None,
+        unit: _Patterns | None = None,
+        year: _Years | None = None,
+    ) -> pa.RecordBatchReader:
+        """The points as they were, as a ``pyarrow.RecordBatchReader``; see ``Iamc.batches``."""
     def difference(self, since: _Target | None = None) -> pd.DataFrame:
         """What changed from an earlier state to this one, a row per point; columns as
         ``Diff.tabulate``.

@@ -421,6 +421,7 @@ fn add(
             create_missing: options.create_missing,
             progress: Some(&mut |points| progress(ImportStep::Points(points))),
             interrupt: options.interrupt,
+            ..AddOptions::default()
         },
     )?;
     // The last moment at which stopping still means that nothing happened.

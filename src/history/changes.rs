@@ -5,13 +5,13 @@
 //! are never get in, so they are neither written nor logged.
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, SmallInt};
+use diesel::sql_types::{BigInt, Bool, SmallInt};
 use serde::Serialize;
 
 use crate::error::Result;
 use crate::history::write::Write;
 use crate::schema::{END_TRANSACTION_ID, OPERATION_TYPE, TRANSACTION_ID, TableDescription};
-use crate::store::bulk::{Purpose, Staging, begin_recording, end_recording};
+use crate::store::bulk::{Staging, begin_recording, end_recording};
 use crate::store::rows::{Bind, query};
 use crate::store::{BulkRecording, batch, column_list, doing, failpoint, keys_equal, quote, sql};
 
@@ -85,6 +85,56 @@ pub(crate) struct ChangeSet<'t> {
     table: &'t TableDescription,
     pub(crate) staging: Staging,
     counts: ChangeCounts,
+    /// The run has no version rows yet: there are none to look for.
+    is_first: bool,
+}
+
+/// Deletes are written apart: children before their parents.
+#[derive(Clone, Copy)]
+enum Part {
+    Deletes,
+    InsertsAndUpdates,
+}
+
+impl Part {
+    fn condition(self) -> &'static str {
+        match self {
+            Self::Deletes => "operation_type = 2",
+            Self::InsertsAndUpdates => "operation_type < 2",
+        }
+    }
+}
+
+/// What a table has of the run of this transaction.
+#[derive(QueryableByName)]
+struct Held {
+    #[diesel(sql_type = Bool)]
+    has_rows: bool,
+    #[diesel(sql_type = Bool)]
+    has_history: bool,
+}
+
+impl Held {
+    fn by_run(write: &mut Write<'_>, table: &TableDescription) -> Result<Self> {
+        let any = |table: &str| {
+            format!(
+                "EXISTS (SELECT 1 FROM {} WHERE run_id = (SELECT run_id FROM transactions WHERE id = $1))",
+                quote(table)
+            )
+        };
+        sql(format!(
+            "SELECT {} AS has_rows, {} AS has_history",
+            any(&table.name),
+            any(&table.version_name())
+        ))
+        .bind::<BigInt, _>(write.id.0)
+        .get_result(write.connection)
+        .map_err(doing("looking at what the run has"))
+    }
+}
+
+fn execute(write: &mut Write<'_>, what: &str, text: &str) -> Result<usize> {
+    sql(text).execute(write.connection).map_err(doing(what))
 }
 
 impl<'t> ChangeSet<'t> {
@@ -95,54 +145,98 @@ impl<'t> ChangeSet<'t> {
         select: &str,
         binds: &[Bind],
     ) -> Result<Self> {
-        let staging = Staging::create(write.connection, table, Purpose::Changes)?;
+        let staging = Staging::create(write.connection, table)?;
         query(&format!("INSERT INTO {} {select}", staging.name), binds)
             .execute(write.connection)
             .map_err(doing("working out what changes"))?;
-        let mut set = Self {
+        let rows: Vec<OperationCount> = sql(format!(
+            "SELECT operation_type, count(*) AS rows FROM {} GROUP BY operation_type",
+            staging.name
+        ))
+        .load(write.connection)
+        .map_err(doing("counting changes"))?;
+        failpoint::reach("changes", "known")?;
+        Ok(Self {
             table,
             staging,
-            counts: ChangeCounts::default(),
-        };
-        set.counts = set.count(write)?;
-        failpoint::reach("changes", "known")?;
-        Ok(set)
+            counts: rows.into_iter().collect(),
+            is_first: false,
+        })
     }
 
-    /// The rows of `incoming` that are new or differ from the live ones.
+    /// Of the rows of a run that were staged as inserts: what is new, and what differs from the live rows.
     pub(crate) fn upsert(
         write: &mut Write<'_>,
         table: &'t TableDescription,
-        incoming: &Staging,
+        staging: Staging,
+        rows: usize,
     ) -> Result<Self> {
-        let sql = format!(
-            "SELECT CASE WHEN l.{key} IS NULL THEN 0 ELSE 1 END, {columns}
-             FROM {incoming} s LEFT JOIN {live} l ON {same_key}
-             WHERE l.{key} IS NULL OR {differs}",
-            key = quote(&table.key[0]),
-            columns = column_list("s", table.columns.iter()),
-            incoming = incoming.name,
-            live = quote(&table.name),
-            same_key = keys_equal(table, "l", "s"),
-            differs = write.engine().any_differs(table.value_columns(), "l", "s"),
-        );
-        Self::fill(write, table, &sql, &[])
+        let held = Held::by_run(write, table)?;
+        let (mut same, mut updated) = (0, 0);
+        if held.has_rows {
+            let changes = &staging.name;
+            let live = quote(&table.name);
+            let same_key = keys_equal(table, "l", "c");
+            let differs = write.engine().any_differs(table.value_columns(), "l", "c");
+            same = execute(
+                write,
+                "leaving out what is there already",
+                &format!(
+                    "DELETE FROM {changes} AS c
+                     WHERE EXISTS (SELECT 1 FROM {live} l WHERE {same_key} AND NOT {differs})"
+                ),
+            )?;
+            if same < rows {
+                updated = execute(
+                    write,
+                    "telling updates from inserts",
+                    &format!(
+                        "UPDATE {changes} AS c SET operation_type = 1
+                         WHERE EXISTS (SELECT 1 FROM {live} l WHERE {same_key})"
+                    ),
+                )?;
+            }
+        }
+        failpoint::reach("changes", "known")?;
+        Ok(Self {
+            table,
+            staging,
+            counts: ChangeCounts {
+                inserted: (rows - same - updated) as u64,
+                updated: updated as u64,
+                deleted: 0,
+            },
+            is_first: !held.has_history,
+        })
     }
 
-    /// The live rows that have a key of `incoming`.
+    /// Of the rows of a run that were staged as deletions: those that are there.
     pub(crate) fn removal(
         write: &mut Write<'_>,
         table: &'t TableDescription,
-        incoming: &Staging,
+        staging: Staging,
+        rows: usize,
     ) -> Result<Self> {
-        let sql = format!(
-            "SELECT 2, {columns} FROM {incoming} s JOIN {live} l ON {same_key}",
-            columns = column_list("l", table.columns.iter()),
-            incoming = incoming.name,
-            live = quote(&table.name),
-            same_key = keys_equal(table, "l", "s"),
-        );
-        Self::fill(write, table, &sql, &[])
+        let gone = execute(
+            write,
+            "leaving out what is not there",
+            &format!(
+                "DELETE FROM {} AS c WHERE NOT EXISTS (SELECT 1 FROM {} l WHERE {})",
+                staging.name,
+                quote(&table.name),
+                keys_equal(table, "l", "c"),
+            ),
+        )?;
+        failpoint::reach("changes", "known")?;
+        Ok(Self {
+            table,
+            staging,
+            counts: ChangeCounts {
+                deleted: (rows - gone) as u64,
+                ..ChangeCounts::default()
+            },
+            is_first: false,
+        })
     }
 
     pub(crate) fn counts(&self) -> ChangeCounts {
@@ -153,82 +247,95 @@ impl<'t> ChangeSet<'t> {
         self.table
     }
 
-    fn count(&self, write: &mut Write<'_>) -> Result<ChangeCounts> {
-        let rows: Vec<OperationCount> = sql(format!(
-            "SELECT operation_type, count(*) AS rows FROM {} GROUP BY operation_type",
-            self.staging.name
-        ))
-        .load(write.connection)
-        .map_err(doing("counting changes"))?;
-        Ok(rows.into_iter().collect())
+    /// Writes the changes and their version rows; `order`: the clause that sorts the changes (alias c) by their key,
+    /// if they are not.
+    pub(crate) fn apply_in_order(&self, write: &mut Write<'_>, order: &str) -> Result<()> {
+        self.write_deletes(write, order)?;
+        self.write_inserts_and_updates(write, order)
     }
 
-    /// Writes the changes and their version rows.
+    /// Writes changes to a table that no other refers to.
     pub(crate) fn apply(&self, write: &mut Write<'_>) -> Result<()> {
-        self.apply_deletes(write)?;
-        self.apply_inserts_and_updates(write)
+        self.apply_in_order(write, "")
     }
 
     /// Deletes what is to be deleted. Children come before their parents.
     pub(crate) fn apply_deletes(&self, write: &mut Write<'_>) -> Result<()> {
+        self.write_deletes(write, "")
+    }
+
+    fn write_deletes(&self, write: &mut Write<'_>, order: &str) -> Result<()> {
         if self.counts.deleted == 0 {
             return Ok(());
         }
         let keys = column_list("", self.table.key_columns());
         self.recorded(
             write,
-            "operation_type = 2",
-            &[format!(
+            Part::Deletes,
+            order,
+            &format!(
                 "DELETE FROM {} WHERE ({keys}) IN (SELECT {keys} FROM {} WHERE operation_type = 2)",
                 quote(&self.table.name),
                 self.staging.name
-            )],
+            ),
         )
     }
 
     /// Inserts and updates. Parents come before their children.
     pub(crate) fn apply_inserts_and_updates(&self, write: &mut Write<'_>) -> Result<()> {
-        let table = self.table;
-        let (live, changes) = (quote(&table.name), &self.staging.name);
-        let mut statements = Vec::new();
-        if self.counts.updated > 0 {
-            let set: Vec<_> = table
-                .value_columns()
-                .map(|column| format!("{0} = c.{0}", quote(&column.name)))
-                .collect();
-            statements.push(format!(
-                "UPDATE {live} SET {} FROM {changes} c WHERE {} AND c.operation_type = 1",
-                set.join(", "),
-                keys_equal(table, &live, "c")
-            ));
-        }
-        if self.counts.inserted > 0 {
-            let columns = column_list("", table.columns.iter());
-            statements.push(format!(
-                "INSERT INTO {live} ({columns}) SELECT {columns} FROM {changes} WHERE operation_type = 0"
-            ));
-        }
-        if statements.is_empty() {
-            return Ok(());
-        }
-        self.recorded(write, "operation_type < 2", &statements)
+        self.write_inserts_and_updates(write, "")
     }
 
-    /// Runs statements that write `which` of the changes to the live table, with their version rows.
-    fn recorded(&self, write: &mut Write<'_>, which: &str, statements: &[String]) -> Result<()> {
+    fn write_inserts_and_updates(&self, write: &mut Write<'_>, order: &str) -> Result<()> {
+        let table = self.table;
+        if self.counts.updated + self.counts.inserted == 0 {
+            return Ok(());
+        }
+        let columns = column_list("", table.columns.iter());
+        let set: Vec<_> = table
+            .value_columns()
+            .map(|column| format!("{0} = excluded.{0}", quote(&column.name)))
+            .collect();
+        let update = if self.counts.updated == 0 {
+            String::new()
+        } else {
+            format!(
+                " ON CONFLICT ({}) DO UPDATE SET {}",
+                column_list("", table.key_columns()),
+                set.join(", ")
+            )
+        };
+        self.recorded(
+            write,
+            Part::InsertsAndUpdates,
+            order,
+            &format!(
+                "INSERT INTO {} ({columns}) SELECT {columns} FROM {} c WHERE operation_type < 2{order}{update}",
+                quote(&table.name),
+                self.staging.name
+            ),
+        )
+    }
+
+    /// Runs a statement that writes a part of the changes to the live table, with their version rows.
+    fn recorded(
+        &self,
+        write: &mut Write<'_>,
+        part: Part,
+        order: &str,
+        statement: &str,
+    ) -> Result<()> {
         // Set-based recording knows nothing of what this transaction wrote to these rows before; the
         // triggers do. A change set is the first to touch its rows in every write of this library.
         let set_based = write.engine().bulk_recording() == BulkRecording::SetBased
-            && !self.touched_before(write, which)?;
+            && (self.is_first || !self.touched_before(write, part)?);
         if set_based {
-            self.record(write, which)?;
+            self.record(write, part, order)?;
             failpoint::reach("changes", "recorded")?;
             begin_recording(write.connection)?;
         }
-        for statement in statements {
-            batch(write.connection, statement)?;
-            failpoint::reach("changes", "written")?;
-        }
+        batch(write.connection, statement)?;
+        failpoint::reach("changes", "written")?;
         if set_based {
             end_recording(write.connection)?;
         }
@@ -236,22 +343,38 @@ impl<'t> ChangeSet<'t> {
     }
 
     /// Ends the open version rows of the changed rows and adds the new ones.
-    fn record(&self, write: &mut Write<'_>, which: &str) -> Result<()> {
+    fn record(&self, write: &mut Write<'_>, part: Part, order: &str) -> Result<()> {
         let table = self.table;
+        let which = part.condition();
         let version = quote(&table.version_name());
         let changes = &self.staging.name;
+        if !self.is_first {
+            sql(format!(
+                "UPDATE {version} SET \"{END_TRANSACTION_ID}\" = $1 FROM {changes} c
+                 WHERE {} AND {version}.\"{END_TRANSACTION_ID}\" IS NULL AND c.{which}",
+                keys_equal(table, &version, "c")
+            ))
+            .bind::<BigInt, _>(write.id.0)
+            .execute(write.connection)
+            .map_err(doing("ending version rows"))?;
+        }
+        // What is deleted may have come in as keys only: a deletion is recorded with what was there.
+        let (row, live) = match part {
+            Part::Deletes => (
+                "l",
+                format!(
+                    " JOIN {} l ON {}",
+                    quote(&table.name),
+                    keys_equal(table, "l", "c")
+                ),
+            ),
+            Part::InsertsAndUpdates => ("c", String::new()),
+        };
         sql(format!(
-            "UPDATE {version} SET \"{END_TRANSACTION_ID}\" = $1 FROM {changes} c
-             WHERE {} AND {version}.\"{END_TRANSACTION_ID}\" IS NULL AND c.{which}",
-            keys_equal(table, &version, "c")
-        ))
-        .bind::<BigInt, _>(write.id.0)
-        .execute(write.connection)
-        .map_err(doing("ending version rows"))?;
-        let columns = column_list("", table.columns.iter());
-        sql(format!(
-            "INSERT INTO {version} ({columns}, \"{TRANSACTION_ID}\", \"{OPERATION_TYPE}\")
-             SELECT {columns}, $1, operation_type FROM {changes} WHERE {which}"
+            "INSERT INTO {version} ({}, \"{TRANSACTION_ID}\", \"{OPERATION_TYPE}\")
+             SELECT {}, $1, c.operation_type FROM {changes} c{live} WHERE c.{which}{order}",
+            column_list("", table.columns.iter()),
+            column_list(row, table.columns.iter()),
         ))
         .bind::<BigInt, _>(write.id.0)
         .execute(write.connection)
@@ -260,7 +383,7 @@ impl<'t> ChangeSet<'t> {
     }
 
     /// Whether this transaction has version rows for any of the changed rows already.
-    fn touched_before(&self, write: &mut Write<'_>, which: &str) -> Result<bool> {
+    fn touched_before(&self, write: &mut Write<'_>, part: Part) -> Result<bool> {
         let version = quote(&self.table.version_name());
         let in_run = if self.table.is_run_scoped() {
             format!(" AND {version}.run_id = (SELECT run_id FROM transactions WHERE id = $1)")
@@ -273,6 +396,7 @@ impl<'t> ChangeSet<'t> {
              WHERE {version}.\"{TRANSACTION_ID}\" = $1{in_run} AND {} AND c.{which} LIMIT 1",
             self.staging.name,
             keys_equal(self.table, &version, "c"),
+            which = part.condition(),
         ))
         .bind::<BigInt, _>(write.id.0)
         .get_result(write.connection)

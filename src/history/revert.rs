@@ -260,7 +260,7 @@ pub(crate) fn check_undo(
 }
 
 /// "region World, variable Coal, …" for the key `k`, names as the log knows them.
-fn key_label(core: &Core, table: &TableDescription) -> String {
+pub(crate) fn key_label(core: &Core, table: &TableDescription) -> String {
     let part = |column: &Column| {
         let id = format!("k.{}", quote(&column.name));
         let parent = table

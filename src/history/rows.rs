@@ -1,12 +1,17 @@
 //! Rows that come in: staged, compared with what is there, written as a change set.
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, UInt32Array};
+use arrow::row::{OwnedRow, RowConverter, SortField};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::history::changes::{ChangeCounts, ChangeSet};
+use crate::history::revert;
 use crate::history::write::Write;
 use crate::schema::TableDescription;
-use crate::store::bulk::{Purpose, Staging};
+use crate::store::bulk::Staging;
+use crate::store::{BulkRecording, column_list, doing, failpoint, keys_equal, quote, sql};
 
 /// What to do with the rows that come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,20 +22,183 @@ pub(crate) enum RowOperation {
     Remove,
 }
 
-/// Loads the rows (all columns of the table, `run_id` included) and adds or removes them.
-pub(crate) fn write_rows(
-    write: &mut Write<'_>,
-    table: &TableDescription,
-    rows: &RecordBatch,
+/// Rows of the transaction's run on their way in.
+pub(crate) struct Incoming<'t> {
+    table: &'t TableDescription,
     operation: RowOperation,
-    progress: &mut dyn FnMut(usize) -> Result<()>,
-) -> Result<ChangeCounts> {
-    let incoming = Staging::create(write.connection, table, Purpose::Incoming)?;
-    incoming.load(write.connection, table, rows, progress)?;
-    let changes = match operation {
-        RowOperation::Add => ChangeSet::upsert(write, table, &incoming)?,
-        RowOperation::Remove => ChangeSet::removal(write, table, &incoming)?,
-    };
-    changes.apply(write)?;
-    Ok(changes.counts())
+    staging: Staging,
+    rows: usize,
+    /// The key of the last row, while all came in the order of the key.
+    last: Option<OwnedRow>,
+    in_order: bool,
+}
+
+impl<'t> Incoming<'t> {
+    pub(crate) fn begin(
+        write: &mut Write<'_>,
+        table: &'t TableDescription,
+        operation: RowOperation,
+    ) -> Result<Self> {
+        Ok(Self {
+            table,
+            operation,
+            staging: Staging::create(write.connection, table)?,
+            rows: 0,
+            last: None,
+            in_order: true,
+        })
+    }
+
+    /// Takes rows: all columns of the table, `run_id` included, no key twice; best in the order of the key.
+    pub(crate) fn load(
+        &mut self,
+        write: &mut Write<'_>,
+        rows: &RecordBatch,
+        progress: &mut dyn FnMut(usize) -> Result<()>,
+    ) -> Result<()> {
+        if rows.num_rows() == 0 {
+            return Ok(());
+        }
+        self.rows += rows.num_rows();
+        self.in_order = self.in_order && self.follow(rows)?;
+        let operation_type = match self.operation {
+            RowOperation::Add => 0,
+            RowOperation::Remove => 2,
+        };
+        self.staging
+            .load(write.connection, self.table, operation_type, rows, progress)
+    }
+
+    /// Whether the rows come after those before, in the order of the key.
+    fn follow(&mut self, rows: &RecordBatch) -> Result<bool> {
+        let keys: Vec<_> = self
+            .table
+            .key_columns()
+            .filter_map(|key| rows.column_by_name(&key.name))
+            .cloned()
+            .collect();
+        let fields = keys
+            .iter()
+            .map(|key| SortField::new(key.data_type().clone()))
+            .collect();
+        let converter = RowConverter::new(fields)?;
+        let ends: Vec<_> = keys
+            .iter()
+            .map(|key| {
+                let last = UInt32Array::from(vec![0, rows.num_rows() as u32 - 1]);
+                arrow::compute::take(key, &last, None)
+            })
+            .collect::<std::result::Result<_, _>>()?;
+        let ends = converter.convert_columns(&ends)?;
+        let follows = match &self.last {
+            Some(last) => last.row() < ends.row(0),
+            None => true,
+        };
+        self.last = Some(ends.row(1).owned());
+        Ok(follows && ends.row(0) <= ends.row(1))
+    }
+
+    /// Adds or removes what came in.
+    pub(crate) fn write(self, write: &mut Write<'_>) -> Result<ChangeCounts> {
+        let order = if self.in_order {
+            String::new()
+        } else {
+            self.refuse_duplicates(write)?;
+            format!(" ORDER BY {}", column_list("c", self.table.key_columns()))
+        };
+        match write.engine().bulk_recording() {
+            BulkRecording::Triggers => self.write_directly(write),
+            BulkRecording::SetBased => {
+                let (table, staging, rows) = (self.table, self.staging, self.rows);
+                let changes = match self.operation {
+                    RowOperation::Add => ChangeSet::upsert(write, table, staging, rows)?,
+                    RowOperation::Remove => ChangeSet::removal(write, table, staging, rows)?,
+                };
+                changes.apply_in_order(write, &order)?;
+                Ok(changes.counts())
+            }
+        }
+    }
+
+    /// Keys that came in more than once, in rows that were loaded apart.
+    fn refuse_duplicates(&self, write: &mut Write<'_>) -> Result<()> {
+        let keys = column_list("c", self.table.key_columns());
+        let label = revert::key_label(write.core, self.table);
+        let twice: Option<Twice> = sql(format!(
+            "SELECT {label} AS label, rows FROM (SELECT {keys}, count(*) AS rows FROM {} c
+             GROUP BY {keys} HAVING count(*) > 1) k ORDER BY 1 LIMIT 1",
+            self.staging.name
+        ))
+        .get_result(write.connection)
+        .optional()
+        .map_err(doing("looking for keys that came in more than once"))?;
+        match twice {
+            None => Ok(()),
+            Some(twice) => Err(Error::frame(format!(
+                "the same row more than once, in different batches: {}, {} times",
+                twice.label, twice.rows
+            ))),
+        }
+    }
+
+    /// From the staging table into the live one: triggers record it.
+    fn write_directly(&self, write: &mut Write<'_>) -> Result<ChangeCounts> {
+        failpoint::reach("changes", "known")?;
+        let table = self.table;
+        let (staging, live) = (&self.staging.name, quote(&table.name));
+        let same_key = keys_equal(table, "l", "c");
+        let engine = write.engine();
+        let mut execute = |what: &str, text: String| {
+            let rows = sql(text).execute(write.connection).map_err(doing(what))?;
+            failpoint::reach("changes", "written").map(|()| rows as u64)
+        };
+        if self.operation == RowOperation::Remove {
+            let deleted = execute(
+                "deleting rows",
+                format!("DELETE FROM {live} l USING {staging} c WHERE {same_key}"),
+            )?;
+            return Ok(ChangeCounts {
+                deleted,
+                ..ChangeCounts::default()
+            });
+        }
+        let set: Vec<_> = table
+            .value_columns()
+            .map(|column| format!("{0} = c.{0}", quote(&column.name)))
+            .collect();
+        let updated = if set.is_empty() {
+            0
+        } else {
+            let differs = engine.any_differs(table.value_columns(), "l", "c");
+            execute(
+                "updating rows",
+                format!(
+                    "UPDATE {live} l SET {} FROM {staging} c WHERE {same_key} AND {differs}",
+                    set.join(", ")
+                ),
+            )?
+        };
+        let inserted = execute(
+            "inserting rows",
+            format!(
+                "INSERT INTO {live} ({}) SELECT {} FROM {staging} c
+                 WHERE NOT EXISTS (SELECT 1 FROM {live} l WHERE {same_key})",
+                column_list("", table.columns.iter()),
+                column_list("c", table.columns.iter())
+            ),
+        )?;
+        Ok(ChangeCounts {
+            inserted,
+            updated,
+            deleted: 0,
+        })
+    }
+}
+
+#[derive(QueryableByName)]
+struct Twice {
+    #[diesel(sql_type = Text)]
+    label: String,
+    #[diesel(sql_type = BigInt)]
+    rows: i64,
 }

@@ -2,6 +2,7 @@
 //!
 //! Input is checked as a whole before anything is written, and a call is all or nothing.
 
+mod checked;
 mod columns;
 mod filter;
 mod frame;
@@ -56,7 +57,44 @@ impl<'a> Iamc<'a> {
     /// # Errors
     /// As [`add`](Self::add).
     pub fn add_with(&self, frame: &Frame, options: AddOptions<'_>) -> Result<ChangeCounts> {
-        points::write(self.access.lock(), frame, RowOperation::Add, options)
+        let batch = frame.batch().clone();
+        points::write(self.access.lock(), [Ok(batch)], RowOperation::Add, options)
+    }
+
+    /// [`add_with`](Self::add_with) for more points than memory holds: batches are read and checked one by one, and
+    /// wait (beyond a million rows in a temporary file) until the last one has come; only then a transaction begins.
+    /// All are written or none, unless [`AddOptions::batches_per_transaction`] says otherwise. A point may come once
+    /// in a transaction, in whatever batch; row numbers in errors are counted in their batch.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add), and those of the batches.
+    ///
+    /// ```
+    /// # fn main() -> stratalog::Result<()> {
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let platform = stratalog::Platform::open(folder.path().join("scenarios.db").to_str().unwrap())?;
+    /// # platform.regions().create("World")?;
+    /// # platform.units().create("EJ/yr")?;
+    /// # let run = platform.runs().create("model", "scenario")?;
+    /// use stratalog::{AddOptions, Frame};
+    ///
+    /// let lock = run.lock("Baseline")?;
+    /// let batches = (2020..2030).map(|year| {
+    ///     let frame = Frame::yearly([("World", "Primary Energy", "EJ/yr", year, 600.0)]);
+    ///     Ok(frame.batch().clone())
+    /// });
+    /// let counts = lock.iamc().add_batches(batches, AddOptions::default())?;
+    /// assert_eq!(counts.inserted, 10);
+    /// lock.commit()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn add_batches(
+        &self,
+        batches: impl IntoIterator<Item = Result<RecordBatch>>,
+        options: AddOptions<'_>,
+    ) -> Result<ChangeCounts> {
+        points::write(self.access.lock(), batches, RowOperation::Add, options)
     }
 
     /// Deletes the points with these keys; a `value` column is not needed and not looked at. Points that
@@ -73,7 +111,13 @@ impl<'a> Iamc<'a> {
     /// # Errors
     /// As [`add`](Self::add).
     pub fn remove_with(&self, frame: &Frame, options: AddOptions<'_>) -> Result<ChangeCounts> {
-        points::write(self.access.lock(), frame, RowOperation::Remove, options)
+        let batch = frame.batch().clone();
+        points::write(
+            self.access.lock(),
+            [Ok(batch)],
+            RowOperation::Remove,
+            options,
+        )
     }
 
     /// The points that a filter selects, in a stable order. Columns: `region`, `variable`, `unit` (text, as

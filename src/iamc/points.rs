@@ -1,19 +1,22 @@
 //! From a frame to rows of `datapoints`: the input is checked as a whole before anything is written.
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, Float64Array, Int16Array, Int64Array, RecordBatch, StringArray,
+    UInt32Array,
 };
-use arrow::datatypes::{DataType, Float64Type, Int64Type, UInt64Type};
+use arrow::datatypes::{DataType, Float64Type, Int16Type, Int64Type, UInt32Type, UInt64Type};
 
 use crate::error::{Error, Result};
 use crate::history::ChangeCounts;
-use crate::history::rows::{RowOperation, write_rows};
+use crate::history::rows::{Incoming, RowOperation};
 use crate::history::write::Write;
-use crate::iamc::Frame;
+use crate::iamc::checked::{Chunks, Names};
 use crate::iamc::columns::{Coded, as_type, coded, with_plain_numbers};
+use crate::iamc::tabulate::column;
 use crate::iamc::times::Times;
 use crate::input::{check_values, row_list};
 use crate::names::{self, DEFAULT_HIERARCHY, Kind};
@@ -65,14 +68,28 @@ pub struct AddOptions<'a> {
     pub point_type: Option<PointType>,
     /// Makes regions and units that do not exist.
     pub create_missing: bool,
+    /// A stream is written in transactions of so many batches each; `None`: in one. What a later one does not allow
+    /// leaves the earlier ones written, until the lock is rolled back.
+    pub batches_per_transaction: Option<NonZeroUsize>,
     /// Told how many more rows have been handed to the database.
     pub progress: Option<&'a mut dyn FnMut(usize)>,
     /// Asked whenever rows have been handed to the database; an error ends the call, and nothing is written.
     pub interrupt: Option<&'a dyn Fn() -> Result<()>>,
 }
 
-/// A checked frame.
+/// Checked points.
+#[derive(Default)]
 struct Points {
+    regions: Names,
+    variables: Names,
+    units: Names,
+    categories: Names,
+    /// Codes of names, steps and values; each chunk in the order of its keys, and no key twice in it.
+    chunks: Chunks,
+}
+
+/// One batch that was checked, row by row as it came.
+struct Checked {
     region: Coded,
     variable: Coded,
     unit: Coded,
@@ -81,9 +98,10 @@ struct Points {
     category: Coded,
     /// Empty when points are to be removed.
     value: Vec<f64>,
-    /// Row numbers in the order of the keys, which is the order in which the database likes them.
-    order: Vec<u32>,
 }
+
+/// How many rows are handed to the database at once.
+const ROWS_AT_ONCE: usize = 1 << 16;
 
 const KNOWN: [&str; 11] = [
     "model",
@@ -99,43 +117,190 @@ const KNOWN: [&str; 11] = [
     "value",
 ];
 
+/// Adds or removes what comes in batches: all of them in one transaction, or so many in each.
 pub(super) fn write(
     lock: Result<&RunLock>,
-    frame: &Frame,
+    batches: impl IntoIterator<Item = Result<RecordBatch>>,
     operation: RowOperation,
     mut options: AddOptions<'_>,
 ) -> Result<ChangeCounts> {
     let lock = lock?;
-    let points = Points::check(
-        frame.batch(),
-        lock.run().info(),
-        operation,
-        options.point_type,
-    )?;
-    let name = match operation {
-        RowOperation::Add => "iamc.add",
-        RowOperation::Remove => "iamc.remove",
-    };
-    let table = datapoints::table::description();
-    let create_missing = options.create_missing;
-    let interrupt = options.interrupt;
-    lock.write(name, |write| {
-        let Some(rows) = points.resolve(write, lock.run().info(), operation, create_missing)?
-        else {
-            return Ok(ChangeCounts::default());
-        };
-        let mut progress = |rows| {
-            if let Some(progress) = &mut options.progress {
-                progress(rows);
-            }
-            interrupt.map_or(Ok(()), |interrupt| interrupt())
-        };
-        write_rows(write, &table, &rows, operation, &mut progress)
-    })
+    let run = lock.run().info();
+    let mut counts = ChangeCounts::default();
+    let mut points = Points::default();
+    let mut waiting = 0;
+    // Where the next batch begins.
+    let (mut batch_number, mut row) = (0, 0);
+    for batch in batches {
+        if let Some(interrupt) = options.interrupt {
+            interrupt()?;
+        }
+        let batch = batch?;
+        let rows = batch.num_rows();
+        points
+            .check(&batch, run, operation, options.point_type)
+            .map_err(|error| in_batch(error, batch_number, row))?;
+        batch_number += 1;
+        row += rows;
+        waiting += 1;
+        if options
+            .batches_per_transaction
+            .is_some_and(|most| waiting >= most.get())
+        {
+            counts += points.write(lock, operation, &mut options)?;
+            points = Points::default();
+            waiting = 0;
+        }
+    }
+    if waiting > 0 || batch_number == 0 {
+        counts += points.write(lock, operation, &mut options)?;
+    }
+    Ok(counts)
+}
+
+/// Rows are counted in each batch: says in which.
+fn in_batch(error: Error, batch: usize, row: usize) -> Error {
+    match error {
+        Error::InvalidFrame { problem } if batch > 0 => Error::frame(format!(
+            "{problem}, counted in batch {batch}, which begins at row {row}"
+        )),
+        error => error,
+    }
 }
 
 impl Points {
     fn check(
+        &mut self,
+        batch: &RecordBatch,
+        run: &RunInfo,
+        operation: RowOperation,
+        wanted: Option<PointType>,
+    ) -> Result<()> {
+        let checked = Checked::of(batch, run, operation, wanted)?;
+        let order = checked.sorted()?;
+        if order.is_empty() {
+            return Ok(());
+        }
+        let rows = || order.iter().map(|row| *row as usize);
+        let codes = |names: &mut Names, column: &Coded| -> ArrayRef {
+            let codes = names.codes_of(column);
+            Arc::new(UInt32Array::from_iter_values(
+                rows().map(|row| codes[column.codes[row] as usize]),
+            ))
+        };
+        let mut columns: Vec<(&str, ArrayRef)> = vec![
+            ("region", codes(&mut self.regions, &checked.region)),
+            ("variable", codes(&mut self.variables, &checked.variable)),
+            ("unit", codes(&mut self.units, &checked.unit)),
+            ("category", codes(&mut self.categories, &checked.category)),
+            (
+                "point_type",
+                Arc::new(Int16Array::from_iter_values(
+                    rows().map(|row| checked.point_type[row] as i16),
+                )),
+            ),
+            (
+                "step",
+                Arc::new(Int64Array::from_iter_values(
+                    rows().map(|row| checked.step[row]),
+                )),
+            ),
+        ];
+        if operation == RowOperation::Add {
+            columns.push((
+                "value",
+                Arc::new(Float64Array::from_iter_values(
+                    rows().map(|row| checked.value[row]),
+                )),
+            ));
+        }
+        self.chunks.push(RecordBatch::try_from_iter(columns)?)
+    }
+
+    fn write(
+        &mut self,
+        lock: &RunLock,
+        operation: RowOperation,
+        options: &mut AddOptions<'_>,
+    ) -> Result<ChangeCounts> {
+        let name = match operation {
+            RowOperation::Add => "iamc.add",
+            RowOperation::Remove => "iamc.remove",
+        };
+        let table = datapoints::table::description();
+        let (create_missing, interrupt) = (options.create_missing, options.interrupt);
+        let run = lock.run().info();
+        lock.write(name, |write| {
+            let ids = self.resolve(write, operation, create_missing)?;
+            if self.chunks.rows() == 0 {
+                return Ok(ChangeCounts::default());
+            }
+            let mut progress = |rows| {
+                if let Some(progress) = &mut options.progress {
+                    progress(rows);
+                }
+                interrupt.map_or(Ok(()), |interrupt| interrupt())
+            };
+            let mut incoming = Incoming::begin(write, &table, operation)?;
+            let categories = &self.categories.names;
+            self.chunks.read(|chunk| {
+                let sorted = ids.in_order(chunk, categories)?;
+                let chunk = sorted.as_ref().unwrap_or(chunk);
+                for begin in (0..chunk.num_rows()).step_by(ROWS_AT_ONCE) {
+                    let part = chunk.slice(begin, ROWS_AT_ONCE.min(chunk.num_rows() - begin));
+                    let rows = ids.rows(&part, run.id.0, categories)?;
+                    incoming.load(write, &rows, &mut progress)?;
+                }
+                Ok(())
+            })?;
+            incoming.write(write)
+        })
+    }
+
+    /// Names to ids. Makes what may be made, refuses the rest, all of it at once.
+    fn resolve(
+        &self,
+        write: &mut Write<'_>,
+        operation: RowOperation,
+        create_missing: bool,
+    ) -> Result<Ids> {
+        let mut unknown = Vec::new();
+        let mut ids = |kind: Kind, names: &Names| -> Result<Vec<i64>> {
+            let mut known = names::ids_by_name(write.connection, kind)?;
+            let missing: Vec<&str> = names
+                .names
+                .iter()
+                .map(String::as_str)
+                .filter(|name| !known.contains_key(*name))
+                .collect();
+            if !missing.is_empty() {
+                if operation == RowOperation::Add && (kind == Kind::Variable || create_missing) {
+                    names::create_missing(write, kind, &missing, DEFAULT_HIERARCHY)?;
+                    known = names::ids_by_name(write.connection, kind)?;
+                } else {
+                    unknown.push(missing_names(kind, &missing, &known));
+                }
+            }
+            let id = |name: &String| known.get(name).copied().unwrap_or_default();
+            Ok(names.names.iter().map(id).collect())
+        };
+        let ids = Ids {
+            region: ids(Kind::Region, &self.regions)?,
+            variable: ids(Kind::Variable, &self.variables)?,
+            unit: ids(Kind::Unit, &self.units)?,
+        };
+        if unknown.is_empty() {
+            Ok(ids)
+        } else {
+            Err(Error::UnknownNames {
+                missing: unknown.join("; "),
+            })
+        }
+    }
+}
+
+impl Checked {
+    fn of(
         batch: &RecordBatch,
         run: &RunInfo,
         operation: RowOperation,
@@ -145,7 +310,7 @@ impl Points {
         let batch = &with_plain_numbers(batch)?;
         check_run_columns(batch, run)?;
         let time = Times::check(batch, wanted)?;
-        let mut points = Self {
+        Ok(Self {
             region: coded(batch, "region")?,
             variable: coded(batch, "variable")?,
             unit: coded(batch, "unit")?,
@@ -156,10 +321,7 @@ impl Points {
                 RowOperation::Add => values(batch)?,
                 RowOperation::Remove => Vec::new(),
             },
-            order: Vec::new(),
-        };
-        points.order = points.sorted()?;
-        Ok(points)
+        })
     }
 
     fn key(&self, row: usize) -> (u32, u32, u32, PointType, i64, u32) {
@@ -176,7 +338,7 @@ impl Points {
     /// The rows in the order of their keys; refuses keys that are there twice.
     fn sorted(&self) -> Result<Vec<u32>> {
         let rows = u32::try_from(self.step.len())
-            .map_err(|_| Error::frame("more than 4,294,967,295 rows in one call: split it"))?;
+            .map_err(|_| Error::frame("more than 4,294,967,295 rows in one batch: split it"))?;
         let mut order: Vec<u32> = (0..rows).collect();
         order.sort_by_key(|row| self.key(*row as usize));
         let mut twice: Vec<usize> = order
@@ -197,94 +359,89 @@ impl Points {
             self.unit.of(*first),
         )))
     }
+}
 
-    /// Names to ids. Returns the rows of `datapoints`, or nothing when no row can be there.
-    fn resolve(
-        &self,
-        write: &mut Write<'_>,
-        run: &RunInfo,
-        operation: RowOperation,
-        create_missing: bool,
-    ) -> Result<Option<RecordBatch>> {
-        let mut ids = Vec::new();
-        let mut unknown = Vec::new();
-        for (kind, column) in [
-            (Kind::Region, &self.region),
-            (Kind::Variable, &self.variable),
-            (Kind::Unit, &self.unit),
-        ] {
-            let mut known = names::ids_by_name(write.connection, kind)?;
-            let missing: Vec<&str> = column
-                .names
-                .iter()
-                .map(String::as_str)
-                .filter(|name| !known.contains_key(*name))
-                .collect();
-            if !missing.is_empty() {
-                if operation == RowOperation::Add && (kind == Kind::Variable || create_missing) {
-                    names::create_missing(write, kind, &missing, DEFAULT_HIERARCHY)?;
-                    known = names::ids_by_name(write.connection, kind)?;
-                } else {
-                    unknown.push(missing_names(kind, &missing, &known));
-                }
-            }
-            ids.push(
-                column
-                    .names
-                    .iter()
-                    .map(|name| known.get(name).copied().unwrap_or_default())
-                    .collect::<Vec<i64>>(),
-            );
-        }
-        if !unknown.is_empty() {
-            return Err(Error::UnknownNames {
-                missing: unknown.join("; "),
-            });
-        }
-        if self.order.is_empty() {
+/// Ids by the codes of names.
+struct Ids {
+    region: Vec<i64>,
+    variable: Vec<i64>,
+    unit: Vec<i64>,
+}
+
+impl Ids {
+    /// The chunk in the order of the table's key, which is the order in which the database likes it; `None`: it is.
+    /// Chunks are in the order of codes, which is mostly that of ids.
+    fn in_order(&self, chunk: &RecordBatch, categories: &[String]) -> Result<Option<RecordBatch>> {
+        let grows = |ids: &[i64]| ids.windows(2).all(|pair| pair[0] < pair[1]);
+        if grows(&self.region)
+            && grows(&self.variable)
+            && grows(&self.unit)
+            && categories.windows(2).all(|pair| pair[0] < pair[1])
+        {
             return Ok(None);
         }
-        let rows = || self.order.iter().map(|row| *row as usize);
-        let id_column = |column: &Coded, ids: &[i64]| -> ArrayRef {
+        let codes = |name| {
+            column(chunk, name)
+                .as_primitive::<UInt32Type>()
+                .values()
+                .to_vec()
+        };
+        let (region, variable, unit) = (codes("region"), codes("variable"), codes("unit"));
+        let category = codes("category");
+        let point_type = column(chunk, "point_type");
+        let point_type = point_type.as_primitive::<Int16Type>().values();
+        let step = column(chunk, "step");
+        let step = step.as_primitive::<Int64Type>().values();
+        let mut order: Vec<u32> = (0..chunk.num_rows() as u32).collect();
+        order.sort_by_key(|row| {
+            let row = *row as usize;
+            (
+                self.region[region[row] as usize],
+                self.variable[variable[row] as usize],
+                self.unit[unit[row] as usize],
+                point_type[row],
+                step[row],
+                &categories[category[row] as usize],
+            )
+        });
+        Ok(Some(arrow::compute::take_record_batch(
+            chunk,
+            &UInt32Array::from(order),
+        )?))
+    }
+
+    /// The rows of `datapoints`.
+    fn rows(&self, chunk: &RecordBatch, run: i64, categories: &[String]) -> Result<RecordBatch> {
+        let codes = |name: &str| column(chunk, name);
+        let id_column = |name: &str, ids: &[i64]| -> ArrayRef {
+            let codes = codes(name);
+            let codes = codes.as_primitive::<UInt32Type>().values().iter();
             Arc::new(Int64Array::from_iter_values(
-                rows().map(|row| ids[column.codes[row] as usize]),
+                codes.map(|code| ids[*code as usize]),
             ))
         };
-        let value: ArrayRef = match operation {
-            RowOperation::Add => Arc::new(Float64Array::from_iter_values(
-                rows().map(|row| self.value[row]),
-            )),
-            RowOperation::Remove => Arc::new(Float64Array::new_null(self.order.len())),
-        };
-        let columns: Vec<(&str, ArrayRef)> = vec![
-            (
-                "run_id",
-                Arc::new(Int64Array::from(vec![run.id.0; self.order.len()])),
-            ),
-            ("region_id", id_column(&self.region, &ids[0])),
-            ("variable_id", id_column(&self.variable, &ids[1])),
-            ("unit_id", id_column(&self.unit, &ids[2])),
-            (
-                "point_type",
-                Arc::new(Int16Array::from_iter_values(
-                    rows().map(|row| self.point_type[row] as i16),
-                )),
-            ),
-            (
-                "step",
-                Arc::new(Int64Array::from_iter_values(
-                    rows().map(|row| self.step[row]),
-                )),
-            ),
+        let category = codes("category");
+        let category = category.as_primitive::<UInt32Type>().values().iter();
+        let rows = chunk.num_rows();
+        let value = chunk.column_by_name("value").cloned();
+        in_order_of_table(vec![
+            ("run_id", Arc::new(Int64Array::from(vec![run; rows]))),
+            ("region_id", id_column("region", &self.region)),
+            ("variable_id", id_column("variable", &self.variable)),
+            ("unit_id", id_column("unit", &self.unit)),
+            ("point_type", codes("point_type")),
+            ("step", codes("step")),
             (
                 "category",
                 Arc::new(StringArray::from_iter_values(
-                    rows().map(|row| self.category.of(row)),
+                    category.map(|code| &categories[*code as usize]),
                 )),
             ),
-            ("value", value),
-        ];
-        in_order_of_table(columns).map(Some)
+            (
+                "value",
+                value.unwrap_or_else(|| Arc::new(Float64Array::new_null(rows))),
+            ),
+        ])
     }
 }
 

@@ -7,7 +7,7 @@ use arrow::compute::CastOptions;
 
 use crate::error::{Error, Result};
 use crate::history::ChangeCounts;
-use crate::history::rows::{RowOperation, write_rows};
+use crate::history::rows::{Incoming, RowOperation};
 use crate::history::{as_of, retained};
 use crate::input::{check_values, refuse_duplicate_keys};
 use crate::run::Access;
@@ -54,7 +54,9 @@ impl<'a> RunTable<'a> {
             RowOperation::Remove => format!("{}.remove", self.table.name),
         };
         lock.write(&name, |write| {
-            write_rows(write, self.table, &rows, operation, &mut |_| Ok(()))
+            let mut incoming = Incoming::begin(write, self.table, operation)?;
+            incoming.load(write, &rows, &mut |_| Ok(()))?;
+            incoming.write(write)
         })
     }
 

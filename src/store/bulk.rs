@@ -8,7 +8,7 @@ use diesel::prelude::*;
 
 use crate::error::Result;
 use crate::schema::TableDescription;
-use crate::store::{AnyConnection, batch as run_sql, column_list, doing, postgres, quote, sqlite};
+use crate::store::{AnyConnection, batch as run_sql, doing, postgres, quote, sqlite};
 
 /// The values of one column, ready to be sent.
 pub(super) enum ColumnValues<'a> {
@@ -64,40 +64,18 @@ impl<'a> ColumnValues<'a> {
     }
 }
 
-/// A temporary table with the columns of a table, for rows on their way in.
+/// A temporary table for changes to a table: `operation_type` first, then the table's columns.
 pub(crate) struct Staging {
     /// As SQL names it.
     pub(crate) name: String,
 }
 
-/// What a temporary table beside a versioned table is for.
-#[derive(Clone, Copy)]
-pub(crate) enum Purpose {
-    /// Rows as they came in.
-    Incoming,
-    /// What is to be changed: `operation_type` first, then the columns.
-    Changes,
-}
-
 impl Staging {
     /// An empty one. It belongs to the connection and is empty again after the transaction.
-    pub(crate) fn create(
-        connection: &mut AnyConnection,
-        table: &TableDescription,
-        purpose: Purpose,
-    ) -> Result<Self> {
-        let suffix = match purpose {
-            Purpose::Incoming => "incoming",
-            Purpose::Changes => "changes",
-        };
-        let base = format!("{}_{suffix}", table.name);
-        let operation = match purpose {
-            Purpose::Incoming => None,
-            Purpose::Changes => Some("\"operation_type\" "),
-        };
+    pub(crate) fn create(connection: &mut AnyConnection, table: &TableDescription) -> Result<Self> {
         let (name, ddl) = match connection {
-            AnyConnection::Sqlite(_) => sqlite::ddl::staging(table, &base, operation),
-            AnyConnection::Postgres(_) => postgres::ddl::staging(table, &base, operation),
+            AnyConnection::Sqlite(_) => sqlite::ddl::staging(table),
+            AnyConnection::Postgres(_) => postgres::ddl::staging(table),
         };
         run_sql(connection, &ddl)?;
         Ok(Self { name })
@@ -109,6 +87,7 @@ impl Staging {
         &self,
         connection: &mut AnyConnection,
         table: &TableDescription,
+        operation_type: i16,
         batch: &RecordBatch,
         progress: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<()> {
@@ -122,11 +101,10 @@ impl Staging {
         };
         let loaded = match connection {
             AnyConnection::Sqlite(connection) => {
-                sqlite::bulk::load(connection, &self.name, batch, progress)
+                sqlite::bulk::load(connection, &self.name, operation_type, batch, progress)
             }
             AnyConnection::Postgres(connection) => {
-                let target = format!("{} ({})", self.name, column_list("", table.columns.iter()));
-                postgres::copy::load(connection, &target, batch, progress)
+                postgres::copy::load(connection, &self.name, operation_type, batch, progress)
             }
         }
         .map_err(doing(&format!("loading rows for {}", quote(&table.name))));

@@ -92,8 +92,8 @@ fn sqlite_is_tamper_evident_at_best_and_that_is_no_problem() {
 fn changed_triggers_on_sqlite_are_found() {
     for (sql, found) in [
         (
-            "DROP TRIGGER datapoints_guard_update",
-            "datapoints_guard_update of datapoints is missing",
+            "DROP TRIGGER datapoints_record_update",
+            "datapoints_record_update of datapoints is missing",
         ),
         (
             "DROP TRIGGER checkpoints_no_update;

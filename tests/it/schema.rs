@@ -183,8 +183,13 @@ both_engines! {
     fn every_versioned_table_has_its_guards(database: &Database) {
         // What the triggers do is tested by doing it; this finds one that was forgotten for a table.
         let platform = flows::open(database);
+        // Recording inserts, updates and deletes; keys; and TRUNCATE, which SQLite does not have.
+        let guards = match database.engine {
+            Engine::Sqlite => 4,
+            Engine::Postgres => 5,
+        };
         for table in platform.tables() {
-            for (name, at_least) in [(table.name.clone(), 5), (table.version_name(), 2)] {
+            for (name, at_least) in [(table.name.clone(), guards), (table.version_name(), 2)] {
                 let count = database.plain().number(&match database.engine {
                     Engine::Sqlite => format!("SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = '{name}'"),
                     Engine::Postgres => format!(

@@ -290,29 +290,16 @@ CREATE TABLE "models_version" (
   PRIMARY KEY ("id", "transaction_id")
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX "models_version_changes" ON "models_version" ("transaction_id");
-CREATE TRIGGER "models_guard_insert" BEFORE INSERT ON "models"
-WHEN (SELECT transaction_id FROM transaction_context) IS NULL
-BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: models: written outside a stratalog transaction');
-END;
-CREATE TRIGGER "models_guard_update" BEFORE UPDATE ON "models"
-WHEN (SELECT transaction_id FROM transaction_context) IS NULL
-BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: models: written outside a stratalog transaction');
-END;
-CREATE TRIGGER "models_guard_delete" BEFORE DELETE ON "models"
-WHEN (SELECT transaction_id FROM transaction_context) IS NULL
-BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: models: written outside a stratalog transaction');
-END;
 CREATE TRIGGER "models_guard_key" BEFORE UPDATE OF "id" ON "models"
 WHEN OLD."id" IS NOT NEW."id"
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:key_update: models: a key is not changed: delete the row and insert another');
 END;
 CREATE TRIGGER "models_record_insert" AFTER INSERT ON "models"
-WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0
+WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: models: written outside a stratalog transaction')
+   WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "models_version" WHERE "models_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "models_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "models_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
   INSERT INTO "models_version" ("id", "name", "transaction_id", "operation_type")
@@ -323,8 +310,10 @@ BEGIN
     AND NOT EXISTS (SELECT 1 FROM "models_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
 CREATE TRIGGER "models_record_update" AFTER UPDATE ON "models"
-WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0 AND (OLD."name" IS NOT NEW."name")
+WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: models: written outside a stratalog transaction')
+   WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "models_version" WHERE "models_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "models_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "models_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
   INSERT INTO "models_version" ("id", "name", "transaction_id", "operation_type")
@@ -335,8 +324,10 @@ BEGIN
     AND NOT EXISTS (SELECT 1 FROM "models_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
 CREATE TRIGGER "models_record_delete" AFTER DELETE ON "models"
-WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0
+WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: models: written outside a stratalog transaction')
+   WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "models_version" WHERE "models_version"."id" = OLD."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "models_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "models_version"."id" = OLD."id" AND "end_transaction_id" IS NULL;
   INSERT INTO "models_version" ("id", "name", "transaction_id", "operation_type")
@@ -345,7 +336,7 @@ BEGIN
   UPDATE "models_version" SET "end_transaction_id" = NULL WHERE "models_version"."id" = OLD."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
     AND NOT EXISTS (SELECT 1 FROM "models_version" own WHERE own."id" = OLD."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
-CREATE TRIGGER "models_version_append" BEFORE INSERT ON "models_version"
+CREATE TRIGGER "models_version_append" AFTER INSERT ON "models_version"
 WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: models_version: history is written by stratalog only');
@@ -354,7 +345,7 @@ CREATE TRIGGER "models_version_no_update" BEFORE UPDATE OF "id", "name", "transa
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: models_version: history is never changed');
 END;
-CREATE TRIGGER "models_version_end_once" BEFORE UPDATE OF "end_transaction_id" ON "models_version"
+CREATE TRIGGER "models_version_end_once" AFTER UPDATE OF "end_transaction_id" ON "models_version"
 WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
   OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
 BEGIN
@@ -380,29 +371,16 @@ CREATE TABLE "scenarios_version" (
   PRIMARY KEY ("id", "transaction_id")
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX "scenarios_version_changes" ON "scenarios_version" ("transaction_id");
-CREATE TRIGGER "scenarios_guard_insert" BEFORE INSERT ON "scenarios"
-WHEN (SELECT transaction_id FROM transaction_context) IS NULL
-BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: scenarios: written outside a stratalog transaction');
-END;
-CREATE TRIGGER "scenarios_guard_update" BEFORE UPDATE ON "scenarios"
-WHEN (SELECT transaction_id FROM transaction_context) IS NULL
-BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: scenarios: written outside a stratalog transaction');
-END;
-CREATE TRIGGER "scenarios_guard_delete" BEFORE DELETE ON "scenarios"
-WHEN (SELECT transaction_id FROM transaction_context) IS NULL
-BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: scenarios: written outside a stratalog transaction');
-END;
 CREATE TRIGGER "scenarios_guard_key" BEFORE UPDATE OF "id" ON "scenarios"
 WHEN OLD."id" IS NOT NEW."id"
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:key_update: scenarios: a key is not changed: delete the row and insert another');
 END;
 CREATE TRIGGER "scenarios_record_insert" AFTER INSERT ON "scenarios"
-WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0
+WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: scenarios: written outside a stratalog transaction')
+   WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "scenarios_version" WHERE "scenarios_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "scenarios_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "scenarios_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
   INSERT INTO "scenarios_version" ("id", "name", "transaction_id", "operation_type")
@@ -413,8 +391,10 @@ BEGIN
     AND NOT EXISTS (SELECT 1 FROM "scenarios_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
 CREATE TRIGGER "scenarios_record_update" AFTER UPDATE ON "scenarios"
-WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0 AND (OLD."name" IS NOT NEW."name")
+WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: scenarios: written outside a stratalog transaction')
+   WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "scenarios_version" WHERE "scenarios_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "scenarios_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "scenarios_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
   INSERT INTO "scenarios_version" ("id", "name", "transaction_id", "operation_type")
@@ -425,8 +405,10 @@ BEGIN
     AND NOT EXISTS (SELECT 1 FROM "scenarios_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
 CREATE TRIGGER "scenarios_record_delete" AFTER DELETE ON "scenarios"
-WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0
+WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: scenarios: written outside a stratalog transaction')
+   WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "scenarios_version" WHERE "scenarios_version"."id" = OLD."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "scenarios_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "scenarios_version"."id" = OLD."id" AND "end_transaction_id" IS NULL;
   INSERT INTO "scenarios_version" ("id", "name", "transaction_id", "operation_type")
@@ -435,7 +417,7 @@ BEGIN
   UPDATE "scenarios_version" SET "end_transaction_id" = NULL WHERE "scenarios_version"."id" = OLD."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
     AND NOT EXISTS (SELECT 1 FROM "scenarios_version" own WHERE own."id" = OLD."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
-CREATE TRIGGER "scenarios_version_append" BEFORE INSERT ON "scenarios_version"
+CREATE TRIGGER "scenarios_version_append" AFTER INSERT ON "scenarios_version"
 WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: scenarios_version: history is written by stratalog only');
@@ -444,7 +426,7 @@ CREATE TRIGGER "scenarios_version_no_update" BEFORE UPDATE OF "id", "name", "tra
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: scenarios_version: history is never changed');
 END;
-CREATE TRIGGER "scenarios_version_end_once" BEFORE UPDATE OF "end_transaction_id" ON "scenarios_version"
+CREATE TRIGGER "scenarios_version_end_once" AFTER UPDATE OF "end_transaction_id" ON "scenarios_version"
 WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
   OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
 BEGIN
@@ -472,29 +454,16 @@ CREATE TABLE "regions_version" (
   PRIMARY KEY ("id", "transaction_id")
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX "regions_version_changes" ON "regions_version" ("transaction_id");
-CREATE TRIGGER "regions_guard_insert" BEFORE INSERT ON "regions"
-WHEN (SELECT transaction_id FROM transaction_context) IS NULL
-BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: regions: written outside a stratalog transaction');
-END;
-CREATE TRIGGER "regions_guard_update" BEFORE UPDATE ON "regions"
-WHEN (SELECT transaction_id FROM transaction_context) IS NULL
-BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: regions: written outside a stratalog transaction');
-END;
-CREATE TRIGGER "regions_guard_delete" BEFORE DELETE ON "regions"
-WHEN (SELECT transaction_id FROM transaction_context) IS NULL
-BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: regions: written outside a stratalog transaction');
-END;
 CREATE TRIGGER "regions_guard_key" BEFORE UPDATE OF "id" ON "regions"
 WHEN OLD."id" IS NOT NEW."id"
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:key_update: regions: a key is not changed: delete the row and insert another');
 END;
 CREATE TRIGGER "regions_record_insert" AFTER INSERT ON "regions"
-WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0
+WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: regions: written outside a stratalog transaction')
+   WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "regions_version" WHERE "regions_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "regions_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "regions_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
   INSERT INTO "regions_version" ("id", "name", "hierarchy", "transaction_id", "operation_type")
@@ -505,8 +474,10 @@ BEGIN
     AND NOT EXISTS (SELECT 1 FROM "regions_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
 CREATE TRIGGER "regions_record_update" AFTER UPDATE ON "regions"
-WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0 AND (OLD."name" IS NOT NEW."name" OR OLD."hierarchy" IS NOT NEW."hierarchy")
+WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: regions: written outside a stratalog transaction')
+   WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "regions_version" WHERE "regions_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "regions_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "regions_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
   INSERT INTO "regions_version" ("id", "name", "hierarchy", "transaction_id", "operation_type")
@@ -517,8 +488,10 @@ BEGIN
     AND NOT EXISTS (SELECT 1 FROM "regions_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
 CREATE TRIGGER "regions_record_delete" AFTER DELETE ON "regions"
-WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0
+WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: regions: written outside a stratalog transaction')
+   WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "regions_version" WHERE "regions_version"."id" = OLD."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "regions_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "regions_version"."id" = OLD."id" AND "end_transaction_id" IS NULL;
   INSERT INTO "regions_version" ("id", "name", "hierarchy", "transaction_id", "operation_type")
@@ -527,7 +500,7 @@ BEGIN
   UPDATE "regions_version" SET "end_transaction_id" = NULL WHERE "regions_version"."id" = OLD."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
     AND NOT EXISTS (SELECT 1 FROM "regions_version" own WHERE own."id" = OLD."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
-CREATE TRIGGER "regions_version_append" BEFORE INSERT ON "regions_version"
+CREATE TRIGGER "regions_version_append" AFTER INSERT ON "regions_version"
 WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: regions_version: history is written by stratalog only');
@@ -536,7 +509,7 @@ CREATE TRIGGER "regions_version_no_update" BEFORE UPDATE OF "id", "name", "hiera
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: regions_version: history is never changed');
 END;
-CREATE TRIGGER "regions_version_end_once" BEFORE UPDATE OF "end_transaction_id" ON "regions_version"
+CREATE TRIGGER "regions_version_end_once" AFTER UPDATE OF "end_transaction_id" ON "regions_version"
 WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
   OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
 BEGIN
@@ -562,29 +535,16 @@ CREATE TABLE "units_version" (
   PRIMARY KEY ("id", "transaction_id")
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX "units_version_changes" ON "units_version" ("transaction_id");
-CREATE TRIGGER "units_guard_insert" BEFORE INSERT ON "units"
-WHEN (SELECT transaction_id FROM transaction_context) IS NULL
-BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: units: written outside a stratalog transaction');
-END;
-CREATE TRIGGER "units_guard_update" BEFORE UPDATE ON "units"
-WHEN (SELECT transaction_id FROM transaction_context) IS NULL
-BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: units: written outside a stratalog transaction');
-END;
-CREATE TRIGGER "units_guard_delete" BEFORE DELETE ON "units"
-WHEN (SELECT transaction_id FROM transaction_context) IS NULL
-BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: units: written outside a stratalog transaction');
-END;
 CREATE TRIGGER "units_guard_key" BEFORE UPDATE OF "id" ON "units"
 WHEN OLD."id" IS NOT NEW."id"
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:key_update: units: a key is not changed: delete the row and insert another');
 END;
 CREATE TRIGGER "units_record_insert" AFTER INSERT ON "units"
-WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0
+WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: units: written outside a stratalog transaction')
+   WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "units_version" WHERE "units_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "units_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "units_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
   INSERT INTO "units_version" ("id", "name", "transaction_id", "operation_type")
@@ -595,8 +555,10 @@ BEGIN
     AND NOT EXISTS (SELECT 1 FROM "units_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
 CREATE TRIGGER "units_record_update" AFTER UPDATE ON "units"
-WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0 AND (OLD."name" IS NOT NEW."name")
+WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: units: written outside a stratalog transaction')
+   WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "units_version" WHERE "units_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "units_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "units_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
   INSERT INTO "units_version" ("id", "name", "transaction_id", "operation_type")
@@ -607,8 +569,10 @@ BEGIN
     AND NOT EXISTS (SELECT 1 FROM "units_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
 CREATE TRIGGER "units_record_delete" AFTER DELETE ON "units"
-WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0
+WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: units: written outside a stratalog transaction')
+   WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "units_version" WHERE "units_version"."id" = OLD."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "units_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "units_version"."id" = OLD."id" AND "end_transaction_id" IS NULL;
   INSERT INTO "units_version" ("id", "name", "transaction_id", "operation_type")
@@ -617,7 +581,7 @@ BEGIN
   UPDATE "units_version" SET "end_transaction_id" = NULL WHERE "units_version"."id" = OLD."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
     AND NOT EXISTS (SELECT 1 FROM "units_version" own WHERE own."id" = OLD."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
-CREATE TRIGGER "units_version_append" BEFORE INSERT ON "units_version"
+CREATE TRIGGER "units_version_append" AFTER INSERT ON "units_version"
 WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: units_version: history is written by stratalog only');
@@ -626,7 +590,7 @@ CREATE TRIGGER "units_version_no_update" BEFORE UPDATE OF "id", "name", "transac
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: units_version: history is never changed');
 END;
-CREATE TRIGGER "units_version_end_once" BEFORE UPDATE OF "end_transaction_id" ON "units_version"
+CREATE TRIGGER "units_version_end_once" AFTER UPDATE OF "end_transaction_id" ON "units_version"
 WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
   OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
 BEGIN
@@ -652,29 +616,16 @@ CREATE TABLE "variables_version" (
   PRIMARY KEY ("id", "transaction_id")
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX "variables_version_changes" ON "variables_version" ("transaction_id");
-CREATE TRIGGER "variables_guard_insert" BEFORE INSERT ON "variables"
-WHEN (SELECT transaction_id FROM transaction_context) IS NULL
-BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: variables: written outside a stratalog transaction');
-END;
-CREATE TRIGGER "variables_guard_update" BEFORE UPDATE ON "variables"
-WHEN (SELECT transaction_id FROM transaction_context) IS NULL
-BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: variables: written outside a stratalog transaction');
-END;
-CREATE TRIGGER "variables_guard_delete" BEFORE DELETE ON "variables"
-WHEN (SELECT transaction_id FROM transaction_context) IS NULL
-BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: variables: written outside a stratalog transaction');
-END;
 CREATE TRIGGER "variables_guard_key" BEFORE UPDATE OF "id" ON "variables"
 WHEN OLD."id" IS NOT NEW."id"
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:key_update: variables: a key is not changed: delete the row and insert another');
 END;
 CREATE TRIGGER "variables_record_insert" AFTER INSERT ON "variables"
-WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0
+WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: variables: written outside a stratalog transaction')
+   WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "variables_version" WHERE "variables_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "variables_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "variables_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
   INSERT INTO "variables_version" ("id", "name", "transaction_id", "operation_type")
@@ -685,8 +636,10 @@ BEGIN
     AND NOT EXISTS (SELECT 1 FROM "variables_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
 CREATE TRIGGER "variables_record_update" AFTER UPDATE ON "variables"
-WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0 AND (OLD."name" IS NOT NEW."name")
+WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: variables: written outside a stratalog transaction')
+   WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "variables_version" WHERE "variables_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "variables_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "variables_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
   INSERT INTO "variables_version" ("id", "name", "transaction_id", "operation_type")
@@ -697,8 +650,10 @@ BEGIN
     AND NOT EXISTS (SELECT 1 FROM "variables_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
 CREATE TRIGGER "variables_record_delete" AFTER DELETE ON "variables"
-WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0
+WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: variables: written outside a stratalog transaction')
+   WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "variables_version" WHERE "variables_version"."id" = OLD."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "variables_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "variables_version"."id" = OLD."id" AND "end_transaction_id" IS NULL;
   INSERT INTO "variables_version" ("id", "name", "transaction_id", "operation_type")
@@ -707,7 +662,7 @@ BEGIN
   UPDATE "variables_version" SET "end_transaction_id" = NULL WHERE "variables_version"."id" = OLD."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
     AND NOT EXISTS (SELECT 1 FROM "variables_version" own WHERE own."id" = OLD."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
-CREATE TRIGGER "variables_version_append" BEFORE INSERT ON "variables_version"
+CREATE TRIGGER "variables_version_append" AFTER INSERT ON "variables_version"
 WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: variables_version: history is written by stratalog only');
@@ -716,7 +671,7 @@ CREATE TRIGGER "variables_version_no_update" BEFORE UPDATE OF "id", "name", "tra
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: variables_version: history is never changed');
 END;
-CREATE TRIGGER "variables_version_end_once" BEFORE UPDATE OF "end_transaction_id" ON "variables_version"
+CREATE TRIGGER "variables_version_end_once" AFTER UPDATE OF "end_transaction_id" ON "variables_version"
 WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
   OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
 BEGIN
@@ -749,29 +704,16 @@ CREATE TABLE "runs_version" (
   PRIMARY KEY ("id", "transaction_id")
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX "runs_version_changes" ON "runs_version" ("transaction_id");
-CREATE TRIGGER "runs_guard_insert" BEFORE INSERT ON "runs"
-WHEN (SELECT transaction_id FROM transaction_context) IS NULL
-BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: runs: written outside a stratalog transaction');
-END;
-CREATE TRIGGER "runs_guard_update" BEFORE UPDATE ON "runs"
-WHEN (SELECT transaction_id FROM transaction_context) IS NULL
-BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: runs: written outside a stratalog transaction');
-END;
-CREATE TRIGGER "runs_guard_delete" BEFORE DELETE ON "runs"
-WHEN (SELECT transaction_id FROM transaction_context) IS NULL
-BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: runs: written outside a stratalog transaction');
-END;
 CREATE TRIGGER "runs_guard_key" BEFORE UPDATE OF "id" ON "runs"
 WHEN OLD."id" IS NOT NEW."id"
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:key_update: runs: a key is not changed: delete the row and insert another');
 END;
 CREATE TRIGGER "runs_record_insert" AFTER INSERT ON "runs"
-WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0
+WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: runs: written outside a stratalog transaction')
+   WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "runs_version" WHERE "runs_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "runs_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "runs_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
   INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type")
@@ -782,8 +724,10 @@ BEGIN
     AND NOT EXISTS (SELECT 1 FROM "runs_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
 CREATE TRIGGER "runs_record_update" AFTER UPDATE ON "runs"
-WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0 AND (OLD."model_id" IS NOT NEW."model_id" OR OLD."scenario_id" IS NOT NEW."scenario_id" OR OLD."version" IS NOT NEW."version" OR OLD."is_default" IS NOT NEW."is_default")
+WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: runs: written outside a stratalog transaction')
+   WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "runs_version" WHERE "runs_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "runs_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "runs_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
   INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type")
@@ -794,8 +738,10 @@ BEGIN
     AND NOT EXISTS (SELECT 1 FROM "runs_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
 CREATE TRIGGER "runs_record_delete" AFTER DELETE ON "runs"
-WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0
+WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: runs: written outside a stratalog transaction')
+   WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "runs_version" WHERE "runs_version"."id" = OLD."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "runs_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "runs_version"."id" = OLD."id" AND "end_transaction_id" IS NULL;
   INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type")
@@ -804,7 +750,7 @@ BEGIN
   UPDATE "runs_version" SET "end_transaction_id" = NULL WHERE "runs_version"."id" = OLD."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
     AND NOT EXISTS (SELECT 1 FROM "runs_version" own WHERE own."id" = OLD."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
-CREATE TRIGGER "runs_version_append" BEFORE INSERT ON "runs_version"
+CREATE TRIGGER "runs_version_append" AFTER INSERT ON "runs_version"
 WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: runs_version: history is written by stratalog only');
@@ -813,7 +759,7 @@ CREATE TRIGGER "runs_version_no_update" BEFORE UPDATE OF "id", "model_id", "scen
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: runs_version: history is never changed');
 END;
-CREATE TRIGGER "runs_version_end_once" BEFORE UPDATE OF "end_transaction_id" ON "runs_version"
+CREATE TRIGGER "runs_version_end_once" AFTER UPDATE OF "end_transaction_id" ON "runs_version"
 WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
   OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
 BEGIN
@@ -851,29 +797,16 @@ CREATE TABLE "datapoints_version" (
   PRIMARY KEY ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "transaction_id")
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX "datapoints_version_changes" ON "datapoints_version" ("run_id", "transaction_id");
-CREATE TRIGGER "datapoints_guard_insert" BEFORE INSERT ON "datapoints"
-WHEN (SELECT run_id FROM transaction_context) IS NOT NEW."run_id"
-BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: datapoints: a run is written to in a stratalog transaction that holds its lock');
-END;
-CREATE TRIGGER "datapoints_guard_update" BEFORE UPDATE ON "datapoints"
-WHEN (SELECT run_id FROM transaction_context) IS NOT OLD."run_id"
-BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: datapoints: a run is written to in a stratalog transaction that holds its lock');
-END;
-CREATE TRIGGER "datapoints_guard_delete" BEFORE DELETE ON "datapoints"
-WHEN (SELECT run_id FROM transaction_context) IS NOT OLD."run_id"
-BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: datapoints: a run is written to in a stratalog transaction that holds its lock');
-END;
 CREATE TRIGGER "datapoints_guard_key" BEFORE UPDATE OF "run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category" ON "datapoints"
 WHEN OLD."run_id" IS NOT NEW."run_id" OR OLD."region_id" IS NOT NEW."region_id" OR OLD."variable_id" IS NOT NEW."variable_id" OR OLD."unit_id" IS NOT NEW."unit_id" OR OLD."point_type" IS NOT NEW."point_type" OR OLD."step" IS NOT NEW."step" OR OLD."category" IS NOT NEW."category"
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:key_update: datapoints: a key is not changed: delete the row and insert another');
 END;
 CREATE TRIGGER "datapoints_record_insert" AFTER INSERT ON "datapoints"
-WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0
+WHEN (SELECT run_id IS NEW."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: datapoints: a run is written to in a stratalog transaction that holds its lock')
+   WHERE (SELECT run_id FROM transaction_context) IS NOT NEW."run_id";
   DELETE FROM "datapoints_version" WHERE "datapoints_version"."run_id" = NEW."run_id" AND "datapoints_version"."region_id" = NEW."region_id" AND "datapoints_version"."variable_id" = NEW."variable_id" AND "datapoints_version"."unit_id" = NEW."unit_id" AND "datapoints_version"."point_type" = NEW."point_type" AND "datapoints_version"."step" = NEW."step" AND "datapoints_version"."category" = NEW."category" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "datapoints_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "datapoints_version"."run_id" = NEW."run_id" AND "datapoints_version"."region_id" = NEW."region_id" AND "datapoints_version"."variable_id" = NEW."variable_id" AND "datapoints_version"."unit_id" = NEW."unit_id" AND "datapoints_version"."point_type" = NEW."point_type" AND "datapoints_version"."step" = NEW."step" AND "datapoints_version"."category" = NEW."category" AND "end_transaction_id" IS NULL;
   INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
@@ -884,8 +817,10 @@ BEGIN
     AND NOT EXISTS (SELECT 1 FROM "datapoints_version" own WHERE own."run_id" = NEW."run_id" AND own."region_id" = NEW."region_id" AND own."variable_id" = NEW."variable_id" AND own."unit_id" = NEW."unit_id" AND own."point_type" = NEW."point_type" AND own."step" = NEW."step" AND own."category" = NEW."category" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
 CREATE TRIGGER "datapoints_record_update" AFTER UPDATE ON "datapoints"
-WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0 AND ((OLD."value" IS NOT NEW."value" OR OLD."value" = 0))
+WHEN (SELECT run_id IS NEW."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: datapoints: a run is written to in a stratalog transaction that holds its lock')
+   WHERE (SELECT run_id FROM transaction_context) IS NOT NEW."run_id";
   DELETE FROM "datapoints_version" WHERE "datapoints_version"."run_id" = NEW."run_id" AND "datapoints_version"."region_id" = NEW."region_id" AND "datapoints_version"."variable_id" = NEW."variable_id" AND "datapoints_version"."unit_id" = NEW."unit_id" AND "datapoints_version"."point_type" = NEW."point_type" AND "datapoints_version"."step" = NEW."step" AND "datapoints_version"."category" = NEW."category" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "datapoints_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "datapoints_version"."run_id" = NEW."run_id" AND "datapoints_version"."region_id" = NEW."region_id" AND "datapoints_version"."variable_id" = NEW."variable_id" AND "datapoints_version"."unit_id" = NEW."unit_id" AND "datapoints_version"."point_type" = NEW."point_type" AND "datapoints_version"."step" = NEW."step" AND "datapoints_version"."category" = NEW."category" AND "end_transaction_id" IS NULL;
   INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
@@ -896,8 +831,10 @@ BEGIN
     AND NOT EXISTS (SELECT 1 FROM "datapoints_version" own WHERE own."run_id" = NEW."run_id" AND own."region_id" = NEW."region_id" AND own."variable_id" = NEW."variable_id" AND own."unit_id" = NEW."unit_id" AND own."point_type" = NEW."point_type" AND own."step" = NEW."step" AND own."category" = NEW."category" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
 CREATE TRIGGER "datapoints_record_delete" AFTER DELETE ON "datapoints"
-WHEN (SELECT recorded_in_bulk FROM transaction_context) = 0
+WHEN (SELECT run_id IS OLD."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: datapoints: a run is written to in a stratalog transaction that holds its lock')
+   WHERE (SELECT run_id FROM transaction_context) IS NOT OLD."run_id";
   DELETE FROM "datapoints_version" WHERE "datapoints_version"."run_id" = OLD."run_id" AND "datapoints_version"."region_id" = OLD."region_id" AND "datapoints_version"."variable_id" = OLD."variable_id" AND "datapoints_version"."unit_id" = OLD."unit_id" AND "datapoints_version"."point_type" = OLD."point_type" AND "datapoints_version"."step" = OLD."step" AND "datapoints_version"."category" = OLD."category" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "datapoints_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "datapoints_version"."run_id" = OLD."run_id" AND "datapoints_version"."region_id" = OLD."region_id" AND "datapoints_version"."variable_id" = OLD."variable_id" AND "datapoints_version"."unit_id" = OLD."unit_id" AND "datapoints_version"."point_type" = OLD."point_type" AND "datapoints_version"."step" = OLD."step" AND "datapoints_version"."category" = OLD."category" AND "end_transaction_id" IS NULL;
   INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
@@ -906,7 +843,7 @@ BEGIN
   UPDATE "datapoints_version" SET "end_transaction_id" = NULL WHERE "datapoints_version"."run_id" = OLD."run_id" AND "datapoints_version"."region_id" = OLD."region_id" AND "datapoints_version"."variable_id" = OLD."variable_id" AND "datapoints_version"."unit_id" = OLD."unit_id" AND "datapoints_version"."point_type" = OLD."point_type" AND "datapoints_version"."step" = OLD."step" AND "datapoints_version"."category" = OLD."category" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
     AND NOT EXISTS (SELECT 1 FROM "datapoints_version" own WHERE own."run_id" = OLD."run_id" AND own."region_id" = OLD."region_id" AND own."variable_id" = OLD."variable_id" AND own."unit_id" = OLD."unit_id" AND own."point_type" = OLD."point_type" AND own."step" = OLD."step" AND own."category" = OLD."category" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
-CREATE TRIGGER "datapoints_version_append" BEFORE INSERT ON "datapoints_version"
+CREATE TRIGGER "datapoints_version_append" AFTER INSERT ON "datapoints_version"
 WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: datapoints_version: history is written by stratalog only');
@@ -929,7 +866,7 @@ WHEN NOT coalesce((OLD."run_id" IS NOT DISTINCT FROM NEW."run_id"
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: datapoints_version: history is never changed');
 END;
-CREATE TRIGGER "datapoints_version_end_once" BEFORE UPDATE OF "end_transaction_id" ON "datapoints_version"
+CREATE TRIGGER "datapoints_version_end_once" AFTER UPDATE OF "end_transaction_id" ON "datapoints_version"
 WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
   OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
 BEGIN

@@ -48,10 +48,11 @@ enum CopyError {
     Io(#[from] std::io::Error),
 }
 
-/// Appends the batch to `target`, a table with its columns in the batch's order.
+/// Appends the batch to `target`, a table with the operation type and then the columns in the batch's order.
 pub(crate) fn load(
     connection: &mut PgConnection,
     target: &str,
+    operation_type: i16,
     batch: &RecordBatch,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> QueryResult<()> {
@@ -72,7 +73,7 @@ pub(crate) fn load(
                 buffer.extend_from_slice(&[0; 8]);
                 let mut reported = 0;
                 for row in 0..rows {
-                    write_row(&mut buffer, &columns, row);
+                    write_row(&mut buffer, operation_type, &columns, row);
                     if buffer.len() >= 1 << 16 {
                         out.write_all(&buffer)?;
                         buffer.clear();
@@ -98,8 +99,9 @@ pub(crate) fn load(
         })
 }
 
-fn write_row(buffer: &mut Vec<u8>, columns: &[ColumnValues<'_>], row: usize) {
-    buffer.extend_from_slice(&(columns.len() as i16).to_be_bytes());
+fn write_row(buffer: &mut Vec<u8>, operation_type: i16, columns: &[ColumnValues<'_>], row: usize) {
+    buffer.extend_from_slice(&(columns.len() as i16 + 1).to_be_bytes());
+    write_field(buffer, &operation_type.to_be_bytes());
     for column in columns {
         match column.value(row) {
             Value::Null => buffer.extend_from_slice(&(-1i32).to_be_bytes()),

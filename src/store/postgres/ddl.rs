@@ -622,27 +622,19 @@ REVOKE ALL ON FUNCTION {function_name} FROM PUBLIC;
     )
 }
 
-/// The name and DDL of an empty temporary table beside a table.
-pub(crate) fn staging(
-    table: &TableDescription,
-    base: &str,
-    operation: Option<&str>,
-) -> (String, String) {
-    let name = format!("pg_temp.{}", quote(base));
-    let columns: Vec<_> = operation
-        .map(|operation| format!("{operation} smallint NOT NULL"))
-        .into_iter()
-        .chain(
-            table
-                .columns
-                .iter()
-                .map(|c| format!("{} {}", quote(&c.name), sql::type_name(c.column_type))),
-        )
+/// The name and DDL of an empty temporary table for changes to a table.
+pub(crate) fn staging(table: &TableDescription) -> (String, String) {
+    let base = quote(&format!("{}_changes", table.name));
+    let name = format!("pg_temp.{base}");
+    let columns: Vec<_> = table
+        .columns
+        .iter()
+        .map(|c| format!("{} {}", quote(&c.name), sql::type_name(c.column_type)))
         .collect();
     // ON COMMIT DELETE ROWS empties it at the end; a second use in one transaction empties it here.
     let ddl = format!(
-        "CREATE TEMPORARY TABLE IF NOT EXISTS {} ({}) ON COMMIT DELETE ROWS; DELETE FROM {name};",
-        quote(base),
+        "CREATE TEMPORARY TABLE IF NOT EXISTS {base} (\"{OPERATION_TYPE}\" smallint NOT NULL, {}) ON COMMIT DELETE ROWS; \
+         DELETE FROM {name};",
         columns.join(", ")
     );
     (name, ddl)

@@ -17,6 +17,7 @@ const PARAMETERS: usize = 2_000;
 /// Rows `first..first + rows` of the columns, as one `INSERT`.
 struct InsertRows<'a> {
     into: &'a str,
+    operation_type: i16,
     columns: &'a [ColumnValues<'a>],
     first: usize,
     rows: usize,
@@ -40,11 +41,17 @@ impl QueryFragment<Sqlite> for InsertRows<'_> {
         out.push_sql(self.into);
         out.push_sql(" VALUES ");
         for row in self.first..self.first + self.rows {
-            out.push_sql(if row == self.first { "(" } else { ", (" });
-            for (position, column) in self.columns.iter().enumerate() {
-                if position > 0 {
-                    out.push_sql(", ");
-                }
+            // A literal: the statement is kept by its text.
+            out.push_sql(match (row == self.first, self.operation_type) {
+                (true, 0) => "(0",
+                (true, 1) => "(1",
+                (true, _) => "(2",
+                (false, 0) => ", (0",
+                (false, 1) => ", (1",
+                (false, _) => ", (2",
+            });
+            for column in self.columns {
+                out.push_sql(", ");
                 match column.value(row) {
                     Value::Null => out.push_bind_param::<Nullable<Text>, Option<String>>(&None)?,
                     Value::BigInt(value) => out.push_bind_param::<BigInt, i64>(value)?,
@@ -62,10 +69,11 @@ impl QueryFragment<Sqlite> for InsertRows<'_> {
     }
 }
 
-/// Appends the batch, whose columns are the staging table's, to it.
+/// Appends the batch, whose columns are the staging table's after the operation type, to it.
 pub(crate) fn load(
     connection: &mut SqliteConnection,
     into: &str,
+    operation_type: i16,
     batch: &RecordBatch,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> QueryResult<()> {
@@ -80,6 +88,7 @@ pub(crate) fn load(
         let rows = chunk.min(batch.num_rows() - first);
         InsertRows {
             into,
+            operation_type,
             columns: &columns,
             first,
             rows,

@@ -193,7 +193,7 @@ END;
 pub(crate) fn create_table(table: &TableDescription) -> String {
     let mut ddl = create_live_table(table);
     ddl += &create_version_table(table);
-    ddl += &guard_triggers(table);
+    ddl += &key_trigger(table);
     ddl += &record_triggers(table);
     ddl += &append_only_triggers(table);
     ddl
@@ -302,37 +302,15 @@ fn refuse(code: &str, text: &str) -> String {
     format!("  SELECT RAISE(ABORT, 'stratalog:{code}: {text}');\n")
 }
 
-/// No write without a transaction, and to a run only in a transaction of that run; no new keys.
-fn guard_triggers(table: &TableDescription) -> String {
+/// No new keys.
+fn key_trigger(table: &TableDescription) -> String {
     let name = &table.name;
-    let mut ddl = String::new();
-    for (event, row) in [("INSERT", "NEW"), ("UPDATE", "OLD"), ("DELETE", "OLD")] {
-        let (when, text) = match table.scope {
-            Scope::Run => (
-                format!("{CURRENT_RUN} IS NOT {row}.\"{RUN_ID}\""),
-                format!(
-                    "{name}: a run is written to in a stratalog transaction that holds its lock"
-                ),
-            ),
-            _ => (
-                format!("{CURRENT} IS NULL"),
-                format!("{name}: written outside a stratalog transaction"),
-            ),
-        };
-        ddl += &trigger(
-            &format!("{name}_guard_{}", event.to_lowercase()),
-            &format!("BEFORE {event}"),
-            name,
-            &when,
-            &refuse("outside_transaction", &text),
-        );
-    }
     let changed: Vec<_> = table
         .key
         .iter()
         .map(|key| format!("OLD.{0} IS NOT NEW.{0}", quote(key)))
         .collect();
-    ddl += &trigger(
+    trigger(
         &format!("{name}_guard_key"),
         &format!("BEFORE UPDATE OF {}", column_list("", table.key_columns())),
         name,
@@ -341,54 +319,50 @@ fn guard_triggers(table: &TableDescription) -> String {
             "key_update",
             &format!("{name}: a key is not changed: delete the row and insert another"),
         ),
-    );
-    ddl
+    )
 }
 
-/// Version rows for every write, one row at a time, unless the library records its bulk write itself.
+/// No write without a transaction, and to a run only in a transaction of that run; and version rows for every write,
+/// one row at a time, unless the library records its bulk write itself. One trigger per event does both, after the
+/// event: half of what a bulk write costs is triggers that have nothing to do.
 ///
 /// A row may be written several times in one transaction: what it wrote before is dropped, the state
-/// before the transaction is ended, and the difference between that and the new state is recorded. No
-/// conflict can arise in the version table, so the conflict clause of the outer statement, which
-/// SQLite applies to triggers as well, finds nothing to ignore.
+/// before the transaction is ended, and the difference between that and the new state is recorded; an update that
+/// changes nothing leaves no trace. No conflict can arise in the version table, so the conflict clause of the outer
+/// statement, which SQLite applies to triggers as well, finds nothing to ignore.
 fn record_triggers(table: &TableDescription) -> String {
     let name = &table.name;
-    let by_trigger = "(SELECT recorded_in_bulk FROM transaction_context) = 0";
-    let changed: Vec<_> = table
-        .value_columns()
-        .map(|c| {
-            let column = quote(&c.name);
-            sql::differs_in_trigger(
-                c.column_type,
-                &format!("OLD.{column}"),
-                &format!("NEW.{column}"),
-            )
-        })
-        .collect();
     let mut ddl = String::new();
-    ddl += &trigger(
-        &format!("{name}_record_insert"),
-        "AFTER INSERT",
-        name,
-        by_trigger,
-        &record_statements(table, "NEW", State::Present),
-    );
-    if !changed.is_empty() {
+    for (event, row, state) in [
+        ("INSERT", "NEW", State::Present),
+        ("UPDATE", "NEW", State::Present),
+        ("DELETE", "OLD", State::Gone),
+    ] {
+        let (own_run, outside, text) = match table.scope {
+            Scope::Run => (
+                format!("run_id IS {row}.\"{RUN_ID}\" AND "),
+                format!("{CURRENT_RUN} IS NOT {row}.\"{RUN_ID}\""),
+                format!(
+                    "{name}: a run is written to in a stratalog transaction that holds its lock"
+                ),
+            ),
+            _ => (
+                String::new(),
+                format!("{CURRENT} IS NULL"),
+                format!("{name}: written outside a stratalog transaction"),
+            ),
+        };
         ddl += &trigger(
-            &format!("{name}_record_update"),
-            "AFTER UPDATE",
+            &format!("{name}_record_{}", event.to_lowercase()),
+            &format!("AFTER {event}"),
             name,
-            &format!("{by_trigger} AND ({})", changed.join(" OR ")),
-            &record_statements(table, "NEW", State::Present),
+            &format!("(SELECT {own_run}recorded_in_bulk = 1 FROM transaction_context) IS NOT 1"),
+            &format!(
+                "  SELECT RAISE(ABORT, 'stratalog:outside_transaction: {text}')\n   WHERE {outside};\n{}",
+                record_statements(table, row, state)
+            ),
         );
     }
-    ddl += &trigger(
-        &format!("{name}_record_delete"),
-        "AFTER DELETE",
-        name,
-        by_trigger,
-        &record_statements(table, "OLD", State::Gone),
-    );
     ddl
 }
 
@@ -448,7 +422,7 @@ fn append_only_triggers(table: &TableDescription) -> String {
     let version = table.version_name();
     let mut ddl = trigger(
         &format!("{version}_append"),
-        "BEFORE INSERT",
+        "AFTER INSERT",
         &version,
         &format!(
             "NEW.\"{TRANSACTION_ID}\" IS NOT {CURRENT} OR NEW.\"{END_TRANSACTION_ID}\" IS NOT NULL"
@@ -480,7 +454,7 @@ fn append_only_triggers(table: &TableDescription) -> String {
     );
     ddl += &trigger(
         &format!("{version}_end_once"),
-        &format!("BEFORE UPDATE OF \"{END_TRANSACTION_ID}\""),
+        &format!("AFTER UPDATE OF \"{END_TRANSACTION_ID}\""),
         &version,
         &format!(
             "NOT coalesce((OLD.\"{END_TRANSACTION_ID}\" IS NULL AND NEW.\"{END_TRANSACTION_ID}\" = {CURRENT})\n  \
@@ -509,25 +483,16 @@ fn append_only_triggers(table: &TableDescription) -> String {
     ddl
 }
 
-/// The name and DDL of an empty temporary table beside a table.
-pub(crate) fn staging(
-    table: &TableDescription,
-    base: &str,
-    operation: Option<&str>,
-) -> (String, String) {
-    let name = format!("temp.{}", quote(base));
-    let columns: Vec<_> = operation
-        .map(|operation| format!("{operation} INTEGER NOT NULL"))
-        .into_iter()
-        .chain(
-            table
-                .columns
-                .iter()
-                .map(|c| format!("{} {}", quote(&c.name), sql::type_name(c.column_type))),
-        )
+/// The name and DDL of an empty temporary table for changes to a table.
+pub(crate) fn staging(table: &TableDescription) -> (String, String) {
+    let name = format!("temp.{}", quote(&format!("{}_changes", table.name)));
+    let columns: Vec<_> = table
+        .columns
+        .iter()
+        .map(|c| format!("{} {}", quote(&c.name), sql::type_name(c.column_type)))
         .collect();
     let ddl = format!(
-        "CREATE TABLE IF NOT EXISTS {name} ({}) STRICT; DELETE FROM {name};",
+        "CREATE TABLE IF NOT EXISTS {name} (\"{OPERATION_TYPE}\" INTEGER NOT NULL, {}) STRICT; DELETE FROM {name};",
         columns.join(", ")
     );
     (name, ddl)
