@@ -119,9 +119,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument(
-        "--rows", type=int, default=1_000_000, help="points for stratalog and the floor"
+        "--rows", type=int, default=1_000_000, help="points for stratalog"
     )
-    parser.add_argument("--peer-rows", type=int, default=50_000, help="points for ixmp4")
+    parser.add_argument("--peer-rows", type=int, default=100_000, help="points for ixmp4")
+    parser.add_argument(
+        "--floor-rows", type=int, default=100_000, help="points for the floor and the library beside it"
+    )
     parser.add_argument("--continuum-rows", type=int, default=10_000)
     parser.add_argument("--engines", default="sqlite,postgres")
     parser.add_argument(
@@ -137,7 +140,7 @@ def main() -> None:
             "small": measure(engine, "stratalog", small),
             "ixmp4": measure(engine, "ixmp4", arguments.peer_rows),
             "continuum": measure(engine, "continuum", arguments.continuum_rows),
-            "floor": {} if arguments.no_floor else floors(engine, arguments.rows),
+            "floor": {} if arguments.no_floor else floors(engine, arguments.floor_rows),
         }
     text = report.page(
         results,

@@ -54,11 +54,15 @@ def sizes(sides: dict[str, Side]) -> str:
         if "add" in side and name != "floor"
     }
     return (
-        f"Points: stratalog and the floor {points['stratalog']:,}, ixmp4 {points['ixmp4']:,},"
-        f" SQLAlchemy-Continuum {points['continuum']:,}. Peak memory of the first add above the frame:"
+        f"Points: stratalog {points['stratalog']:,}, ixmp4 {points['ixmp4']:,},"
+        f" SQLAlchemy-Continuum {points['continuum']:,}, the floor {floor_points(sides):,}. Peak memory of the first add above the frame:"
         f" stratalog {sides['stratalog']['memory']['mb']:,.0f} MB, ixmp4 {sides['ixmp4']['memory']['mb']:,.0f} MB,"
         f" SQLAlchemy-Continuum {sides['continuum']['memory']['mb']:,.0f} MB."
     )
+
+
+def floor_points(sides: dict[str, Side]) -> int:
+    return next((int(line["rows"]) for line in sides["floor"].values()), 0)
 
 
 def speed(side: Side, work: str) -> float | None:
