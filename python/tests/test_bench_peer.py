@@ -38,7 +38,7 @@ def test_our_side_is_measured_and_reported(
         "small": {work: {**line, "rows": 100} for work, line in ours.items()},
         "ixmp4": {**slow, "memory": {"mb": 1.0}},
         "continuum": {**slow, "memory": {"mb": 1.0}},
-        "floor": {"add": {"library": 2.0, "floor": 1.0}},
+        "floor": {"add": {"library": 2.0, "floor": 1.0, "rows": 1000}},
     }
     page = report.page({"sqlite": sides}, "a machine", {"x": "1"}, "2026-01-01", "make bench-peer")
     rows = [line for line in page.splitlines() if line.startswith("| add into")]

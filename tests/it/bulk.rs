@@ -1,0 +1,246 @@
+//! What a bulk write asks of the engine, counted: a number of statements that does not grow with the rows, beside the
+//! load itself; each row read and written a fixed number of times; and on SQLite, plans that search and never scan.
+
+use std::cell::RefCell;
+use std::sync::Once;
+
+use diesel::connection::{InstrumentationEvent, SimpleConnection, set_default_instrumentation};
+use diesel::prelude::*;
+use stratalog::{AddOptions, ChangeCounts, Frame, RunLock};
+
+use crate::both_engines;
+use crate::support::{Database, Plain, WithRun};
+
+diesel::define_sql_function! {
+    fn stratalog_float_bits(value: diesel::sql_types::Double) -> diesel::sql_types::BigInt;
+}
+
+thread_local! {
+    /// The SQL of this thread, in order.
+    static SEEN: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+fn watch() {
+    static WATCHING: Once = Once::new();
+    WATCHING.call_once(|| {
+        set_default_instrumentation(|| {
+            Some(Box::new(|event: InstrumentationEvent<'_>| {
+                if let InstrumentationEvent::StartQuery { query, .. } = event {
+                    let text = query.to_string();
+                    let text = text.split(" -- binds").next().unwrap_or_default();
+                    SEEN.with_borrow_mut(|seen| seen.push(text.to_owned()));
+                }
+            }))
+        })
+        .expect("watching");
+    });
+}
+
+fn frame(rows: usize, factor: f64) -> Frame {
+    Frame::yearly((0..rows).map(|row| {
+        let variable = ["Coal", "Wind"][row % 2];
+        (
+            "World",
+            variable,
+            "EJ/yr",
+            (row / 2) as i64,
+            (row as f64 + 0.5) * factor,
+        )
+    }))
+}
+
+/// The statements of a write that are not the load itself.
+fn statements<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
+    SEEN.with_borrow_mut(Vec::clear);
+    let result = work();
+    let mut seen = SEEN.take();
+    let all = seen.len();
+    seen.retain(|text| {
+        let is_load = text.starts_with("INSERT INTO temp.") && text.contains(" VALUES ");
+        !is_load && !text.starts_with("COPY ")
+    });
+    assert!(seen.len() < all, "nothing was loaded: {seen:#?}");
+    (result, seen)
+}
+
+fn counts(inserted: u64, updated: u64, deleted: u64) -> ChangeCounts {
+    let mut counts = ChangeCounts::default();
+    (counts.inserted, counts.updated, counts.deleted) = (inserted, updated, deleted);
+    counts
+}
+
+/// The name of each bulk operation and its statements.
+fn operations(lock: &RunLock, rows: usize) -> Vec<(&'static str, Vec<String>)> {
+    let (first, second) = (frame(rows, 1.0), frame(rows, 2.0));
+    let n = rows as u64;
+    let mut all = Vec::new();
+    let mut measure = |name, expected: ChangeCounts, work: &dyn Fn() -> ChangeCounts| {
+        let (found, seen) = statements(work);
+        assert_eq!(found, expected, "{name}");
+        all.push((name, seen));
+    };
+    let add = |frame: &Frame| lock.iamc().add(frame).expect("adding");
+    measure("add", counts(n, 0, 0), &|| add(&first));
+    measure("add again", counts(0, 0, 0), &|| add(&first));
+    measure("update", counts(0, n, 0), &|| add(&second));
+    measure("remove", counts(0, 0, n), &|| {
+        lock.iamc().remove(&first).expect("removing")
+    });
+    measure("add a stream", counts(n, 0, 0), &|| {
+        let size = rows.div_ceil(4);
+        let batches = (0..4).map(|nth| {
+            let begin = nth * size;
+            Ok(first.batch().slice(begin, size.min(rows - begin)))
+        });
+        lock.iamc()
+            .add_batches(batches, AddOptions::default())
+            .expect("adding")
+    });
+    all
+}
+
+fn fixture(database: &Database) -> WithRun {
+    let fixture = WithRun::new(database);
+    // The names are there: making them is another matter.
+    let lock = fixture.run.lock("names").expect("the lock");
+    lock.iamc().add(&frame(2, 1.0)).expect("adding");
+    lock.iamc().remove(&frame(2, 1.0)).expect("removing");
+    lock.commit().expect("commit");
+    fixture
+}
+
+/// The operations on a run of its own. Each leaves a version row for each row that it changed, and one transaction;
+/// the one that changes nothing leaves neither.
+fn measured(
+    database: &Database,
+    fixture: &WithRun,
+    rows: usize,
+) -> Vec<(&'static str, Vec<String>)> {
+    let scenario = format!("{rows} rows");
+    let run = fixture
+        .platform
+        .runs()
+        .create("model", &scenario)
+        .expect("a run");
+    let lock = run.lock("bulk").expect("the lock");
+    let operations = operations(&lock, rows);
+    lock.commit().expect("commit");
+    let mut plain = database.plain();
+    let id = run.id().0;
+    let versions = plain.number(&format!(
+        "SELECT count(*) FROM datapoints_version WHERE run_id = {id}"
+    ));
+    let transactions = plain.number(&format!(
+        "SELECT count(*) FROM transactions WHERE run_id = {id}"
+    ));
+    assert_eq!((versions, transactions), (4 * rows as i64, 4));
+    fixture.verify();
+    operations
+}
+
+both_engines! {
+    fn a_bulk_write_is_a_constant_number_of_statements(database: &Database) {
+        watch();
+        let fixture = fixture(database);
+        let small = measured(database, &fixture, 40);
+        let large = measured(database, &fixture, 4_000);
+        for ((name, few), (_, many)) in small.iter().zip(&large) {
+            assert_eq!(few.len(), many.len(), "{name}: {few:#?}\n{many:#?}");
+            assert!(few.len() <= 24, "{name}: {few:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_bulk_write_searches_and_never_scans_on_sqlite() {
+    watch();
+    let database = Database::sqlite();
+    let fixture = fixture(&database);
+    let operations = measured(&database, &fixture, 4_000);
+    let Plain::Sqlite(mut plain) = database.plain() else {
+        unreachable!()
+    };
+    stratalog_float_bits_utils::register_impl(&mut plain, |value: f64| value.to_bits() as i64)
+        .expect("a function");
+    let mut looked_at = 0;
+    for (name, statements) in operations {
+        for statement in statements {
+            if statement.contains("CREATE TABLE IF NOT EXISTS temp.") {
+                plain.batch_execute(&statement).expect("a staging table");
+            } else if statement.contains("datapoints") {
+                looked_at += 1;
+                for step in plan(&mut plain, &statement) {
+                    // The staging table is read as it lies there.
+                    let staging = ["SCAN c", "SCAN k", "SCAN temp.datapoints_changes"]
+                        .contains(&step.as_str());
+                    let scans = step.starts_with("SCAN") && !staging && step != "SCAN CONSTANT ROW";
+                    // What came in any order is sorted.
+                    let sorts = step.contains("TEMP B-TREE") && name != "add a stream"
+                        || step.contains("AUTOMATIC");
+                    assert!(!scans && !sorts, "{name}: {statement}\n{step}");
+                }
+            }
+        }
+    }
+    assert!(looked_at >= 25, "{looked_at}");
+}
+
+#[derive(QueryableByName)]
+struct Step {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    detail: String,
+}
+
+fn plan(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
+    let steps: Vec<Step> = diesel::sql_query(format!("EXPLAIN QUERY PLAN {statement}"))
+        .load(connection)
+        .unwrap_or_else(|error| panic!("{statement}: {error}"));
+    steps.into_iter().map(|step| step.detail).collect()
+}
+
+/// PostgreSQL only: SQLite has no such counters, its plans are looked at above.
+#[test]
+fn a_bulk_write_writes_each_row_once_and_reads_it_a_few_times_on_postgres() {
+    const ROWS: i64 = 4_000;
+    let database = Database::postgres();
+    watch();
+    let mut plain = database.plain();
+    {
+        let fixture = fixture(&database);
+        drop(measured(&database, &fixture, ROWS as usize));
+    }
+    // A connection reports what it did when it closes.
+    let others = "SELECT count(*) FROM pg_stat_activity
+                  WHERE application_name = current_schema() AND pid <> pg_backend_pid()";
+    while plain.number(others) > 0 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let mut number = |what: &str, table: &str| {
+        plain.number(&format!(
+            "SELECT {what} FROM pg_stat_all_tables WHERE schemaname = current_schema() AND relname = '{table}'"
+        ))
+    };
+    // Beside them: the few of the fixture.
+    let near = |found: i64, expected: i64| (expected..expected + 10).contains(&found);
+    for (what, table, times) in [
+        ("n_tup_ins", "datapoints", 2),
+        ("n_tup_upd", "datapoints", 1),
+        ("n_tup_del", "datapoints", 1),
+        ("n_tup_ins", "datapoints_version", 4),
+        // The end of what was updated, removed, and of the removal.
+        ("n_tup_upd", "datapoints_version", 3),
+        ("n_tup_del", "datapoints_version", 0),
+    ] {
+        let found = number(what, table);
+        assert!(near(found, times * ROWS), "{what} of {table}: {found}");
+    }
+    let read = "coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)";
+    for table in ["datapoints", "datapoints_version"] {
+        let rows = number(read, table);
+        // Each of five writes looks at each row a few times, and `verify` more often; not each row at each other.
+        assert!(
+            rows > ROWS && rows < 200 * ROWS,
+            "{rows} rows of {table} were read"
+        );
+    }
+}
