@@ -51,6 +51,12 @@ migrations: tools ## write migrations/ anew from the table descriptions
 bench: tools ## measure, beside the engines' own bulk paths
 	tests/with-postgres cargo bench $(LOCKED) --bench write --bench look_back
 
+.PHONY: bench-instructions
+bench-instructions: .venv/ready ## count the instructions of small operations (needs valgrind)
+	cargo bench $(LOCKED) --quiet --bench instructions --no-run
+	$(BIN)/python benches/instructions "$$(cargo bench $(LOCKED) --bench instructions --no-run --message-format=json 2>/dev/null \
+	    | sed -n 's/.*"name":"instructions".*"executable":"\([^"]*\)".*/\1/p')"
+
 .PHONY: bench-peer
 bench-peer: wheel .venv-peer/ready ## measure beside ixmp4, write docs/benchmarks.md [ARGS="--rows 100000"]
 	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall target/wheels/*.whl

@@ -18,8 +18,13 @@ import report
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-PYTHONS = {"stratalog": ROOT / ".venv/bin/python"}
-SCRIPTS = {"stratalog": "ours.py", "ixmp4": "ixmp4_peer.py", "continuum": "continuum.py"}
+PYTHONS = {side: ROOT / ".venv/bin/python" for side in ("stratalog", "writers")}
+SCRIPTS = {
+    "stratalog": "ours.py",
+    "writers": "writers.py",
+    "ixmp4": "ixmp4_peer.py",
+    "continuum": "continuum.py",
+}
 
 
 def python_of(side: str) -> Path:
@@ -138,6 +143,7 @@ def main() -> None:
         results[engine] = {
             "stratalog": measure(engine, "stratalog", arguments.rows),
             "small": measure(engine, "stratalog", small),
+            "writers": measure(engine, "writers", max(1000, arguments.rows // 20)),
             "ixmp4": measure(engine, "ixmp4", arguments.peer_rows),
             "continuum": measure(engine, "continuum", arguments.continuum_rows),
             "floor": {} if arguments.no_floor else floors(engine, arguments.floor_rows),

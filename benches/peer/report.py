@@ -43,7 +43,7 @@ def page(
         " in bold is not met.",
     ]
     for engine, sides in results.items():
-        parts += [f"## {ENGINES[engine]}", sizes(sides), table(engine, sides), growth(sides)]
+        parts += [f"## {ENGINES[engine]}", sizes(sides), table(engine, sides), growth(sides), writers(engine, sides)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -126,3 +126,17 @@ def growth(sides: dict[str, Side]) -> str:
         f"Growth from {int(small['add']['rows']):,} to {int(large['add']['rows']):,} points (1.0: in proportion;"
         f" 0.0: not at all): {', '.join(slopes)}."
     )
+
+
+def writers(engine: str, sides: dict[str, Side]) -> str:
+    one, eight = (speed(sides["writers"], f"{count} writers") for count in (1, 8))
+    if not one or not eight:
+        return ""
+    text = (
+        f"Writers: one process adds {one:,.0f} points per second, eight at once to eight runs {eight:,.0f},"
+        f" {eight / one:.2f} times as many"
+    )
+    wanted = ""
+    if engine == "postgres":
+        wanted = " (target 1.7)" if eight / one >= 1.7 else " (**target 1.7**)"
+    return text + wanted + "."

@@ -11,9 +11,11 @@ from support import Database
 PEER = Path(__file__).parents[2] / "benches/peer"
 
 
-def measured(database: Database, rows: int) -> dict[str, dict[str, float]]:
+def measured(
+    database: Database, rows: int, script: str = "ours.py"
+) -> dict[str, dict[str, float]]:
     done = subprocess.run(
-        [sys.executable, PEER / "ours.py", database.url, str(rows)],
+        [sys.executable, PEER / script, database.url, str(rows)],
         capture_output=True,
         text=True,
         timeout=300,
@@ -36,6 +38,7 @@ def test_our_side_is_measured_and_reported(
     sides = {
         "stratalog": ours,
         "small": {work: {**line, "rows": 100} for work, line in ours.items()},
+        "writers": measured(database, 1000, "writers.py"),
         "ixmp4": {**slow, "memory": {"mb": 1.0}},
         "continuum": {**slow, "memory": {"mb": 1.0}},
         "floor": {"add": {"library": 2.0, "floor": 1.0, "rows": 1000}},
@@ -43,4 +46,5 @@ def test_our_side_is_measured_and_reported(
     page = report.page({"sqlite": sides}, "a machine", {"x": "1"}, "2026-01-01", "make bench-peer")
     rows = [line for line in page.splitlines() if line.startswith("| add into")]
     assert len(rows) == 1 and "30 x ixmp4" in rows[0] and "**0.6 of the floor**" in rows[0]
+    assert "eight at once to eight runs" in page
     assert "Growth from 100 to 1,000 points" in page
