@@ -20,7 +20,9 @@ fn add(run: &Run, message: &str, frame: &Frame) {
 }
 
 fn main() {
-    let mut arguments = std::env::args().skip(1).filter(|word| !word.starts_with("--"));
+    let mut arguments = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with("--"));
     let (Some(operation), Some(times)) = (arguments.next(), arguments.next()) else {
         eprintln!("give an operation and how often, or run `make bench-instructions`");
         return;

@@ -11,9 +11,7 @@ from support import Database
 PEER = Path(__file__).parents[2] / "benches/peer"
 
 
-def measured(
-    database: Database, rows: int, script: str = "ours.py"
-) -> dict[str, dict[str, float]]:
+def measured(database: Database, rows: int, script: str = "ours.py") -> dict[str, dict[str, float]]:
     done = subprocess.run(
         [sys.executable, PEER / script, database.url, str(rows)],
         capture_output=True,

@@ -31,7 +31,8 @@ def blocks(page: str, language: str) -> list[str]:
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # docs/locks.md does it
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/tutorial.md", "docs/locks.md", "docs/look-back.md", "docs/large-data.md"]
+    "page",
+    ["README.md", "docs/tutorial.md", "docs/locks.md", "docs/look-back.md", "docs/large-data.md"],
 )
 def test_the_python_examples_run(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -12,8 +12,8 @@ use crate::error::Result;
 use crate::history::write::Write;
 use crate::schema::{END_TRANSACTION_ID, OPERATION_TYPE, TRANSACTION_ID, TableDescription};
 use crate::store::bulk::{Staging, begin_recording, end_recording};
-use crate::store::rows::{Bind, query};
-use crate::store::{BulkRecording, batch, column_list, doing, failpoint, keys_equal, quote, sql};
+use crate::store::rows::{self, Bind};
+use crate::store::{BulkRecording, column_list, doing, failpoint, keys_equal, quote, sql};
 
 /// How many rows a write inserted, updated and deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -134,7 +134,7 @@ impl Held {
 }
 
 fn execute(write: &mut Write<'_>, what: &str, text: &str) -> Result<usize> {
-    sql(text).execute(write.connection).map_err(doing(what))
+    rows::execute(write.connection, text, &[]).map_err(doing(what))
 }
 
 impl<'t> ChangeSet<'t> {
@@ -146,8 +146,8 @@ impl<'t> ChangeSet<'t> {
         binds: &[Bind],
     ) -> Result<Self> {
         let staging = Staging::create(write.connection, table)?;
-        query(&format!("INSERT INTO {} {select}", staging.name), binds)
-            .execute(write.connection)
+        let insert = format!("INSERT INTO {} {select}", staging.name);
+        rows::execute(write.connection, &insert, binds)
             .map_err(doing("working out what changes"))?;
         let rows: Vec<OperationCount> = sql(format!(
             "SELECT operation_type, count(*) AS rows FROM {} GROUP BY operation_type",
@@ -334,7 +334,7 @@ impl<'t> ChangeSet<'t> {
             failpoint::reach("changes", "recorded")?;
             begin_recording(write.connection)?;
         }
-        batch(write.connection, statement)?;
+        execute(write, "writing rows", statement)?;
         failpoint::reach("changes", "written")?;
         if set_based {
             end_recording(write.connection)?;
@@ -346,17 +346,16 @@ impl<'t> ChangeSet<'t> {
     fn record(&self, write: &mut Write<'_>, part: Part, order: &str) -> Result<()> {
         let table = self.table;
         let which = part.condition();
+        let id = [Bind::BigInt(write.id.0)];
         let version = quote(&table.version_name());
         let changes = &self.staging.name;
         if !self.is_first {
-            sql(format!(
+            let end = format!(
                 "UPDATE {version} SET \"{END_TRANSACTION_ID}\" = $1 FROM {changes} c
                  WHERE {} AND {version}.\"{END_TRANSACTION_ID}\" IS NULL AND c.{which}",
                 keys_equal(table, &version, "c")
-            ))
-            .bind::<BigInt, _>(write.id.0)
-            .execute(write.connection)
-            .map_err(doing("ending version rows"))?;
+            );
+            rows::execute(write.connection, &end, &id).map_err(doing("ending version rows"))?;
         }
         // What is deleted may have come in as keys only: a deletion is recorded with what was there.
         let (row, live) = match part {
@@ -370,15 +369,13 @@ impl<'t> ChangeSet<'t> {
             ),
             Part::InsertsAndUpdates => ("c", String::new()),
         };
-        sql(format!(
+        let add = format!(
             "INSERT INTO {version} ({}, \"{TRANSACTION_ID}\", \"{OPERATION_TYPE}\")
              SELECT {}, $1, c.operation_type FROM {changes} c{live} WHERE c.{which}{order}",
             column_list("", table.columns.iter()),
             column_list(row, table.columns.iter()),
-        ))
-        .bind::<BigInt, _>(write.id.0)
-        .execute(write.connection)
-        .map_err(doing("adding version rows"))?;
+        );
+        rows::execute(write.connection, &add, &id).map_err(doing("adding version rows"))?;
         Ok(())
     }
 

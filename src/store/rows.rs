@@ -17,7 +17,7 @@ use diesel::sql_types::{BigInt, Bool, Double, Integer, Nullable, SmallInt, Text,
 
 use crate::error::Result;
 use crate::schema::{Column, ColumnType};
-use crate::store::{AnyConnection, doing, sql};
+use crate::store::{AnyConnection, doing, sql, sqlite};
 
 type AnyBackend = <AnyConnection as Connection>::Backend;
 
@@ -141,6 +141,20 @@ pub(crate) fn query<'q>(text: &str, binds: &[Bind]) -> BoxedSqlQuery<'q, AnyBack
         };
     }
     query
+}
+
+/// Runs a statement of a bulk write; returns how many rows it wrote.
+///
+/// SQLite keeps it prepared. PostgreSQL does not: a plan that was made for few rows would be used for many.
+pub(crate) fn execute(
+    connection: &mut AnyConnection,
+    text: &str,
+    binds: &[Bind],
+) -> QueryResult<usize> {
+    match connection {
+        AnyConnection::Sqlite(connection) => sqlite::kept::execute(connection, text, binds),
+        AnyConnection::Postgres(_) => query(text, binds).execute(connection),
+    }
 }
 
 /// Runs a query that yields the columns by name.
