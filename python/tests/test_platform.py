@@ -256,7 +256,7 @@ def test_doctor_says_what_protects_the_data(database: Database) -> None:
         assert report and report.ok
         assert by_check["history"].severity == "note"
         assert "tamper-evident at best" in repr(report)
-        database.plain("DROP TRIGGER datapoints_guard_update")
+        database.plain("DROP TRIGGER datapoints_record_update")
     else:
         # The tests connect as a superuser.
         assert not report and not report.ok
