@@ -59,14 +59,17 @@ pub enum Error {
         hint: String,
     },
     /// A unique name is taken.
-    #[error("{kind} {name} exists already (id {id}): use it with .get(), or choose another name")]
+    #[error(
+        "{kind} {name} exists already{}: use it with .get(), or choose another name",
+        in_brackets(id)
+    )]
     AlreadyExists {
         /// "region", "unit", …
         kind: &'static str,
         /// The name that is taken.
         name: String,
-        /// The id of the one that has it.
-        id: i64,
+        /// The id of the one that has it, where it has one.
+        id: Option<i64>,
     },
     /// Deleting something that other rows refer to.
     #[error(
@@ -89,6 +92,16 @@ pub enum Error {
         name: String,
         /// What is wrong with it.
         problem: &'static str,
+    },
+    /// An optimization item that cannot be so.
+    #[error("{kind} \"{name}\": {problem}")]
+    InvalidItem {
+        /// "indexset", "parameter", …
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        problem: String,
     },
     /// A model's scenario has runs but none of them is the default.
     #[error(
@@ -394,6 +407,10 @@ fn found_instead(holder: Option<&LockHolder>) -> String {
     }
 }
 
+fn in_brackets(id: &Option<i64>) -> String {
+    id.map_or(String::new(), |id| format!(" (id {id})"))
+}
+
 impl Error {
     /// Somebody else holds the run's lock.
     pub fn is_locked(&self) -> bool {
@@ -455,6 +472,7 @@ impl Error {
                 | Self::UnknownNames { .. }
                 | Self::InvalidFilter(_)
                 | Self::InvalidName { .. }
+                | Self::InvalidItem { .. }
         )
     }
 

@@ -47,7 +47,9 @@ mod history;
 mod iamc;
 mod ids;
 mod input;
+mod meta;
 mod names;
+mod optimization;
 mod platform;
 #[cfg(feature = "cli")]
 pub mod progress;
@@ -65,7 +67,9 @@ pub use history::{
 };
 pub use iamc::{AddOptions, Filter, Frame, Iamc, PointType};
 pub use ids::{CheckpointId, LockToken, RunId, TransactionId};
+pub use meta::{Meta, MetaIndicator, MetaValue, RESERVED_KEYS};
 pub use names::{Named, Names};
+pub use optimization::{Element, Item, ItemColumn, ItemKind, Optimization};
 pub use platform::{MigrateOptions, Platform, PlatformOptions};
 pub use run::{
     Checkpoint, LAST_CHECKPOINT, Lease, LockEvent, LockOptions, LockRow, Locks, RevertOptions, Run,

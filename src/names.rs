@@ -174,34 +174,34 @@ impl Names {
         Error::AlreadyExists {
             kind: self.kind.word(),
             name: format!("\"{}\"", taken.name),
-            id: taken.id,
+            id: Some(taken.id),
         }
     }
 
     fn find(&self, connection: &mut AnyConnection, name: &str) -> Result<Named> {
         match find(connection, self.kind, name)? {
             Some(named) => Ok(named),
-            None => Err(self.not_found(connection, name)),
+            None => Err(not_found(connection, self.kind, name)),
         }
     }
+}
 
-    /// On the connection at hand: a pool of one has no other.
-    fn not_found(&self, connection: &mut AnyConnection, name: &str) -> Error {
-        let names: Vec<_> = all(connection, self.kind)
-            .unwrap_or_default()
-            .into_iter()
-            .map(|named| named.name)
-            .collect();
-        let hint = match similar(name, &names) {
-            Some(candidate) => format!("did you mean \"{candidate}\"?"),
-            None if names.is_empty() => format!("there are no {} yet", self.kind.table()),
-            None => format!("list them with platform.{}.tabulate()", self.kind.table()),
-        };
-        Error::NotFound {
-            kind: self.kind.word(),
-            name: format!("\"{name}\""),
-            hint,
-        }
+/// On the connection at hand: a pool of one has no other.
+fn not_found(connection: &mut AnyConnection, kind: Kind, name: &str) -> Error {
+    let names: Vec<_> = all(connection, kind)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|named| named.name)
+        .collect();
+    let hint = match similar(name, &names) {
+        Some(candidate) => format!("did you mean \"{candidate}\"?"),
+        None if names.is_empty() => format!("there are no {} yet", kind.table()),
+        None => format!("list them with platform.{}.tabulate()", kind.table()),
+    };
+    Error::NotFound {
+        kind: kind.word(),
+        name: format!("\"{name}\""),
+        hint,
     }
 }
 
@@ -213,7 +213,7 @@ fn check_name(kind: Kind, name: &str) -> Result<()> {
     check_text(kind.word(), name)
 }
 
-fn check_text(kind: &'static str, name: &str) -> Result<()> {
+pub(crate) fn check_text(kind: &'static str, name: &str) -> Result<()> {
     let refuse = |problem| {
         Err(Error::InvalidName {
             kind,
@@ -445,6 +445,14 @@ fn users_query(child: &TableDescription, column: &str) -> String {
             quote(&child.name),
             quote(column)
         )
+    }
+}
+
+/// The id of a name that is there.
+pub(crate) fn id_of(connection: &mut AnyConnection, kind: Kind, name: &str) -> Result<i64> {
+    match find(connection, kind, name)? {
+        Some(named) => Ok(named.id),
+        None => Err(not_found(connection, kind, name)),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::history::{
     Chain, ChainHead, CompactOptions, CompactReport, Diff, Keep, LogEntry, LogFilter, Redaction,
     VerifyReport,
 };
+use crate::meta::{self, MetaIndicator};
 use crate::names::{Kind, Names};
 use crate::run::{Heart, Lease, Locks, Run, RunFilter, RunView, Runs};
 use crate::schema::tables::{self, described_tables};
@@ -334,6 +335,15 @@ impl Platform {
     /// Scenarios.
     pub fn scenarios(&self) -> Names {
         Names::new(Arc::clone(&self.core), Kind::Scenario)
+    }
+
+    /// The meta indicators of the runs that a filter selects, by run and key; `keys`: only these, `*` standing for
+    /// any text.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub fn meta(&self, runs: &RunFilter, keys: Option<&[String]>) -> Result<Vec<MetaIndicator>> {
+        meta::of_runs(&self.core, runs, keys)
     }
 
     /// The transactions that a filter selects, newest first.

@@ -122,6 +122,7 @@ fn exception_of(error: &Error) -> &'static str {
         Error::AlreadyExists { .. } => "AlreadyExists",
         Error::InUse { .. } => "InUse",
         Error::InvalidName { .. } => "InvalidName",
+        Error::InvalidItem { .. } => "InvalidInput",
         Error::InvalidFrame { .. } => "InvalidFrame",
         Error::UnknownNames { .. } => "UnknownNames",
         Error::InvalidFilter(_) => "InvalidFilter",

@@ -40,11 +40,20 @@ pub(crate) fn take_any(py: Python<'_>, data: &Bound<'_, PyAny>) -> Result<Input>
     }))
 }
 
-/// Reads a table from whatever holds one.
+/// Reads a table of points from whatever holds one.
 pub(crate) fn take(py: Python<'_>, data: &Bound<'_, PyAny>) -> Result<Frame> {
+    take_as(py, data, true)
+}
+
+/// Reads a table with columns of any name from whatever holds one.
+pub(crate) fn take_table(py: Python<'_>, data: &Bound<'_, PyAny>) -> Result<Frame> {
+    take_as(py, data, false)
+}
+
+fn take_as(py: Python<'_>, data: &Bound<'_, PyAny>, points: bool) -> Result<Frame> {
     let data = py
         .import(intern!(py, "stratalog._frames"))?
-        .call_method1("to_arrow", (data,))?;
+        .call_method1("to_arrow", (data, points))?;
     let input: AnyRecordBatch = data.extract().map_err(|error| unreadable(py, error))?;
     let reader = input.into_reader().map_err(|error| unreadable(py, error))?;
     // Whoever produces the batches may need the interpreter in a thread of its own.

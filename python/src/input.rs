@@ -200,7 +200,7 @@ pub(crate) fn filter(
 }
 
 /// One name or several.
-fn patterns(filter: &str, names: &Bound<'_, PyAny>) -> Result<Vec<String>> {
+pub(crate) fn patterns(filter: &str, names: &Bound<'_, PyAny>) -> Result<Vec<String>> {
     let refuse = |found: &Bound<'_, PyAny>| {
         Failure::filter(format!(
             "{filter}={} cannot be used: give a name or several, * stands for any text",

@@ -17,7 +17,9 @@ mod iamc;
 mod input;
 mod locks;
 mod log;
+mod meta;
 mod names;
+mod optimization;
 mod platform;
 mod progress;
 mod retention;
@@ -59,7 +61,11 @@ mod _stratalog {
     #[pymodule_export]
     use super::locks::Locks;
     #[pymodule_export]
+    use super::meta::{MetaIndicators, PlatformMeta};
+    #[pymodule_export]
     use super::names::{Named, Names, Regions};
+    #[pymodule_export]
+    use super::optimization::OptimizationItems;
     #[pymodule_export]
     use super::platform::Platform;
     #[pymodule_export]

@@ -14,6 +14,7 @@ use crate::error::{Failure, Result};
 use crate::input::{LeaseTime, Moment, Text, Url, repr};
 use crate::locks::Locks;
 use crate::log;
+use crate::meta::PlatformMeta;
 use crate::names::{Names, Regions};
 use crate::retention::{self, CompactReport};
 use crate::run::log_filter;
@@ -130,6 +131,12 @@ impl Platform {
     #[getter]
     fn runs(&self) -> Runs {
         Runs::new(&self.0)
+    }
+
+    /// Meta indicators of its runs.
+    #[getter]
+    fn meta(&self) -> PlatformMeta {
+        PlatformMeta::new(&self.0)
     }
 
     /// Regions.

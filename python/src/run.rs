@@ -15,6 +15,8 @@ use crate::held::{Ending, HeldRun, Wish};
 use crate::iamc::Iamc;
 use crate::input::{self, AnyTarget, LeaseTime, Moment, Text, Timeout, repr};
 use crate::log;
+use crate::meta::MetaIndicators;
+use crate::optimization::OptimizationItems;
 use crate::run_lock::RunLock;
 use crate::session::Session;
 use crate::transact::Transact;
@@ -206,6 +208,24 @@ impl Run {
     #[getter]
     fn iamc(&self) -> Iamc {
         Iamc::new(&self.0)
+    }
+
+    /// Its meta indicators, as a dict. Assigning a dict replaces all of them, as one
+    /// transaction.
+    #[getter]
+    fn meta<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        MetaIndicators::mapping(py, &self.0, None)
+    }
+
+    #[setter]
+    fn set_meta(&self, py: Python<'_>, entries: &Bound<'_, PyAny>) -> Result<()> {
+        MetaIndicators::replace_all(py, &self.0, entries)
+    }
+
+    /// Its optimization items: indexsets, scalars, tables, parameters, variables, equations.
+    #[getter]
+    fn optimization<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        OptimizationItems::facade(py, &self.0, None)
     }
 
     /// Its checkpoints.

@@ -12,6 +12,8 @@ use crate::error::{Failure, Result};
 use crate::frame;
 use crate::held::HeldRun;
 use crate::input::{AnyTarget, filter};
+use crate::meta::MetaIndicators;
+use crate::optimization::OptimizationItems;
 
 /// What a view's state is compared with unless somebody says otherwise.
 #[derive(Clone)]
@@ -69,6 +71,18 @@ impl RunView {
             at: self.at,
             before: Before::State,
         }
+    }
+
+    /// The run's meta indicators as they were, to be read.
+    #[getter]
+    fn meta<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        MetaIndicators::mapping(py, &self.run, Some(self.at))
+    }
+
+    /// The run's optimization items as they were, to be read.
+    #[getter]
+    fn optimization<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        OptimizationItems::facade(py, &self.run, Some(self.at))
     }
 
     fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {

@@ -135,11 +135,13 @@ def _read_csv(name: str) -> Iterator[object]:
         raise _refusal(f"{name!r} cannot be read: {error}") from error
 
 
-def to_arrow(data: object) -> object:
-    """Something that speaks Arrow, from whatever holds a table."""
+def to_arrow(data: object, points: bool = True) -> object:
+    """Something that speaks Arrow, from whatever holds a table: of points, or with columns of any
+    name.
+    """
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(data, pandas.DataFrame | pandas.Series):
-        return _from_pandas(data)
+        return _from_pandas(data, points)
     pyarrow = sys.modules.get("pyarrow")
     if pyarrow is not None and isinstance(data, pyarrow.RecordBatchReader):
         # A stream of theirs does not tell when a batch is not what its schema says.
@@ -159,7 +161,7 @@ def to_arrow(data: object) -> object:
             frame = pd.DataFrame(dict(data))
         except Exception as error:
             raise _refusal(f"the dict is not a table: {error}") from error
-        return _from_pandas(frame)
+        return _from_pandas(frame, points)
     raise _refusal(
         f"{type(data).__name__} is not a table: give a pandas, polars or pyarrow one, "
         "anything else with __arrow_c_stream__, a dict of lists, an iterator of tables, or the "
@@ -193,7 +195,7 @@ class _Bad:
             raise _refusal(f'column "{self.column}" has {found}')
 
 
-def _from_pandas(data: pd.DataFrame | pd.Series[Any]) -> _pa.Table:
+def _from_pandas(data: pd.DataFrame | pd.Series[Any], points: bool) -> _pa.Table:
     import pandas as pd
     import pyarrow as pa
 
@@ -212,10 +214,12 @@ def _from_pandas(data: pd.DataFrame | pd.Series[Any]) -> _pa.Table:
     names = [name for name, _ in columns]
     arrays: list[tuple[str, Any]] = []
     for name, series in columns:
-        if name == "time" and names.count("time") == 1:
+        if not points:
+            arrays.append((name, _array(name, series, _guessed)))
+        elif name == "time" and names.count("time") == 1:
             arrays += _time(series, alone=not {"year", "datetime"} & set(names))
         elif name in _KNOWN:
-            arrays.append((name, _array(name, series)))
+            arrays.append((name, _array(name, series, _READERS.get(name, _texts))))
         else:
             # Refused by its name; what it holds does not matter.
             arrays.append((name, pa.nulls(len(series))))
@@ -238,12 +242,12 @@ def _name(name: object) -> str:
     return str(name).encode(errors="backslashreplace").decode()
 
 
-def _array(name: str, series: pd.Series[Any]) -> Any:
+def _array(name: str, series: pd.Series[Any], read: Callable[[str, list[Any]], Any]) -> Any:
     import pandas as pd
     import pyarrow as pa
 
     if isinstance(series.dtype, pd.CategoricalDtype) and (
-        name not in _TEXT or not _is_text(series.dtype.categories)
+        (name not in _TEXT and read is not _guessed) or not _is_text(series.dtype.categories)
     ):
         series = series.astype(object)
     if series.dtype != object:
@@ -255,7 +259,21 @@ def _array(name: str, series: pd.Series[Any]) -> Any:
             if not isinstance(series.dtype, pd.StringDtype | pd.CategoricalDtype):
                 problem = f'column "{name}" ({series.dtype}) cannot be read: {error}'
                 raise _refusal(problem) from error
-    return _READERS.get(name, _texts)(name, series.astype(object).tolist())
+    return read(name, series.astype(object).tolist())
+
+
+def _guessed(name: str, values: list[Any]) -> Any:
+    """Objects that are all of one kind; text is what they are taken for if they are not."""
+    import pandas as pd
+    import pyarrow as pa
+
+    kind = pd.api.types.infer_dtype(values, skipna=True)
+    if kind not in ("integer", "floating", "mixed-integer-float", "boolean", "datetime"):
+        return _texts(name, values)
+    try:
+        return pa.array(values, from_pandas=True)
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+        raise _refusal(f'column "{name}" cannot be read: {error}') from error
 
 
 def _values(series: pd.Series[Any]) -> Any:
@@ -455,7 +473,7 @@ def _time(series: pd.Series[Any], *, alone: bool) -> list[tuple[str, Any]]:
         series = series.astype(object)
     values = series.tolist() if series.dtype == object else []
     if not values or all(isinstance(value, str) or _is_missing(value) for value in values):
-        return [("time", _array("time", series))]
+        return [("time", _array("time", series, _READERS.get("time", _texts)))]
     bad = _Bad("time")
     moments = _Moments(bad)
     years: list[int | None] = []

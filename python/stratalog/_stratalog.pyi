@@ -1,4 +1,5 @@
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import builtins
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from os import PathLike
 from types import TracebackType
@@ -21,6 +22,8 @@ import pyarrow as pa
 from matplotlib.axes import Axes
 
 from stratalog._async import TransactAsync
+from stratalog._meta import Meta, MetaValue
+from stratalog._optimization import Element, Optimization
 from stratalog._types import PointType
 
 __all__ = [
@@ -38,6 +41,7 @@ __all__ = [
     "Named",
     "Names",
     "Platform",
+    "PlatformMeta",
     "Problem",
     "Regions",
     "Run",
@@ -46,6 +50,8 @@ __all__ = [
     "Runs",
     "Transact",
     "VerifyReport",
+    "_MetaIndicators",
+    "_OptimizationItems",
     "__version__",
     "_roll_back_open_blocks",
     "cli_main",
@@ -618,6 +624,9 @@ class Platform:
     def runs(self) -> Runs:
         """Runs."""
     @property
+    def meta(self) -> PlatformMeta:
+        """Meta indicators of its runs."""
+    @property
     def regions(self) -> Regions:
         """Regions."""
     @property
@@ -902,6 +911,16 @@ class Run:
     def iamc(self) -> Iamc:
         """Its time series."""
     @property
+    def meta(self) -> Meta:
+        """Its meta indicators, as a dict. Assigning a dict replaces all of them, as one
+        transaction.
+        """
+    @meta.setter
+    def meta(self, value: Mapping[str, Any]) -> None: ...
+    @property
+    def optimization(self) -> Optimization:
+        """Its optimization items: indexsets, scalars, tables, parameters, variables, equations."""
+    @property
     def checkpoints(self) -> Checkpoints:
         """Its checkpoints."""
     def as_of(self, target: _Target) -> RunView:
@@ -1136,7 +1155,86 @@ class RunView:
     @property
     def iamc(self) -> IamcAsOf:
         """The run's time series as they were, to be read."""
+    @property
+    def meta(self) -> Meta:
+        """The run's meta indicators as they were, to be read."""
+    @property
+    def optimization(self) -> Optimization:
+        """The run's optimization items as they were, to be read."""
     def _repr_html_(self) -> str: ...
+
+@final
+class PlatformMeta:
+    """The meta indicators of the runs of a platform."""
+
+    def tabulate(
+        self,
+        key: str | Iterable[str] | None = None,
+        *,
+        model: str | None = None,
+        scenario: str | None = None,
+        default_only: bool = True,
+    ) -> pd.DataFrame:
+        """The indicators of all default runs: ``model``, ``scenario`` (text), ``version`` (int64),
+        ``key`` (text), ``value`` (object: bool, int, float or str), by run and key.
+
+        Args:
+            key: one key or several, ``*`` standing for any text.
+            model, scenario: of one model, of one scenario.
+            default_only: ``False``: of all versions.
+        """
+
+@final
+class _MetaIndicators:
+    """What ``Run.meta`` reads from and writes to."""
+
+    def read(self) -> dict[str, MetaValue]:
+        """All indicators, by key."""
+    def update(self, entries: dict[str, Any]) -> ChangeCounts:
+        """Sets those with a value and removes those without, as one transaction."""
+    def replace(self, entries: dict[str, Any]) -> ChangeCounts:
+        """Makes these all that there are, as one transaction."""
+
+_Described: TypeAlias = tuple[str, float | None, str | None, list[str], list[str]]
+
+@final
+class _OptimizationItems:
+    """What ``Run.optimization`` reads from and writes to."""
+
+    def get(self, kind: str, name: str) -> _Described:
+        """The item of a kind and name."""
+    def list(self, kind: str) -> list[_Described]:
+        """The items of a kind, by name."""
+    def create_indexset(self, name: str) -> None:
+        """Makes an empty indexset."""
+    def create_scalar(self, name: str, value: SupportsFloat, unit: str) -> None:
+        """Makes a scalar."""
+    def set_scalar(self, name: str, value: SupportsFloat, unit: str) -> ChangeCounts:
+        """Gives a scalar another value and unit."""
+    def create(
+        self, kind: str, name: str, indexsets: Sequence[str], columns: Sequence[str] | None
+    ) -> None:
+        """Makes an item with columns."""
+    def delete(self, kind: str, name: str) -> None:
+        """Deletes an item with its data."""
+    def elements(self, name: str) -> builtins.list[Element]:
+        """The elements of an indexset, in order."""
+    def add_elements(self, name: str, values: Element | Iterable[Element]) -> ChangeCounts:
+        """Adds elements to the end of an indexset."""
+    def remove_elements(self, name: str, values: Element | Iterable[Element]) -> ChangeCounts:
+        """Removes elements with the rows that depend on them."""
+    def add_data(self, kind: str, name: str, df: _Table) -> ChangeCounts:
+        """Inserts and updates rows."""
+    def remove_data(self, kind: str, name: str, df: _Table | None) -> ChangeCounts:
+        """Removes rows; without any all of them."""
+    def tabulate(self, kind: str, name: str) -> pd.DataFrame:
+        """The rows of an item as a pandas ``DataFrame``."""
+    def arrow(self, kind: str, name: str) -> pa.Table:
+        """The rows of an item as a pyarrow ``Table``."""
+    def remove_solution(self) -> ChangeCounts:
+        """Removes the data of all variables and equations."""
+    def has_solution(self) -> bool:
+        """Whether a variable or equation has data."""
 
 @final
 class Runs:

@@ -32,7 +32,14 @@ def blocks(page: str, language: str) -> list[str]:
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # docs/locks.md does it
 @pytest.mark.parametrize(
     "page",
-    ["README.md", "docs/tutorial.md", "docs/locks.md", "docs/look-back.md", "docs/large-data.md"],
+    [
+        "README.md",
+        "docs/tutorial.md",
+        "docs/locks.md",
+        "docs/look-back.md",
+        "docs/large-data.md",
+        "docs/whole-run.md",
+    ],
 )
 def test_the_python_examples_run(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

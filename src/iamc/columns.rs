@@ -11,9 +11,9 @@ use crate::input::{check_values, row_list};
 use crate::schema::ColumnType;
 
 /// Text by distinct value: `names[codes[row]]`.
-pub(super) struct Coded {
-    pub(super) names: Vec<String>,
-    pub(super) codes: Vec<u32>,
+pub(crate) struct Coded {
+    pub(crate) names: Vec<String>,
+    pub(crate) codes: Vec<u32>,
 }
 
 impl Coded {
@@ -22,7 +22,7 @@ impl Coded {
     }
 }
 
-pub(super) fn as_type(name: &str, array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef> {
+pub(crate) fn as_type(name: &str, array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef> {
     let options = CastOptions {
         safe: false,
         ..CastOptions::default()
@@ -35,7 +35,7 @@ pub(super) fn as_type(name: &str, array: &ArrayRef, data_type: &DataType) -> Res
     })
 }
 
-pub(super) fn is_text(data_type: &DataType) -> bool {
+pub(crate) fn is_text(data_type: &DataType) -> bool {
     match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
         DataType::Dictionary(_, values) => is_text(values),
@@ -51,7 +51,7 @@ pub(super) fn coded(batch: &RecordBatch, name: &str) -> Result<Coded> {
     coded_array(name, array)
 }
 
-fn coded_array(name: &str, array: &ArrayRef) -> Result<Coded> {
+pub(crate) fn coded_array(name: &str, array: &ArrayRef) -> Result<Coded> {
     if array.is_empty() {
         return Ok(Coded {
             names: Vec::new(),

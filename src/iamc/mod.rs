@@ -3,7 +3,7 @@
 //! Input is checked as a whole before anything is written, and a call is all or nothing.
 
 mod checked;
-mod columns;
+pub(crate) mod columns;
 mod filter;
 mod frame;
 mod history;
@@ -18,6 +18,7 @@ use crate::history::ChangeCounts;
 use crate::run::Access;
 
 pub use filter::Filter;
+pub(crate) use filter::matches;
 pub use frame::Frame;
 #[cfg(feature = "cli")]
 pub(crate) use points::missing_names;

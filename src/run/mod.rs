@@ -21,6 +21,8 @@ use crate::history::{
 };
 use crate::iamc::{Filter, Iamc};
 use crate::ids::{RunId, TransactionId};
+use crate::meta::Meta;
+use crate::optimization::Optimization;
 
 pub use checkpoint::{Checkpoint, LAST_CHECKPOINT, Target};
 pub(crate) use checkpoint::{last_transaction, last_until, list as checkpoints_of};
@@ -137,6 +139,16 @@ impl Run {
     /// Its time series, to be read.
     pub fn iamc(&self) -> Iamc<'_> {
         Iamc::new(Access::Read(self))
+    }
+
+    /// Its meta indicators, to be read.
+    pub fn meta(&self) -> Meta<'_> {
+        Meta::new(Access::Read(self))
+    }
+
+    /// Its optimization items, to be read.
+    pub fn optimization(&self) -> Optimization<'_> {
+        Optimization::new(Access::Read(self))
     }
 
     /// Its rows in a table of the program's own, to be read.

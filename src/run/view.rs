@@ -4,6 +4,8 @@ use crate::error::Result;
 use crate::history::Diff;
 use crate::iamc::Iamc;
 use crate::ids::TransactionId;
+use crate::meta::Meta;
+use crate::optimization::Optimization;
 use crate::run::{Access, Run, RunTable, checkpoint};
 
 /// A run as it was after one of its transactions, to be read. It stays as it is, whatever is written to the run:
@@ -32,6 +34,16 @@ impl RunView {
     /// Its time series then. Writing through them is [`Error::ReadOnlyView`](crate::Error::ReadOnlyView).
     pub fn iamc(&self) -> Iamc<'_> {
         Iamc::new(Access::AsOf(self))
+    }
+
+    /// Its meta indicators then.
+    pub fn meta(&self) -> Meta<'_> {
+        Meta::new(Access::AsOf(self))
+    }
+
+    /// Its optimization items then.
+    pub fn optimization(&self) -> Optimization<'_> {
+        Optimization::new(Access::AsOf(self))
     }
 
     /// Its rows in a table of the program's own then.

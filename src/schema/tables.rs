@@ -68,6 +68,68 @@ versioned_table! {
     }
 }
 
+versioned_table! {
+    /// What is said of runs as a whole. One of the values is there: the one of the indicator's type.
+    run_scoped meta_indicators (run_id, key) rank 31 {
+        run_id -> BigInt,
+        key -> Text,
+        value_bool -> Nullable<Bool>,
+        value_int -> Nullable<BigInt>,
+        value_float -> Nullable<Double>,
+        value_text -> Nullable<Text>,
+    }
+}
+
+versioned_table! {
+    /// Optimization items: indexset 0, scalar 1, table 2, parameter 3, variable 4, equation 5.
+    run_scoped optimization_items (run_id, kind, name) rank 32 {
+        run_id -> BigInt,
+        kind -> SmallInt,
+        name -> Text,
+        /// Of scalars.
+        value -> Nullable<Double>,
+        unit_id -> Nullable<BigInt> => units,
+    }
+}
+versioned_table! {
+    /// The columns of tables, parameters, variables and equations.
+    run_scoped optimization_columns (run_id, kind, item, position) rank 33 {
+        run_id -> BigInt,
+        kind -> SmallInt,
+        item -> Text,
+        position -> Integer,
+        name -> Text,
+        /// The indexset whose elements it may hold.
+        indexset -> Text,
+    }
+}
+versioned_table! {
+    /// The elements of indexsets.
+    run_scoped indexset_elements (run_id, indexset, element) rank 34 {
+        run_id -> BigInt,
+        indexset -> Text,
+        /// As JSON, which keeps its type: "a", 1, 1.0.
+        element -> Text,
+        position -> BigInt,
+    }
+}
+versioned_table! {
+    /// The data of tables, parameters, variables and equations: a row per combination of elements.
+    run_scoped optimization_rows (run_id, kind, item, elements) rank 35 {
+        run_id -> BigInt,
+        kind -> SmallInt,
+        item -> Text,
+        /// A JSON array in the order of the item's columns.
+        elements -> Text,
+        /// Of parameters.
+        value -> Nullable<Double>,
+        unit_id -> Nullable<BigInt> => units,
+        /// Of variables and equations.
+        level -> Nullable<Double>,
+        marginal -> Nullable<Double>,
+    }
+}
+
 __described_table! {
     /// One row per committed unit of writes.
     bookkeeping transactions (id) rank 1 unique (client_uuid) {
@@ -248,6 +310,11 @@ pub fn versioned() -> Vec<TableDescription> {
         variables::table::description(),
         runs::table::description(),
         datapoints::table::description(),
+        meta_indicators::table::description(),
+        optimization_items::table::description(),
+        optimization_columns::table::description(),
+        indexset_elements::table::description(),
+        optimization_rows::table::description(),
     ]
 }
 

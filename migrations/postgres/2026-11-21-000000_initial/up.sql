@@ -1380,3 +1380,1113 @@ CREATE VIEW "datapoints_history_named" AS SELECT
 FROM "datapoints_version" d
 JOIN "transactions" t ON t."id" = d."transaction_id"
 LEFT JOIN "runs" run ON run."id" = d."run_id";
+
+CREATE TABLE "meta_indicators" (
+  "run_id" bigint NOT NULL REFERENCES "runs" ("id"),
+  "key" text COLLATE "C" NOT NULL,
+  "value_bool" boolean,
+  "value_int" bigint,
+  "value_float" double precision,
+  "value_text" text COLLATE "C",
+  PRIMARY KEY ("run_id", "key")
+);
+CREATE TABLE "meta_indicators_version" (
+  "run_id" bigint NOT NULL,
+  "key" text COLLATE "C" NOT NULL,
+  "value_bool" boolean,
+  "value_int" bigint,
+  "value_float" double precision,
+  "value_text" text COLLATE "C",
+  "transaction_id" bigint NOT NULL,
+  "end_transaction_id" bigint,
+  "operation_type" smallint NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  PRIMARY KEY ("run_id", "key", "transaction_id")
+);
+CREATE INDEX "meta_indicators_version_changes" ON "meta_indicators_version" ("run_id", "transaction_id");
+CREATE FUNCTION "meta_indicators_record_insert"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+  tx "transactions";
+  dropped bigint := 0;
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+    RETURN NULL;
+  END IF;
+  tx := stratalog_current('meta_indicators');
+  IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+    RAISE EXCEPTION 'stratalog:outside_transaction: meta_indicators: a run is written to in a stratalog transaction that holds its lock';
+  END IF;
+  IF EXISTS (SELECT 1 FROM "meta_indicators_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
+    DELETE FROM "meta_indicators_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "meta_indicators_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
+      SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", 0 FROM new_rows n;
+  ELSE
+    UPDATE "meta_indicators_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
+      SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
+      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "meta_indicators_version" b WHERE b."run_id" = n."run_id" AND b."key" = n."key" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      WHERE b."run_id" IS NULL OR (b."value_bool" IS DISTINCT FROM n."value_bool" OR b."value_int" IS DISTINCT FROM n."value_int" OR float8send(b."value_float") IS DISTINCT FROM float8send(n."value_float") OR b."value_text" IS DISTINCT FROM n."value_text");
+    UPDATE "meta_indicators_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
+        AND NOT EXISTS (SELECT 1 FROM "meta_indicators_version" o WHERE o."run_id" = v."run_id" AND o."key" = v."key" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION "meta_indicators_record_insert" FROM PUBLIC;
+CREATE TRIGGER "meta_indicators_record_insert" AFTER INSERT ON "meta_indicators" REFERENCING NEW TABLE AS new_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION "meta_indicators_record_insert"();
+ALTER TABLE "meta_indicators" ENABLE ALWAYS TRIGGER "meta_indicators_record_insert";
+CREATE FUNCTION "meta_indicators_record_update"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+  tx "transactions";
+  dropped bigint := 0;
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM (SELECT c."run_id", c."key", c."value_bool", c."value_int", c."value_float", c."value_text" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."key" = o."key" WHERE (o."value_bool" IS DISTINCT FROM c."value_bool" OR o."value_int" IS DISTINCT FROM c."value_int" OR float8send(o."value_float") IS DISTINCT FROM float8send(c."value_float") OR o."value_text" IS DISTINCT FROM c."value_text")) n) THEN
+    RETURN NULL;
+  END IF;
+  tx := stratalog_current('meta_indicators');
+  IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+    RAISE EXCEPTION 'stratalog:outside_transaction: meta_indicators: a run is written to in a stratalog transaction that holds its lock';
+  END IF;
+  IF EXISTS (SELECT 1 FROM "meta_indicators_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
+    DELETE FROM "meta_indicators_version" v USING (SELECT c."run_id", c."key", c."value_bool", c."value_int", c."value_float", c."value_text" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."key" = o."key" WHERE (o."value_bool" IS DISTINCT FROM c."value_bool" OR o."value_int" IS DISTINCT FROM c."value_int" OR float8send(o."value_float") IS DISTINCT FROM float8send(c."value_float") OR o."value_text" IS DISTINCT FROM c."value_text")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "meta_indicators_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."run_id", c."key", c."value_bool", c."value_int", c."value_float", c."value_text" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."key" = o."key" WHERE (o."value_bool" IS DISTINCT FROM c."value_bool" OR o."value_int" IS DISTINCT FROM c."value_int" OR float8send(o."value_float") IS DISTINCT FROM float8send(c."value_float") OR o."value_text" IS DISTINCT FROM c."value_text")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
+      SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", 1 FROM (SELECT c."run_id", c."key", c."value_bool", c."value_int", c."value_float", c."value_text" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."key" = o."key" WHERE (o."value_bool" IS DISTINCT FROM c."value_bool" OR o."value_int" IS DISTINCT FROM c."value_int" OR float8send(o."value_float") IS DISTINCT FROM float8send(c."value_float") OR o."value_text" IS DISTINCT FROM c."value_text")) n;
+  ELSE
+    UPDATE "meta_indicators_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."run_id", c."key", c."value_bool", c."value_int", c."value_float", c."value_text" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."key" = o."key" WHERE (o."value_bool" IS DISTINCT FROM c."value_bool" OR o."value_int" IS DISTINCT FROM c."value_int" OR float8send(o."value_float") IS DISTINCT FROM float8send(c."value_float") OR o."value_text" IS DISTINCT FROM c."value_text")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
+      SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
+      FROM (SELECT c."run_id", c."key", c."value_bool", c."value_int", c."value_float", c."value_text" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."key" = o."key" WHERE (o."value_bool" IS DISTINCT FROM c."value_bool" OR o."value_int" IS DISTINCT FROM c."value_int" OR float8send(o."value_float") IS DISTINCT FROM float8send(c."value_float") OR o."value_text" IS DISTINCT FROM c."value_text")) n LEFT JOIN LATERAL (SELECT b.* FROM "meta_indicators_version" b WHERE b."run_id" = n."run_id" AND b."key" = n."key" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      WHERE b."run_id" IS NULL OR (b."value_bool" IS DISTINCT FROM n."value_bool" OR b."value_int" IS DISTINCT FROM n."value_int" OR float8send(b."value_float") IS DISTINCT FROM float8send(n."value_float") OR b."value_text" IS DISTINCT FROM n."value_text");
+    UPDATE "meta_indicators_version" v SET "end_transaction_id" = NULL FROM (SELECT c."run_id", c."key", c."value_bool", c."value_int", c."value_float", c."value_text" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."key" = o."key" WHERE (o."value_bool" IS DISTINCT FROM c."value_bool" OR o."value_int" IS DISTINCT FROM c."value_int" OR float8send(o."value_float") IS DISTINCT FROM float8send(c."value_float") OR o."value_text" IS DISTINCT FROM c."value_text")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
+        AND NOT EXISTS (SELECT 1 FROM "meta_indicators_version" o WHERE o."run_id" = v."run_id" AND o."key" = v."key" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION "meta_indicators_record_update" FROM PUBLIC;
+CREATE TRIGGER "meta_indicators_record_update" AFTER UPDATE ON "meta_indicators" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION "meta_indicators_record_update"();
+ALTER TABLE "meta_indicators" ENABLE ALWAYS TRIGGER "meta_indicators_record_update";
+CREATE FUNCTION "meta_indicators_record_delete"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+  tx "transactions";
+  dropped bigint := 0;
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
+    RETURN NULL;
+  END IF;
+  tx := stratalog_current('meta_indicators');
+  IF EXISTS (SELECT 1 FROM old_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+    RAISE EXCEPTION 'stratalog:outside_transaction: meta_indicators: a run is written to in a stratalog transaction that holds its lock';
+  END IF;
+  IF EXISTS (SELECT 1 FROM "meta_indicators_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
+    DELETE FROM "meta_indicators_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "meta_indicators_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
+      SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", 2 FROM old_rows n;
+  ELSE
+    UPDATE "meta_indicators_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
+      SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT b.* FROM "meta_indicators_version" b WHERE b."run_id" = n."run_id" AND b."key" = n."key" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b;
+    UPDATE "meta_indicators_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
+        AND NOT EXISTS (SELECT 1 FROM "meta_indicators_version" o WHERE o."run_id" = v."run_id" AND o."key" = v."key" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION "meta_indicators_record_delete" FROM PUBLIC;
+CREATE TRIGGER "meta_indicators_record_delete" AFTER DELETE ON "meta_indicators" REFERENCING OLD TABLE AS old_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION "meta_indicators_record_delete"();
+ALTER TABLE "meta_indicators" ENABLE ALWAYS TRIGGER "meta_indicators_record_delete";
+CREATE TRIGGER "meta_indicators_guard_key" BEFORE UPDATE OF "run_id", "key" ON "meta_indicators" FOR EACH ROW WHEN (OLD."run_id" IS DISTINCT FROM NEW."run_id" OR OLD."key" IS DISTINCT FROM NEW."key") EXECUTE FUNCTION stratalog_refuse('key_update', 'meta_indicators: a key is not changed: delete the row and insert another');
+ALTER TABLE "meta_indicators" ENABLE ALWAYS TRIGGER "meta_indicators_guard_key";
+CREATE TRIGGER "meta_indicators_no_truncate" BEFORE TRUNCATE ON "meta_indicators" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('truncate', 'meta_indicators: TRUNCATE would not be logged: use DELETE');
+ALTER TABLE "meta_indicators" ENABLE ALWAYS TRIGGER "meta_indicators_no_truncate";
+CREATE TRIGGER "meta_indicators_version_append_only" BEFORE INSERT OR UPDATE OF "end_transaction_id" ON "meta_indicators_version" FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION stratalog_refuse('append_only', 'meta_indicators_version: history is written by stratalog only and never changed');
+ALTER TABLE "meta_indicators_version" ENABLE ALWAYS TRIGGER "meta_indicators_version_append_only";
+CREATE FUNCTION "meta_indicators_version_deleted"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM old_rows o WHERE NOT EXISTS (
+    SELECT 1 FROM "compactions" c
+    JOIN "run_locks" l ON l."run_id" = c."run_id" AND l."token" = c."lock_token" AND l."state" <> 'free'
+    WHERE c."run_id" = o."run_id" AND c."finished_at" IS NULL
+      AND ((o."end_transaction_id" <= c."horizon" AND NOT EXISTS (SELECT 1 FROM "retained_states" kept
+      WHERE kept."compaction_id" = c."id" AND kept."transaction_id" >= o."transaction_id" AND kept."transaction_id" < o."end_transaction_id")) OR (o."operation_type" = 2 AND o."transaction_id" <= c."horizon" AND NOT EXISTS (
+      SELECT 1 FROM "meta_indicators_version" earlier WHERE earlier."run_id" = o."run_id" AND earlier."key" = o."key" AND earlier."transaction_id" < o."transaction_id"))))) THEN
+    RAISE EXCEPTION 'stratalog:append_only: meta_indicators_version: history is never deleted';
+  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION "meta_indicators_version_deleted" FROM PUBLIC;
+CREATE TRIGGER "meta_indicators_version_deleted" AFTER DELETE ON "meta_indicators_version" REFERENCING OLD TABLE AS old_rows
+  FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION "meta_indicators_version_deleted"();
+ALTER TABLE "meta_indicators_version" ENABLE ALWAYS TRIGGER "meta_indicators_version_deleted";
+CREATE FUNCTION "meta_indicators_version_changed"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT coalesce((OLD."run_id" IS NOT DISTINCT FROM NEW."run_id"
+    AND OLD."key" IS NOT DISTINCT FROM NEW."key"
+    AND OLD."transaction_id" IS NOT DISTINCT FROM NEW."transaction_id"
+    AND OLD."end_transaction_id" IS NOT DISTINCT FROM NEW."end_transaction_id"
+    AND OLD."operation_type" IS NOT DISTINCT FROM NEW."operation_type"
+    AND NEW."value_bool" IS NULL
+    AND NEW."value_int" IS NULL
+    AND NEW."value_float" IS NULL
+    AND NEW."value_text" IS NULL
+    AND (OLD."end_transaction_id" IS NOT NULL OR OLD."operation_type" = 2)
+    AND EXISTS (SELECT 1 FROM "redacted_rows" r WHERE r."run_id" = OLD."run_id"
+      AND r."transaction_id" = OLD."transaction_id" AND r."table_name" = 'meta_indicators' AND r."row_key" = 'run_id=' || CAST(OLD."run_id" AS TEXT) || ', ' || 'key=' || CAST(OLD."key" AS TEXT))), false) THEN
+    RAISE EXCEPTION 'stratalog:append_only: meta_indicators_version: history is never changed';
+  END IF;
+  RETURN NEW;
+END $$;
+REVOKE ALL ON FUNCTION "meta_indicators_version_changed" FROM PUBLIC;
+CREATE TRIGGER "meta_indicators_version_changed" BEFORE UPDATE OF "run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type" ON "meta_indicators_version"
+  FOR EACH ROW EXECUTE FUNCTION "meta_indicators_version_changed"();
+ALTER TABLE "meta_indicators_version" ENABLE ALWAYS TRIGGER "meta_indicators_version_changed";
+CREATE TRIGGER "meta_indicators_version_no_truncate" BEFORE TRUNCATE ON "meta_indicators_version" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('append_only', 'meta_indicators_version: history is never deleted');
+ALTER TABLE "meta_indicators_version" ENABLE ALWAYS TRIGGER "meta_indicators_version_no_truncate";
+CREATE VIEW "meta_indicators_named" AS SELECT
+  (SELECT p."name" FROM "models" p WHERE p."id" = run."model_id") AS "model",
+  (SELECT p."name" FROM "scenarios" p WHERE p."id" = run."scenario_id") AS "scenario",
+  run."version",
+  run."is_default",
+  d."run_id",
+  d."key",
+  d."value_bool",
+  d."value_int",
+  d."value_float",
+  d."value_text"
+FROM "meta_indicators" d
+JOIN "runs" run ON run."id" = d."run_id";
+CREATE VIEW "meta_indicators_history_named" AS SELECT
+  coalesce((SELECT p."name" FROM "models" p WHERE p."id" = run."model_id"), (SELECT p."name" FROM "models_version" p WHERE p."id" = run."model_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "model",
+  coalesce((SELECT p."name" FROM "scenarios" p WHERE p."id" = run."scenario_id"), (SELECT p."name" FROM "scenarios_version" p WHERE p."id" = run."scenario_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "scenario",
+  run."version",
+  run."is_default",
+  d."run_id",
+  d."key",
+  CASE WHEN d."operation_type" < 2 THEN d."value_bool" END AS "value_bool",
+  CASE WHEN d."operation_type" < 2 THEN d."value_int" END AS "value_int",
+  CASE WHEN d."operation_type" < 2 THEN d."value_float" END AS "value_float",
+  CASE WHEN d."operation_type" < 2 THEN d."value_text" END AS "value_text",
+  CASE d."operation_type" WHEN 0 THEN 'insert' WHEN 1 THEN 'update' ELSE 'delete' END AS "operation",
+  d."transaction_id",
+  d."end_transaction_id",
+  t."issued_at",
+  t."actor",
+  t."operation" AS "what"
+FROM "meta_indicators_version" d
+JOIN "transactions" t ON t."id" = d."transaction_id"
+LEFT JOIN "runs" run ON run."id" = d."run_id";
+
+CREATE TABLE "optimization_items" (
+  "run_id" bigint NOT NULL REFERENCES "runs" ("id"),
+  "kind" smallint NOT NULL,
+  "name" text COLLATE "C" NOT NULL,
+  "value" double precision,
+  "unit_id" bigint REFERENCES "units" ("id"),
+  PRIMARY KEY ("run_id", "kind", "name")
+);
+CREATE TABLE "optimization_items_version" (
+  "run_id" bigint NOT NULL,
+  "kind" smallint NOT NULL,
+  "name" text COLLATE "C" NOT NULL,
+  "value" double precision,
+  "unit_id" bigint,
+  "transaction_id" bigint NOT NULL,
+  "end_transaction_id" bigint,
+  "operation_type" smallint NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  PRIMARY KEY ("run_id", "kind", "name", "transaction_id")
+);
+CREATE INDEX "optimization_items_version_changes" ON "optimization_items_version" ("run_id", "transaction_id");
+CREATE FUNCTION "optimization_items_record_insert"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+  tx "transactions";
+  dropped bigint := 0;
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+    RETURN NULL;
+  END IF;
+  tx := stratalog_current('optimization_items');
+  IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+    RAISE EXCEPTION 'stratalog:outside_transaction: optimization_items: a run is written to in a stratalog transaction that holds its lock';
+  END IF;
+  IF EXISTS (SELECT 1 FROM "optimization_items_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
+    DELETE FROM "optimization_items_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "optimization_items_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "value", "unit_id", "transaction_id", "operation_type")
+      SELECT n."run_id", n."kind", n."name", n."value", n."unit_id", tx."id", 0 FROM new_rows n;
+  ELSE
+    UPDATE "optimization_items_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "value", "unit_id", "transaction_id", "operation_type")
+      SELECT n."run_id", n."kind", n."name", n."value", n."unit_id", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
+      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "optimization_items_version" b WHERE b."run_id" = n."run_id" AND b."kind" = n."kind" AND b."name" = n."name" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      WHERE b."run_id" IS NULL OR (float8send(b."value") IS DISTINCT FROM float8send(n."value") OR b."unit_id" IS DISTINCT FROM n."unit_id");
+    UPDATE "optimization_items_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
+        AND NOT EXISTS (SELECT 1 FROM "optimization_items_version" o WHERE o."run_id" = v."run_id" AND o."kind" = v."kind" AND o."name" = v."name" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION "optimization_items_record_insert" FROM PUBLIC;
+CREATE TRIGGER "optimization_items_record_insert" AFTER INSERT ON "optimization_items" REFERENCING NEW TABLE AS new_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION "optimization_items_record_insert"();
+ALTER TABLE "optimization_items" ENABLE ALWAYS TRIGGER "optimization_items_record_insert";
+CREATE FUNCTION "optimization_items_record_update"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+  tx "transactions";
+  dropped bigint := 0;
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM (SELECT c."run_id", c."kind", c."name", c."value", c."unit_id" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."name" = o."name" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value") OR o."unit_id" IS DISTINCT FROM c."unit_id")) n) THEN
+    RETURN NULL;
+  END IF;
+  tx := stratalog_current('optimization_items');
+  IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+    RAISE EXCEPTION 'stratalog:outside_transaction: optimization_items: a run is written to in a stratalog transaction that holds its lock';
+  END IF;
+  IF EXISTS (SELECT 1 FROM "optimization_items_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
+    DELETE FROM "optimization_items_version" v USING (SELECT c."run_id", c."kind", c."name", c."value", c."unit_id" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."name" = o."name" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value") OR o."unit_id" IS DISTINCT FROM c."unit_id")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "optimization_items_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."run_id", c."kind", c."name", c."value", c."unit_id" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."name" = o."name" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value") OR o."unit_id" IS DISTINCT FROM c."unit_id")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "value", "unit_id", "transaction_id", "operation_type")
+      SELECT n."run_id", n."kind", n."name", n."value", n."unit_id", tx."id", 1 FROM (SELECT c."run_id", c."kind", c."name", c."value", c."unit_id" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."name" = o."name" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value") OR o."unit_id" IS DISTINCT FROM c."unit_id")) n;
+  ELSE
+    UPDATE "optimization_items_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."run_id", c."kind", c."name", c."value", c."unit_id" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."name" = o."name" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value") OR o."unit_id" IS DISTINCT FROM c."unit_id")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "value", "unit_id", "transaction_id", "operation_type")
+      SELECT n."run_id", n."kind", n."name", n."value", n."unit_id", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
+      FROM (SELECT c."run_id", c."kind", c."name", c."value", c."unit_id" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."name" = o."name" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value") OR o."unit_id" IS DISTINCT FROM c."unit_id")) n LEFT JOIN LATERAL (SELECT b.* FROM "optimization_items_version" b WHERE b."run_id" = n."run_id" AND b."kind" = n."kind" AND b."name" = n."name" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      WHERE b."run_id" IS NULL OR (float8send(b."value") IS DISTINCT FROM float8send(n."value") OR b."unit_id" IS DISTINCT FROM n."unit_id");
+    UPDATE "optimization_items_version" v SET "end_transaction_id" = NULL FROM (SELECT c."run_id", c."kind", c."name", c."value", c."unit_id" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."name" = o."name" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value") OR o."unit_id" IS DISTINCT FROM c."unit_id")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
+        AND NOT EXISTS (SELECT 1 FROM "optimization_items_version" o WHERE o."run_id" = v."run_id" AND o."kind" = v."kind" AND o."name" = v."name" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION "optimization_items_record_update" FROM PUBLIC;
+CREATE TRIGGER "optimization_items_record_update" AFTER UPDATE ON "optimization_items" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION "optimization_items_record_update"();
+ALTER TABLE "optimization_items" ENABLE ALWAYS TRIGGER "optimization_items_record_update";
+CREATE FUNCTION "optimization_items_record_delete"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+  tx "transactions";
+  dropped bigint := 0;
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
+    RETURN NULL;
+  END IF;
+  tx := stratalog_current('optimization_items');
+  IF EXISTS (SELECT 1 FROM old_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+    RAISE EXCEPTION 'stratalog:outside_transaction: optimization_items: a run is written to in a stratalog transaction that holds its lock';
+  END IF;
+  IF EXISTS (SELECT 1 FROM "optimization_items_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
+    DELETE FROM "optimization_items_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "optimization_items_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "value", "unit_id", "transaction_id", "operation_type")
+      SELECT n."run_id", n."kind", n."name", n."value", n."unit_id", tx."id", 2 FROM old_rows n;
+  ELSE
+    UPDATE "optimization_items_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "value", "unit_id", "transaction_id", "operation_type")
+      SELECT n."run_id", n."kind", n."name", n."value", n."unit_id", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT b.* FROM "optimization_items_version" b WHERE b."run_id" = n."run_id" AND b."kind" = n."kind" AND b."name" = n."name" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b;
+    UPDATE "optimization_items_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
+        AND NOT EXISTS (SELECT 1 FROM "optimization_items_version" o WHERE o."run_id" = v."run_id" AND o."kind" = v."kind" AND o."name" = v."name" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION "optimization_items_record_delete" FROM PUBLIC;
+CREATE TRIGGER "optimization_items_record_delete" AFTER DELETE ON "optimization_items" REFERENCING OLD TABLE AS old_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION "optimization_items_record_delete"();
+ALTER TABLE "optimization_items" ENABLE ALWAYS TRIGGER "optimization_items_record_delete";
+CREATE TRIGGER "optimization_items_guard_key" BEFORE UPDATE OF "run_id", "kind", "name" ON "optimization_items" FOR EACH ROW WHEN (OLD."run_id" IS DISTINCT FROM NEW."run_id" OR OLD."kind" IS DISTINCT FROM NEW."kind" OR OLD."name" IS DISTINCT FROM NEW."name") EXECUTE FUNCTION stratalog_refuse('key_update', 'optimization_items: a key is not changed: delete the row and insert another');
+ALTER TABLE "optimization_items" ENABLE ALWAYS TRIGGER "optimization_items_guard_key";
+CREATE TRIGGER "optimization_items_no_truncate" BEFORE TRUNCATE ON "optimization_items" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('truncate', 'optimization_items: TRUNCATE would not be logged: use DELETE');
+ALTER TABLE "optimization_items" ENABLE ALWAYS TRIGGER "optimization_items_no_truncate";
+CREATE TRIGGER "optimization_items_version_append_only" BEFORE INSERT OR UPDATE OF "end_transaction_id" ON "optimization_items_version" FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION stratalog_refuse('append_only', 'optimization_items_version: history is written by stratalog only and never changed');
+ALTER TABLE "optimization_items_version" ENABLE ALWAYS TRIGGER "optimization_items_version_append_only";
+CREATE FUNCTION "optimization_items_version_deleted"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM old_rows o WHERE NOT EXISTS (
+    SELECT 1 FROM "compactions" c
+    JOIN "run_locks" l ON l."run_id" = c."run_id" AND l."token" = c."lock_token" AND l."state" <> 'free'
+    WHERE c."run_id" = o."run_id" AND c."finished_at" IS NULL
+      AND ((o."end_transaction_id" <= c."horizon" AND NOT EXISTS (SELECT 1 FROM "retained_states" kept
+      WHERE kept."compaction_id" = c."id" AND kept."transaction_id" >= o."transaction_id" AND kept."transaction_id" < o."end_transaction_id")) OR (o."operation_type" = 2 AND o."transaction_id" <= c."horizon" AND NOT EXISTS (
+      SELECT 1 FROM "optimization_items_version" earlier WHERE earlier."run_id" = o."run_id" AND earlier."kind" = o."kind" AND earlier."name" = o."name" AND earlier."transaction_id" < o."transaction_id"))))) THEN
+    RAISE EXCEPTION 'stratalog:append_only: optimization_items_version: history is never deleted';
+  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION "optimization_items_version_deleted" FROM PUBLIC;
+CREATE TRIGGER "optimization_items_version_deleted" AFTER DELETE ON "optimization_items_version" REFERENCING OLD TABLE AS old_rows
+  FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION "optimization_items_version_deleted"();
+ALTER TABLE "optimization_items_version" ENABLE ALWAYS TRIGGER "optimization_items_version_deleted";
+CREATE FUNCTION "optimization_items_version_changed"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT coalesce((OLD."run_id" IS NOT DISTINCT FROM NEW."run_id"
+    AND OLD."kind" IS NOT DISTINCT FROM NEW."kind"
+    AND OLD."name" IS NOT DISTINCT FROM NEW."name"
+    AND OLD."transaction_id" IS NOT DISTINCT FROM NEW."transaction_id"
+    AND OLD."end_transaction_id" IS NOT DISTINCT FROM NEW."end_transaction_id"
+    AND OLD."operation_type" IS NOT DISTINCT FROM NEW."operation_type"
+    AND NEW."value" IS NULL
+    AND NEW."unit_id" IS NULL
+    AND (OLD."end_transaction_id" IS NOT NULL OR OLD."operation_type" = 2)
+    AND EXISTS (SELECT 1 FROM "redacted_rows" r WHERE r."run_id" = OLD."run_id"
+      AND r."transaction_id" = OLD."transaction_id" AND r."table_name" = 'optimization_items' AND r."row_key" = 'run_id=' || CAST(OLD."run_id" AS TEXT) || ', ' || 'kind=' || CAST(OLD."kind" AS TEXT) || ', ' || 'name=' || CAST(OLD."name" AS TEXT))), false) THEN
+    RAISE EXCEPTION 'stratalog:append_only: optimization_items_version: history is never changed';
+  END IF;
+  RETURN NEW;
+END $$;
+REVOKE ALL ON FUNCTION "optimization_items_version_changed" FROM PUBLIC;
+CREATE TRIGGER "optimization_items_version_changed" BEFORE UPDATE OF "run_id", "kind", "name", "value", "unit_id", "transaction_id", "operation_type" ON "optimization_items_version"
+  FOR EACH ROW EXECUTE FUNCTION "optimization_items_version_changed"();
+ALTER TABLE "optimization_items_version" ENABLE ALWAYS TRIGGER "optimization_items_version_changed";
+CREATE TRIGGER "optimization_items_version_no_truncate" BEFORE TRUNCATE ON "optimization_items_version" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('append_only', 'optimization_items_version: history is never deleted');
+ALTER TABLE "optimization_items_version" ENABLE ALWAYS TRIGGER "optimization_items_version_no_truncate";
+CREATE VIEW "optimization_items_named" AS SELECT
+  (SELECT p."name" FROM "models" p WHERE p."id" = run."model_id") AS "model",
+  (SELECT p."name" FROM "scenarios" p WHERE p."id" = run."scenario_id") AS "scenario",
+  run."version",
+  run."is_default",
+  d."run_id",
+  d."kind",
+  d."name",
+  d."value",
+  (SELECT p."name" FROM "units" p WHERE p."id" = d."unit_id") AS "unit"
+FROM "optimization_items" d
+JOIN "runs" run ON run."id" = d."run_id";
+CREATE VIEW "optimization_items_history_named" AS SELECT
+  coalesce((SELECT p."name" FROM "models" p WHERE p."id" = run."model_id"), (SELECT p."name" FROM "models_version" p WHERE p."id" = run."model_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "model",
+  coalesce((SELECT p."name" FROM "scenarios" p WHERE p."id" = run."scenario_id"), (SELECT p."name" FROM "scenarios_version" p WHERE p."id" = run."scenario_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "scenario",
+  run."version",
+  run."is_default",
+  d."run_id",
+  d."kind",
+  d."name",
+  CASE WHEN d."operation_type" < 2 THEN d."value" END AS "value",
+  coalesce((SELECT p."name" FROM "units" p WHERE p."id" = d."unit_id"), (SELECT p."name" FROM "units_version" p WHERE p."id" = d."unit_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "unit",
+  CASE d."operation_type" WHEN 0 THEN 'insert' WHEN 1 THEN 'update' ELSE 'delete' END AS "operation",
+  d."transaction_id",
+  d."end_transaction_id",
+  t."issued_at",
+  t."actor",
+  t."operation" AS "what"
+FROM "optimization_items_version" d
+JOIN "transactions" t ON t."id" = d."transaction_id"
+LEFT JOIN "runs" run ON run."id" = d."run_id";
+
+CREATE TABLE "optimization_columns" (
+  "run_id" bigint NOT NULL REFERENCES "runs" ("id"),
+  "kind" smallint NOT NULL,
+  "item" text COLLATE "C" NOT NULL,
+  "position" integer NOT NULL,
+  "name" text COLLATE "C" NOT NULL,
+  "indexset" text COLLATE "C" NOT NULL,
+  PRIMARY KEY ("run_id", "kind", "item", "position")
+);
+CREATE TABLE "optimization_columns_version" (
+  "run_id" bigint NOT NULL,
+  "kind" smallint NOT NULL,
+  "item" text COLLATE "C" NOT NULL,
+  "position" integer NOT NULL,
+  "name" text COLLATE "C",
+  "indexset" text COLLATE "C",
+  "transaction_id" bigint NOT NULL,
+  "end_transaction_id" bigint,
+  "operation_type" smallint NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  PRIMARY KEY ("run_id", "kind", "item", "position", "transaction_id")
+);
+CREATE INDEX "optimization_columns_version_changes" ON "optimization_columns_version" ("run_id", "transaction_id");
+CREATE FUNCTION "optimization_columns_record_insert"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+  tx "transactions";
+  dropped bigint := 0;
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+    RETURN NULL;
+  END IF;
+  tx := stratalog_current('optimization_columns');
+  IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+    RAISE EXCEPTION 'stratalog:outside_transaction: optimization_columns: a run is written to in a stratalog transaction that holds its lock';
+  END IF;
+  IF EXISTS (SELECT 1 FROM "optimization_columns_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
+    DELETE FROM "optimization_columns_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "optimization_columns_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
+      SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", 0 FROM new_rows n;
+  ELSE
+    UPDATE "optimization_columns_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
+      SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
+      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "optimization_columns_version" b WHERE b."run_id" = n."run_id" AND b."kind" = n."kind" AND b."item" = n."item" AND b."position" = n."position" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      WHERE b."run_id" IS NULL OR (b."name" IS DISTINCT FROM n."name" OR b."indexset" IS DISTINCT FROM n."indexset");
+    UPDATE "optimization_columns_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
+        AND NOT EXISTS (SELECT 1 FROM "optimization_columns_version" o WHERE o."run_id" = v."run_id" AND o."kind" = v."kind" AND o."item" = v."item" AND o."position" = v."position" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION "optimization_columns_record_insert" FROM PUBLIC;
+CREATE TRIGGER "optimization_columns_record_insert" AFTER INSERT ON "optimization_columns" REFERENCING NEW TABLE AS new_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION "optimization_columns_record_insert"();
+ALTER TABLE "optimization_columns" ENABLE ALWAYS TRIGGER "optimization_columns_record_insert";
+CREATE FUNCTION "optimization_columns_record_update"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+  tx "transactions";
+  dropped bigint := 0;
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM (SELECT c."run_id", c."kind", c."item", c."position", c."name", c."indexset" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."item" = o."item" AND c."position" = o."position" WHERE (o."name" IS DISTINCT FROM c."name" OR o."indexset" IS DISTINCT FROM c."indexset")) n) THEN
+    RETURN NULL;
+  END IF;
+  tx := stratalog_current('optimization_columns');
+  IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+    RAISE EXCEPTION 'stratalog:outside_transaction: optimization_columns: a run is written to in a stratalog transaction that holds its lock';
+  END IF;
+  IF EXISTS (SELECT 1 FROM "optimization_columns_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
+    DELETE FROM "optimization_columns_version" v USING (SELECT c."run_id", c."kind", c."item", c."position", c."name", c."indexset" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."item" = o."item" AND c."position" = o."position" WHERE (o."name" IS DISTINCT FROM c."name" OR o."indexset" IS DISTINCT FROM c."indexset")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "optimization_columns_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."run_id", c."kind", c."item", c."position", c."name", c."indexset" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."item" = o."item" AND c."position" = o."position" WHERE (o."name" IS DISTINCT FROM c."name" OR o."indexset" IS DISTINCT FROM c."indexset")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
+      SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", 1 FROM (SELECT c."run_id", c."kind", c."item", c."position", c."name", c."indexset" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."item" = o."item" AND c."position" = o."position" WHERE (o."name" IS DISTINCT FROM c."name" OR o."indexset" IS DISTINCT FROM c."indexset")) n;
+  ELSE
+    UPDATE "optimization_columns_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."run_id", c."kind", c."item", c."position", c."name", c."indexset" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."item" = o."item" AND c."position" = o."position" WHERE (o."name" IS DISTINCT FROM c."name" OR o."indexset" IS DISTINCT FROM c."indexset")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
+      SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
+      FROM (SELECT c."run_id", c."kind", c."item", c."position", c."name", c."indexset" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."item" = o."item" AND c."position" = o."position" WHERE (o."name" IS DISTINCT FROM c."name" OR o."indexset" IS DISTINCT FROM c."indexset")) n LEFT JOIN LATERAL (SELECT b.* FROM "optimization_columns_version" b WHERE b."run_id" = n."run_id" AND b."kind" = n."kind" AND b."item" = n."item" AND b."position" = n."position" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      WHERE b."run_id" IS NULL OR (b."name" IS DISTINCT FROM n."name" OR b."indexset" IS DISTINCT FROM n."indexset");
+    UPDATE "optimization_columns_version" v SET "end_transaction_id" = NULL FROM (SELECT c."run_id", c."kind", c."item", c."position", c."name", c."indexset" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."item" = o."item" AND c."position" = o."position" WHERE (o."name" IS DISTINCT FROM c."name" OR o."indexset" IS DISTINCT FROM c."indexset")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
+        AND NOT EXISTS (SELECT 1 FROM "optimization_columns_version" o WHERE o."run_id" = v."run_id" AND o."kind" = v."kind" AND o."item" = v."item" AND o."position" = v."position" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION "optimization_columns_record_update" FROM PUBLIC;
+CREATE TRIGGER "optimization_columns_record_update" AFTER UPDATE ON "optimization_columns" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION "optimization_columns_record_update"();
+ALTER TABLE "optimization_columns" ENABLE ALWAYS TRIGGER "optimization_columns_record_update";
+CREATE FUNCTION "optimization_columns_record_delete"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+  tx "transactions";
+  dropped bigint := 0;
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
+    RETURN NULL;
+  END IF;
+  tx := stratalog_current('optimization_columns');
+  IF EXISTS (SELECT 1 FROM old_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+    RAISE EXCEPTION 'stratalog:outside_transaction: optimization_columns: a run is written to in a stratalog transaction that holds its lock';
+  END IF;
+  IF EXISTS (SELECT 1 FROM "optimization_columns_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
+    DELETE FROM "optimization_columns_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "optimization_columns_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
+      SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", 2 FROM old_rows n;
+  ELSE
+    UPDATE "optimization_columns_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
+      SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT b.* FROM "optimization_columns_version" b WHERE b."run_id" = n."run_id" AND b."kind" = n."kind" AND b."item" = n."item" AND b."position" = n."position" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b;
+    UPDATE "optimization_columns_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
+        AND NOT EXISTS (SELECT 1 FROM "optimization_columns_version" o WHERE o."run_id" = v."run_id" AND o."kind" = v."kind" AND o."item" = v."item" AND o."position" = v."position" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION "optimization_columns_record_delete" FROM PUBLIC;
+CREATE TRIGGER "optimization_columns_record_delete" AFTER DELETE ON "optimization_columns" REFERENCING OLD TABLE AS old_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION "optimization_columns_record_delete"();
+ALTER TABLE "optimization_columns" ENABLE ALWAYS TRIGGER "optimization_columns_record_delete";
+CREATE TRIGGER "optimization_columns_guard_key" BEFORE UPDATE OF "run_id", "kind", "item", "position" ON "optimization_columns" FOR EACH ROW WHEN (OLD."run_id" IS DISTINCT FROM NEW."run_id" OR OLD."kind" IS DISTINCT FROM NEW."kind" OR OLD."item" IS DISTINCT FROM NEW."item" OR OLD."position" IS DISTINCT FROM NEW."position") EXECUTE FUNCTION stratalog_refuse('key_update', 'optimization_columns: a key is not changed: delete the row and insert another');
+ALTER TABLE "optimization_columns" ENABLE ALWAYS TRIGGER "optimization_columns_guard_key";
+CREATE TRIGGER "optimization_columns_no_truncate" BEFORE TRUNCATE ON "optimization_columns" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('truncate', 'optimization_columns: TRUNCATE would not be logged: use DELETE');
+ALTER TABLE "optimization_columns" ENABLE ALWAYS TRIGGER "optimization_columns_no_truncate";
+CREATE TRIGGER "optimization_columns_version_append_only" BEFORE INSERT OR UPDATE OF "end_transaction_id" ON "optimization_columns_version" FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION stratalog_refuse('append_only', 'optimization_columns_version: history is written by stratalog only and never changed');
+ALTER TABLE "optimization_columns_version" ENABLE ALWAYS TRIGGER "optimization_columns_version_append_only";
+CREATE FUNCTION "optimization_columns_version_deleted"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM old_rows o WHERE NOT EXISTS (
+    SELECT 1 FROM "compactions" c
+    JOIN "run_locks" l ON l."run_id" = c."run_id" AND l."token" = c."lock_token" AND l."state" <> 'free'
+    WHERE c."run_id" = o."run_id" AND c."finished_at" IS NULL
+      AND ((o."end_transaction_id" <= c."horizon" AND NOT EXISTS (SELECT 1 FROM "retained_states" kept
+      WHERE kept."compaction_id" = c."id" AND kept."transaction_id" >= o."transaction_id" AND kept."transaction_id" < o."end_transaction_id")) OR (o."operation_type" = 2 AND o."transaction_id" <= c."horizon" AND NOT EXISTS (
+      SELECT 1 FROM "optimization_columns_version" earlier WHERE earlier."run_id" = o."run_id" AND earlier."kind" = o."kind" AND earlier."item" = o."item" AND earlier."position" = o."position" AND earlier."transaction_id" < o."transaction_id"))))) THEN
+    RAISE EXCEPTION 'stratalog:append_only: optimization_columns_version: history is never deleted';
+  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION "optimization_columns_version_deleted" FROM PUBLIC;
+CREATE TRIGGER "optimization_columns_version_deleted" AFTER DELETE ON "optimization_columns_version" REFERENCING OLD TABLE AS old_rows
+  FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION "optimization_columns_version_deleted"();
+ALTER TABLE "optimization_columns_version" ENABLE ALWAYS TRIGGER "optimization_columns_version_deleted";
+CREATE FUNCTION "optimization_columns_version_changed"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT coalesce((OLD."run_id" IS NOT DISTINCT FROM NEW."run_id"
+    AND OLD."kind" IS NOT DISTINCT FROM NEW."kind"
+    AND OLD."item" IS NOT DISTINCT FROM NEW."item"
+    AND OLD."position" IS NOT DISTINCT FROM NEW."position"
+    AND OLD."transaction_id" IS NOT DISTINCT FROM NEW."transaction_id"
+    AND OLD."end_transaction_id" IS NOT DISTINCT FROM NEW."end_transaction_id"
+    AND OLD."operation_type" IS NOT DISTINCT FROM NEW."operation_type"
+    AND NEW."name" IS NULL
+    AND NEW."indexset" IS NULL
+    AND (OLD."end_transaction_id" IS NOT NULL OR OLD."operation_type" = 2)
+    AND EXISTS (SELECT 1 FROM "redacted_rows" r WHERE r."run_id" = OLD."run_id"
+      AND r."transaction_id" = OLD."transaction_id" AND r."table_name" = 'optimization_columns' AND r."row_key" = 'run_id=' || CAST(OLD."run_id" AS TEXT) || ', ' || 'kind=' || CAST(OLD."kind" AS TEXT) || ', ' || 'item=' || CAST(OLD."item" AS TEXT) || ', ' || 'position=' || CAST(OLD."position" AS TEXT))), false) THEN
+    RAISE EXCEPTION 'stratalog:append_only: optimization_columns_version: history is never changed';
+  END IF;
+  RETURN NEW;
+END $$;
+REVOKE ALL ON FUNCTION "optimization_columns_version_changed" FROM PUBLIC;
+CREATE TRIGGER "optimization_columns_version_changed" BEFORE UPDATE OF "run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type" ON "optimization_columns_version"
+  FOR EACH ROW EXECUTE FUNCTION "optimization_columns_version_changed"();
+ALTER TABLE "optimization_columns_version" ENABLE ALWAYS TRIGGER "optimization_columns_version_changed";
+CREATE TRIGGER "optimization_columns_version_no_truncate" BEFORE TRUNCATE ON "optimization_columns_version" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('append_only', 'optimization_columns_version: history is never deleted');
+ALTER TABLE "optimization_columns_version" ENABLE ALWAYS TRIGGER "optimization_columns_version_no_truncate";
+CREATE VIEW "optimization_columns_named" AS SELECT
+  (SELECT p."name" FROM "models" p WHERE p."id" = run."model_id") AS "model",
+  (SELECT p."name" FROM "scenarios" p WHERE p."id" = run."scenario_id") AS "scenario",
+  run."version",
+  run."is_default",
+  d."run_id",
+  d."kind",
+  d."item",
+  d."position",
+  d."name",
+  d."indexset"
+FROM "optimization_columns" d
+JOIN "runs" run ON run."id" = d."run_id";
+CREATE VIEW "optimization_columns_history_named" AS SELECT
+  coalesce((SELECT p."name" FROM "models" p WHERE p."id" = run."model_id"), (SELECT p."name" FROM "models_version" p WHERE p."id" = run."model_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "model",
+  coalesce((SELECT p."name" FROM "scenarios" p WHERE p."id" = run."scenario_id"), (SELECT p."name" FROM "scenarios_version" p WHERE p."id" = run."scenario_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "scenario",
+  run."version",
+  run."is_default",
+  d."run_id",
+  d."kind",
+  d."item",
+  d."position",
+  CASE WHEN d."operation_type" < 2 THEN d."name" END AS "name",
+  CASE WHEN d."operation_type" < 2 THEN d."indexset" END AS "indexset",
+  CASE d."operation_type" WHEN 0 THEN 'insert' WHEN 1 THEN 'update' ELSE 'delete' END AS "operation",
+  d."transaction_id",
+  d."end_transaction_id",
+  t."issued_at",
+  t."actor",
+  t."operation" AS "what"
+FROM "optimization_columns_version" d
+JOIN "transactions" t ON t."id" = d."transaction_id"
+LEFT JOIN "runs" run ON run."id" = d."run_id";
+
+CREATE TABLE "indexset_elements" (
+  "run_id" bigint NOT NULL REFERENCES "runs" ("id"),
+  "indexset" text COLLATE "C" NOT NULL,
+  "element" text COLLATE "C" NOT NULL,
+  "position" bigint NOT NULL,
+  PRIMARY KEY ("run_id", "indexset", "element")
+);
+CREATE TABLE "indexset_elements_version" (
+  "run_id" bigint NOT NULL,
+  "indexset" text COLLATE "C" NOT NULL,
+  "element" text COLLATE "C" NOT NULL,
+  "position" bigint,
+  "transaction_id" bigint NOT NULL,
+  "end_transaction_id" bigint,
+  "operation_type" smallint NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  PRIMARY KEY ("run_id", "indexset", "element", "transaction_id")
+);
+CREATE INDEX "indexset_elements_version_changes" ON "indexset_elements_version" ("run_id", "transaction_id");
+CREATE FUNCTION "indexset_elements_record_insert"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+  tx "transactions";
+  dropped bigint := 0;
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+    RETURN NULL;
+  END IF;
+  tx := stratalog_current('indexset_elements');
+  IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+    RAISE EXCEPTION 'stratalog:outside_transaction: indexset_elements: a run is written to in a stratalog transaction that holds its lock';
+  END IF;
+  IF EXISTS (SELECT 1 FROM "indexset_elements_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
+    DELETE FROM "indexset_elements_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "indexset_elements_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
+      SELECT n."run_id", n."indexset", n."element", n."position", tx."id", 0 FROM new_rows n;
+  ELSE
+    UPDATE "indexset_elements_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
+      SELECT n."run_id", n."indexset", n."element", n."position", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
+      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "indexset_elements_version" b WHERE b."run_id" = n."run_id" AND b."indexset" = n."indexset" AND b."element" = n."element" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      WHERE b."run_id" IS NULL OR (b."position" IS DISTINCT FROM n."position");
+    UPDATE "indexset_elements_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
+        AND NOT EXISTS (SELECT 1 FROM "indexset_elements_version" o WHERE o."run_id" = v."run_id" AND o."indexset" = v."indexset" AND o."element" = v."element" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION "indexset_elements_record_insert" FROM PUBLIC;
+CREATE TRIGGER "indexset_elements_record_insert" AFTER INSERT ON "indexset_elements" REFERENCING NEW TABLE AS new_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION "indexset_elements_record_insert"();
+ALTER TABLE "indexset_elements" ENABLE ALWAYS TRIGGER "indexset_elements_record_insert";
+CREATE FUNCTION "indexset_elements_record_update"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+  tx "transactions";
+  dropped bigint := 0;
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM (SELECT c."run_id", c."indexset", c."element", c."position" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."indexset" = o."indexset" AND c."element" = o."element" WHERE (o."position" IS DISTINCT FROM c."position")) n) THEN
+    RETURN NULL;
+  END IF;
+  tx := stratalog_current('indexset_elements');
+  IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+    RAISE EXCEPTION 'stratalog:outside_transaction: indexset_elements: a run is written to in a stratalog transaction that holds its lock';
+  END IF;
+  IF EXISTS (SELECT 1 FROM "indexset_elements_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
+    DELETE FROM "indexset_elements_version" v USING (SELECT c."run_id", c."indexset", c."element", c."position" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."indexset" = o."indexset" AND c."element" = o."element" WHERE (o."position" IS DISTINCT FROM c."position")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "indexset_elements_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."run_id", c."indexset", c."element", c."position" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."indexset" = o."indexset" AND c."element" = o."element" WHERE (o."position" IS DISTINCT FROM c."position")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
+      SELECT n."run_id", n."indexset", n."element", n."position", tx."id", 1 FROM (SELECT c."run_id", c."indexset", c."element", c."position" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."indexset" = o."indexset" AND c."element" = o."element" WHERE (o."position" IS DISTINCT FROM c."position")) n;
+  ELSE
+    UPDATE "indexset_elements_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."run_id", c."indexset", c."element", c."position" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."indexset" = o."indexset" AND c."element" = o."element" WHERE (o."position" IS DISTINCT FROM c."position")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
+      SELECT n."run_id", n."indexset", n."element", n."position", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
+      FROM (SELECT c."run_id", c."indexset", c."element", c."position" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."indexset" = o."indexset" AND c."element" = o."element" WHERE (o."position" IS DISTINCT FROM c."position")) n LEFT JOIN LATERAL (SELECT b.* FROM "indexset_elements_version" b WHERE b."run_id" = n."run_id" AND b."indexset" = n."indexset" AND b."element" = n."element" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      WHERE b."run_id" IS NULL OR (b."position" IS DISTINCT FROM n."position");
+    UPDATE "indexset_elements_version" v SET "end_transaction_id" = NULL FROM (SELECT c."run_id", c."indexset", c."element", c."position" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."indexset" = o."indexset" AND c."element" = o."element" WHERE (o."position" IS DISTINCT FROM c."position")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
+        AND NOT EXISTS (SELECT 1 FROM "indexset_elements_version" o WHERE o."run_id" = v."run_id" AND o."indexset" = v."indexset" AND o."element" = v."element" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION "indexset_elements_record_update" FROM PUBLIC;
+CREATE TRIGGER "indexset_elements_record_update" AFTER UPDATE ON "indexset_elements" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION "indexset_elements_record_update"();
+ALTER TABLE "indexset_elements" ENABLE ALWAYS TRIGGER "indexset_elements_record_update";
+CREATE FUNCTION "indexset_elements_record_delete"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+  tx "transactions";
+  dropped bigint := 0;
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
+    RETURN NULL;
+  END IF;
+  tx := stratalog_current('indexset_elements');
+  IF EXISTS (SELECT 1 FROM old_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+    RAISE EXCEPTION 'stratalog:outside_transaction: indexset_elements: a run is written to in a stratalog transaction that holds its lock';
+  END IF;
+  IF EXISTS (SELECT 1 FROM "indexset_elements_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
+    DELETE FROM "indexset_elements_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "indexset_elements_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
+      SELECT n."run_id", n."indexset", n."element", n."position", tx."id", 2 FROM old_rows n;
+  ELSE
+    UPDATE "indexset_elements_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
+      SELECT n."run_id", n."indexset", n."element", n."position", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT b.* FROM "indexset_elements_version" b WHERE b."run_id" = n."run_id" AND b."indexset" = n."indexset" AND b."element" = n."element" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b;
+    UPDATE "indexset_elements_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
+        AND NOT EXISTS (SELECT 1 FROM "indexset_elements_version" o WHERE o."run_id" = v."run_id" AND o."indexset" = v."indexset" AND o."element" = v."element" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION "indexset_elements_record_delete" FROM PUBLIC;
+CREATE TRIGGER "indexset_elements_record_delete" AFTER DELETE ON "indexset_elements" REFERENCING OLD TABLE AS old_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION "indexset_elements_record_delete"();
+ALTER TABLE "indexset_elements" ENABLE ALWAYS TRIGGER "indexset_elements_record_delete";
+CREATE TRIGGER "indexset_elements_guard_key" BEFORE UPDATE OF "run_id", "indexset", "element" ON "indexset_elements" FOR EACH ROW WHEN (OLD."run_id" IS DISTINCT FROM NEW."run_id" OR OLD."indexset" IS DISTINCT FROM NEW."indexset" OR OLD."element" IS DISTINCT FROM NEW."element") EXECUTE FUNCTION stratalog_refuse('key_update', 'indexset_elements: a key is not changed: delete the row and insert another');
+ALTER TABLE "indexset_elements" ENABLE ALWAYS TRIGGER "indexset_elements_guard_key";
+CREATE TRIGGER "indexset_elements_no_truncate" BEFORE TRUNCATE ON "indexset_elements" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('truncate', 'indexset_elements: TRUNCATE would not be logged: use DELETE');
+ALTER TABLE "indexset_elements" ENABLE ALWAYS TRIGGER "indexset_elements_no_truncate";
+CREATE TRIGGER "indexset_elements_version_append_only" BEFORE INSERT OR UPDATE OF "end_transaction_id" ON "indexset_elements_version" FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION stratalog_refuse('append_only', 'indexset_elements_version: history is written by stratalog only and never changed');
+ALTER TABLE "indexset_elements_version" ENABLE ALWAYS TRIGGER "indexset_elements_version_append_only";
+CREATE FUNCTION "indexset_elements_version_deleted"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM old_rows o WHERE NOT EXISTS (
+    SELECT 1 FROM "compactions" c
+    JOIN "run_locks" l ON l."run_id" = c."run_id" AND l."token" = c."lock_token" AND l."state" <> 'free'
+    WHERE c."run_id" = o."run_id" AND c."finished_at" IS NULL
+      AND ((o."end_transaction_id" <= c."horizon" AND NOT EXISTS (SELECT 1 FROM "retained_states" kept
+      WHERE kept."compaction_id" = c."id" AND kept."transaction_id" >= o."transaction_id" AND kept."transaction_id" < o."end_transaction_id")) OR (o."operation_type" = 2 AND o."transaction_id" <= c."horizon" AND NOT EXISTS (
+      SELECT 1 FROM "indexset_elements_version" earlier WHERE earlier."run_id" = o."run_id" AND earlier."indexset" = o."indexset" AND earlier."element" = o."element" AND earlier."transaction_id" < o."transaction_id"))))) THEN
+    RAISE EXCEPTION 'stratalog:append_only: indexset_elements_version: history is never deleted';
+  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION "indexset_elements_version_deleted" FROM PUBLIC;
+CREATE TRIGGER "indexset_elements_version_deleted" AFTER DELETE ON "indexset_elements_version" REFERENCING OLD TABLE AS old_rows
+  FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION "indexset_elements_version_deleted"();
+ALTER TABLE "indexset_elements_version" ENABLE ALWAYS TRIGGER "indexset_elements_version_deleted";
+CREATE FUNCTION "indexset_elements_version_changed"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT coalesce((OLD."run_id" IS NOT DISTINCT FROM NEW."run_id"
+    AND OLD."indexset" IS NOT DISTINCT FROM NEW."indexset"
+    AND OLD."element" IS NOT DISTINCT FROM NEW."element"
+    AND OLD."transaction_id" IS NOT DISTINCT FROM NEW."transaction_id"
+    AND OLD."end_transaction_id" IS NOT DISTINCT FROM NEW."end_transaction_id"
+    AND OLD."operation_type" IS NOT DISTINCT FROM NEW."operation_type"
+    AND NEW."position" IS NULL
+    AND (OLD."end_transaction_id" IS NOT NULL OR OLD."operation_type" = 2)
+    AND EXISTS (SELECT 1 FROM "redacted_rows" r WHERE r."run_id" = OLD."run_id"
+      AND r."transaction_id" = OLD."transaction_id" AND r."table_name" = 'indexset_elements' AND r."row_key" = 'run_id=' || CAST(OLD."run_id" AS TEXT) || ', ' || 'indexset=' || CAST(OLD."indexset" AS TEXT) || ', ' || 'element=' || CAST(OLD."element" AS TEXT))), false) THEN
+    RAISE EXCEPTION 'stratalog:append_only: indexset_elements_version: history is never changed';
+  END IF;
+  RETURN NEW;
+END $$;
+REVOKE ALL ON FUNCTION "indexset_elements_version_changed" FROM PUBLIC;
+CREATE TRIGGER "indexset_elements_version_changed" BEFORE UPDATE OF "run_id", "indexset", "element", "position", "transaction_id", "operation_type" ON "indexset_elements_version"
+  FOR EACH ROW EXECUTE FUNCTION "indexset_elements_version_changed"();
+ALTER TABLE "indexset_elements_version" ENABLE ALWAYS TRIGGER "indexset_elements_version_changed";
+CREATE TRIGGER "indexset_elements_version_no_truncate" BEFORE TRUNCATE ON "indexset_elements_version" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('append_only', 'indexset_elements_version: history is never deleted');
+ALTER TABLE "indexset_elements_version" ENABLE ALWAYS TRIGGER "indexset_elements_version_no_truncate";
+CREATE VIEW "indexset_elements_named" AS SELECT
+  (SELECT p."name" FROM "models" p WHERE p."id" = run."model_id") AS "model",
+  (SELECT p."name" FROM "scenarios" p WHERE p."id" = run."scenario_id") AS "scenario",
+  run."version",
+  run."is_default",
+  d."run_id",
+  d."indexset",
+  d."element",
+  d."position"
+FROM "indexset_elements" d
+JOIN "runs" run ON run."id" = d."run_id";
+CREATE VIEW "indexset_elements_history_named" AS SELECT
+  coalesce((SELECT p."name" FROM "models" p WHERE p."id" = run."model_id"), (SELECT p."name" FROM "models_version" p WHERE p."id" = run."model_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "model",
+  coalesce((SELECT p."name" FROM "scenarios" p WHERE p."id" = run."scenario_id"), (SELECT p."name" FROM "scenarios_version" p WHERE p."id" = run."scenario_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "scenario",
+  run."version",
+  run."is_default",
+  d."run_id",
+  d."indexset",
+  d."element",
+  CASE WHEN d."operation_type" < 2 THEN d."position" END AS "position",
+  CASE d."operation_type" WHEN 0 THEN 'insert' WHEN 1 THEN 'update' ELSE 'delete' END AS "operation",
+  d."transaction_id",
+  d."end_transaction_id",
+  t."issued_at",
+  t."actor",
+  t."operation" AS "what"
+FROM "indexset_elements_version" d
+JOIN "transactions" t ON t."id" = d."transaction_id"
+LEFT JOIN "runs" run ON run."id" = d."run_id";
+
+CREATE TABLE "optimization_rows" (
+  "run_id" bigint NOT NULL REFERENCES "runs" ("id"),
+  "kind" smallint NOT NULL,
+  "item" text COLLATE "C" NOT NULL,
+  "elements" text COLLATE "C" NOT NULL,
+  "value" double precision,
+  "unit_id" bigint REFERENCES "units" ("id"),
+  "level" double precision,
+  "marginal" double precision,
+  PRIMARY KEY ("run_id", "kind", "item", "elements")
+);
+CREATE TABLE "optimization_rows_version" (
+  "run_id" bigint NOT NULL,
+  "kind" smallint NOT NULL,
+  "item" text COLLATE "C" NOT NULL,
+  "elements" text COLLATE "C" NOT NULL,
+  "value" double precision,
+  "unit_id" bigint,
+  "level" double precision,
+  "marginal" double precision,
+  "transaction_id" bigint NOT NULL,
+  "end_transaction_id" bigint,
+  "operation_type" smallint NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  PRIMARY KEY ("run_id", "kind", "item", "elements", "transaction_id")
+);
+CREATE INDEX "optimization_rows_version_changes" ON "optimization_rows_version" ("run_id", "transaction_id");
+CREATE FUNCTION "optimization_rows_record_insert"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+  tx "transactions";
+  dropped bigint := 0;
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+    RETURN NULL;
+  END IF;
+  tx := stratalog_current('optimization_rows');
+  IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+    RAISE EXCEPTION 'stratalog:outside_transaction: optimization_rows: a run is written to in a stratalog transaction that holds its lock';
+  END IF;
+  IF EXISTS (SELECT 1 FROM "optimization_rows_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
+    DELETE FROM "optimization_rows_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "optimization_rows_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
+      SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", 0 FROM new_rows n;
+  ELSE
+    UPDATE "optimization_rows_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
+      SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
+      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "optimization_rows_version" b WHERE b."run_id" = n."run_id" AND b."kind" = n."kind" AND b."item" = n."item" AND b."elements" = n."elements" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      WHERE b."run_id" IS NULL OR (float8send(b."value") IS DISTINCT FROM float8send(n."value") OR b."unit_id" IS DISTINCT FROM n."unit_id" OR float8send(b."level") IS DISTINCT FROM float8send(n."level") OR float8send(b."marginal") IS DISTINCT FROM float8send(n."marginal"));
+    UPDATE "optimization_rows_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
+        AND NOT EXISTS (SELECT 1 FROM "optimization_rows_version" o WHERE o."run_id" = v."run_id" AND o."kind" = v."kind" AND o."item" = v."item" AND o."elements" = v."elements" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION "optimization_rows_record_insert" FROM PUBLIC;
+CREATE TRIGGER "optimization_rows_record_insert" AFTER INSERT ON "optimization_rows" REFERENCING NEW TABLE AS new_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION "optimization_rows_record_insert"();
+ALTER TABLE "optimization_rows" ENABLE ALWAYS TRIGGER "optimization_rows_record_insert";
+CREATE FUNCTION "optimization_rows_record_update"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+  tx "transactions";
+  dropped bigint := 0;
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM (SELECT c."run_id", c."kind", c."item", c."elements", c."value", c."unit_id", c."level", c."marginal" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."item" = o."item" AND c."elements" = o."elements" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value") OR o."unit_id" IS DISTINCT FROM c."unit_id" OR float8send(o."level") IS DISTINCT FROM float8send(c."level") OR float8send(o."marginal") IS DISTINCT FROM float8send(c."marginal"))) n) THEN
+    RETURN NULL;
+  END IF;
+  tx := stratalog_current('optimization_rows');
+  IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+    RAISE EXCEPTION 'stratalog:outside_transaction: optimization_rows: a run is written to in a stratalog transaction that holds its lock';
+  END IF;
+  IF EXISTS (SELECT 1 FROM "optimization_rows_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
+    DELETE FROM "optimization_rows_version" v USING (SELECT c."run_id", c."kind", c."item", c."elements", c."value", c."unit_id", c."level", c."marginal" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."item" = o."item" AND c."elements" = o."elements" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value") OR o."unit_id" IS DISTINCT FROM c."unit_id" OR float8send(o."level") IS DISTINCT FROM float8send(c."level") OR float8send(o."marginal") IS DISTINCT FROM float8send(c."marginal"))) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "optimization_rows_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."run_id", c."kind", c."item", c."elements", c."value", c."unit_id", c."level", c."marginal" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."item" = o."item" AND c."elements" = o."elements" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value") OR o."unit_id" IS DISTINCT FROM c."unit_id" OR float8send(o."level") IS DISTINCT FROM float8send(c."level") OR float8send(o."marginal") IS DISTINCT FROM float8send(c."marginal"))) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
+      SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", 1 FROM (SELECT c."run_id", c."kind", c."item", c."elements", c."value", c."unit_id", c."level", c."marginal" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."item" = o."item" AND c."elements" = o."elements" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value") OR o."unit_id" IS DISTINCT FROM c."unit_id" OR float8send(o."level") IS DISTINCT FROM float8send(c."level") OR float8send(o."marginal") IS DISTINCT FROM float8send(c."marginal"))) n;
+  ELSE
+    UPDATE "optimization_rows_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM (SELECT c."run_id", c."kind", c."item", c."elements", c."value", c."unit_id", c."level", c."marginal" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."item" = o."item" AND c."elements" = o."elements" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value") OR o."unit_id" IS DISTINCT FROM c."unit_id" OR float8send(o."level") IS DISTINCT FROM float8send(c."level") OR float8send(o."marginal") IS DISTINCT FROM float8send(c."marginal"))) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
+      SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
+      FROM (SELECT c."run_id", c."kind", c."item", c."elements", c."value", c."unit_id", c."level", c."marginal" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."item" = o."item" AND c."elements" = o."elements" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value") OR o."unit_id" IS DISTINCT FROM c."unit_id" OR float8send(o."level") IS DISTINCT FROM float8send(c."level") OR float8send(o."marginal") IS DISTINCT FROM float8send(c."marginal"))) n LEFT JOIN LATERAL (SELECT b.* FROM "optimization_rows_version" b WHERE b."run_id" = n."run_id" AND b."kind" = n."kind" AND b."item" = n."item" AND b."elements" = n."elements" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      WHERE b."run_id" IS NULL OR (float8send(b."value") IS DISTINCT FROM float8send(n."value") OR b."unit_id" IS DISTINCT FROM n."unit_id" OR float8send(b."level") IS DISTINCT FROM float8send(n."level") OR float8send(b."marginal") IS DISTINCT FROM float8send(n."marginal"));
+    UPDATE "optimization_rows_version" v SET "end_transaction_id" = NULL FROM (SELECT c."run_id", c."kind", c."item", c."elements", c."value", c."unit_id", c."level", c."marginal" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."item" = o."item" AND c."elements" = o."elements" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value") OR o."unit_id" IS DISTINCT FROM c."unit_id" OR float8send(o."level") IS DISTINCT FROM float8send(c."level") OR float8send(o."marginal") IS DISTINCT FROM float8send(c."marginal"))) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
+        AND NOT EXISTS (SELECT 1 FROM "optimization_rows_version" o WHERE o."run_id" = v."run_id" AND o."kind" = v."kind" AND o."item" = v."item" AND o."elements" = v."elements" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION "optimization_rows_record_update" FROM PUBLIC;
+CREATE TRIGGER "optimization_rows_record_update" AFTER UPDATE ON "optimization_rows" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION "optimization_rows_record_update"();
+ALTER TABLE "optimization_rows" ENABLE ALWAYS TRIGGER "optimization_rows_record_update";
+CREATE FUNCTION "optimization_rows_record_delete"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+  tx "transactions";
+  dropped bigint := 0;
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
+    RETURN NULL;
+  END IF;
+  tx := stratalog_current('optimization_rows');
+  IF EXISTS (SELECT 1 FROM old_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+    RAISE EXCEPTION 'stratalog:outside_transaction: optimization_rows: a run is written to in a stratalog transaction that holds its lock';
+  END IF;
+  IF EXISTS (SELECT 1 FROM "optimization_rows_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
+    DELETE FROM "optimization_rows_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+    UPDATE "optimization_rows_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
+      SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", 2 FROM old_rows n;
+  ELSE
+    UPDATE "optimization_rows_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
+      SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT b.* FROM "optimization_rows_version" b WHERE b."run_id" = n."run_id" AND b."kind" = n."kind" AND b."item" = n."item" AND b."elements" = n."elements" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b;
+    UPDATE "optimization_rows_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
+        AND NOT EXISTS (SELECT 1 FROM "optimization_rows_version" o WHERE o."run_id" = v."run_id" AND o."kind" = v."kind" AND o."item" = v."item" AND o."elements" = v."elements" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION "optimization_rows_record_delete" FROM PUBLIC;
+CREATE TRIGGER "optimization_rows_record_delete" AFTER DELETE ON "optimization_rows" REFERENCING OLD TABLE AS old_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION "optimization_rows_record_delete"();
+ALTER TABLE "optimization_rows" ENABLE ALWAYS TRIGGER "optimization_rows_record_delete";
+CREATE TRIGGER "optimization_rows_guard_key" BEFORE UPDATE OF "run_id", "kind", "item", "elements" ON "optimization_rows" FOR EACH ROW WHEN (OLD."run_id" IS DISTINCT FROM NEW."run_id" OR OLD."kind" IS DISTINCT FROM NEW."kind" OR OLD."item" IS DISTINCT FROM NEW."item" OR OLD."elements" IS DISTINCT FROM NEW."elements") EXECUTE FUNCTION stratalog_refuse('key_update', 'optimization_rows: a key is not changed: delete the row and insert another');
+ALTER TABLE "optimization_rows" ENABLE ALWAYS TRIGGER "optimization_rows_guard_key";
+CREATE TRIGGER "optimization_rows_no_truncate" BEFORE TRUNCATE ON "optimization_rows" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('truncate', 'optimization_rows: TRUNCATE would not be logged: use DELETE');
+ALTER TABLE "optimization_rows" ENABLE ALWAYS TRIGGER "optimization_rows_no_truncate";
+CREATE TRIGGER "optimization_rows_version_append_only" BEFORE INSERT OR UPDATE OF "end_transaction_id" ON "optimization_rows_version" FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION stratalog_refuse('append_only', 'optimization_rows_version: history is written by stratalog only and never changed');
+ALTER TABLE "optimization_rows_version" ENABLE ALWAYS TRIGGER "optimization_rows_version_append_only";
+CREATE FUNCTION "optimization_rows_version_deleted"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM old_rows o WHERE NOT EXISTS (
+    SELECT 1 FROM "compactions" c
+    JOIN "run_locks" l ON l."run_id" = c."run_id" AND l."token" = c."lock_token" AND l."state" <> 'free'
+    WHERE c."run_id" = o."run_id" AND c."finished_at" IS NULL
+      AND ((o."end_transaction_id" <= c."horizon" AND NOT EXISTS (SELECT 1 FROM "retained_states" kept
+      WHERE kept."compaction_id" = c."id" AND kept."transaction_id" >= o."transaction_id" AND kept."transaction_id" < o."end_transaction_id")) OR (o."operation_type" = 2 AND o."transaction_id" <= c."horizon" AND NOT EXISTS (
+      SELECT 1 FROM "optimization_rows_version" earlier WHERE earlier."run_id" = o."run_id" AND earlier."kind" = o."kind" AND earlier."item" = o."item" AND earlier."elements" = o."elements" AND earlier."transaction_id" < o."transaction_id"))))) THEN
+    RAISE EXCEPTION 'stratalog:append_only: optimization_rows_version: history is never deleted';
+  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION "optimization_rows_version_deleted" FROM PUBLIC;
+CREATE TRIGGER "optimization_rows_version_deleted" AFTER DELETE ON "optimization_rows_version" REFERENCING OLD TABLE AS old_rows
+  FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION "optimization_rows_version_deleted"();
+ALTER TABLE "optimization_rows_version" ENABLE ALWAYS TRIGGER "optimization_rows_version_deleted";
+CREATE FUNCTION "optimization_rows_version_changed"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+  IF NOT coalesce((OLD."run_id" IS NOT DISTINCT FROM NEW."run_id"
+    AND OLD."kind" IS NOT DISTINCT FROM NEW."kind"
+    AND OLD."item" IS NOT DISTINCT FROM NEW."item"
+    AND OLD."elements" IS NOT DISTINCT FROM NEW."elements"
+    AND OLD."transaction_id" IS NOT DISTINCT FROM NEW."transaction_id"
+    AND OLD."end_transaction_id" IS NOT DISTINCT FROM NEW."end_transaction_id"
+    AND OLD."operation_type" IS NOT DISTINCT FROM NEW."operation_type"
+    AND NEW."value" IS NULL
+    AND NEW."unit_id" IS NULL
+    AND NEW."level" IS NULL
+    AND NEW."marginal" IS NULL
+    AND (OLD."end_transaction_id" IS NOT NULL OR OLD."operation_type" = 2)
+    AND EXISTS (SELECT 1 FROM "redacted_rows" r WHERE r."run_id" = OLD."run_id"
+      AND r."transaction_id" = OLD."transaction_id" AND r."table_name" = 'optimization_rows' AND r."row_key" = 'run_id=' || CAST(OLD."run_id" AS TEXT) || ', ' || 'kind=' || CAST(OLD."kind" AS TEXT) || ', ' || 'item=' || CAST(OLD."item" AS TEXT) || ', ' || 'elements=' || CAST(OLD."elements" AS TEXT))), false) THEN
+    RAISE EXCEPTION 'stratalog:append_only: optimization_rows_version: history is never changed';
+  END IF;
+  RETURN NEW;
+END $$;
+REVOKE ALL ON FUNCTION "optimization_rows_version_changed" FROM PUBLIC;
+CREATE TRIGGER "optimization_rows_version_changed" BEFORE UPDATE OF "run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type" ON "optimization_rows_version"
+  FOR EACH ROW EXECUTE FUNCTION "optimization_rows_version_changed"();
+ALTER TABLE "optimization_rows_version" ENABLE ALWAYS TRIGGER "optimization_rows_version_changed";
+CREATE TRIGGER "optimization_rows_version_no_truncate" BEFORE TRUNCATE ON "optimization_rows_version" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('append_only', 'optimization_rows_version: history is never deleted');
+ALTER TABLE "optimization_rows_version" ENABLE ALWAYS TRIGGER "optimization_rows_version_no_truncate";
+CREATE VIEW "optimization_rows_named" AS SELECT
+  (SELECT p."name" FROM "models" p WHERE p."id" = run."model_id") AS "model",
+  (SELECT p."name" FROM "scenarios" p WHERE p."id" = run."scenario_id") AS "scenario",
+  run."version",
+  run."is_default",
+  d."run_id",
+  d."kind",
+  d."item",
+  d."elements",
+  d."value",
+  (SELECT p."name" FROM "units" p WHERE p."id" = d."unit_id") AS "unit",
+  d."level",
+  d."marginal"
+FROM "optimization_rows" d
+JOIN "runs" run ON run."id" = d."run_id";
+CREATE VIEW "optimization_rows_history_named" AS SELECT
+  coalesce((SELECT p."name" FROM "models" p WHERE p."id" = run."model_id"), (SELECT p."name" FROM "models_version" p WHERE p."id" = run."model_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "model",
+  coalesce((SELECT p."name" FROM "scenarios" p WHERE p."id" = run."scenario_id"), (SELECT p."name" FROM "scenarios_version" p WHERE p."id" = run."scenario_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "scenario",
+  run."version",
+  run."is_default",
+  d."run_id",
+  d."kind",
+  d."item",
+  d."elements",
+  CASE WHEN d."operation_type" < 2 THEN d."value" END AS "value",
+  coalesce((SELECT p."name" FROM "units" p WHERE p."id" = d."unit_id"), (SELECT p."name" FROM "units_version" p WHERE p."id" = d."unit_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "unit",
+  CASE WHEN d."operation_type" < 2 THEN d."level" END AS "level",
+  CASE WHEN d."operation_type" < 2 THEN d."marginal" END AS "marginal",
+  CASE d."operation_type" WHEN 0 THEN 'insert' WHEN 1 THEN 'update' ELSE 'delete' END AS "operation",
+  d."transaction_id",
+  d."end_transaction_id",
+  t."issued_at",
+  t."actor",
+  t."operation" AS "what"
+FROM "optimization_rows_version" d
+JOIN "transactions" t ON t."id" = d."transaction_id"
+LEFT JOIN "runs" run ON run."id" = d."run_id";

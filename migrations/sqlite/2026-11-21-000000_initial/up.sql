@@ -922,3 +922,698 @@ CREATE VIEW "datapoints_history_named" AS SELECT
 FROM "datapoints_version" d
 JOIN "transactions" t ON t."id" = d."transaction_id"
 LEFT JOIN "runs" run ON run."id" = d."run_id";
+
+CREATE TABLE "meta_indicators" (
+  "run_id" INTEGER NOT NULL REFERENCES "runs" ("id"),
+  "key" TEXT NOT NULL,
+  "value_bool" INTEGER CHECK ("value_bool" IS NULL OR "value_bool" IN (0, 1)),
+  "value_int" INTEGER,
+  "value_float" ANY CHECK ("value_float" IS NULL OR typeof("value_float") = 'real'),
+  "value_text" TEXT,
+  PRIMARY KEY ("run_id", "key")
+) STRICT, WITHOUT ROWID;
+CREATE TABLE "meta_indicators_version" (
+  "run_id" INTEGER NOT NULL,
+  "key" TEXT NOT NULL,
+  "value_bool" INTEGER,
+  "value_int" INTEGER,
+  "value_float" ANY,
+  "value_text" TEXT,
+  "transaction_id" INTEGER NOT NULL,
+  "end_transaction_id" INTEGER,
+  "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  PRIMARY KEY ("run_id", "key", "transaction_id")
+) STRICT, WITHOUT ROWID;
+CREATE INDEX "meta_indicators_version_changes" ON "meta_indicators_version" ("run_id", "transaction_id");
+CREATE TRIGGER "meta_indicators_guard_key" BEFORE UPDATE OF "run_id", "key" ON "meta_indicators"
+WHEN OLD."run_id" IS NOT NEW."run_id" OR OLD."key" IS NOT NEW."key"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:key_update: meta_indicators: a key is not changed: delete the row and insert another');
+END;
+CREATE TRIGGER "meta_indicators_record_insert" AFTER INSERT ON "meta_indicators"
+WHEN (SELECT run_id IS NEW."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: meta_indicators: a run is written to in a stratalog transaction that holds its lock')
+   WHERE (SELECT run_id FROM transaction_context) IS NOT NEW."run_id";
+  DELETE FROM "meta_indicators_version" WHERE "meta_indicators_version"."run_id" = NEW."run_id" AND "meta_indicators_version"."key" = NEW."key" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "meta_indicators_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "meta_indicators_version"."run_id" = NEW."run_id" AND "meta_indicators_version"."key" = NEW."key" AND "end_transaction_id" IS NULL;
+  INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
+    SELECT NEW."run_id", NEW."key", NEW."value_bool", NEW."value_int", NEW."value_float", NEW."value_text", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "meta_indicators_version" before WHERE before."run_id" = NEW."run_id" AND before."key" = NEW."key"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "meta_indicators_version" before WHERE before."run_id" = NEW."run_id" AND before."key" = NEW."key"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."value_bool" IS NOT NEW."value_bool" AND NOT before."value_int" IS NOT NEW."value_int" AND NOT (before."value_float" IS NOT NEW."value_float" OR before."value_float" = 0) AND NOT before."value_text" IS NOT NEW."value_text");
+  UPDATE "meta_indicators_version" SET "end_transaction_id" = NULL WHERE "meta_indicators_version"."run_id" = NEW."run_id" AND "meta_indicators_version"."key" = NEW."key" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "meta_indicators_version" own WHERE own."run_id" = NEW."run_id" AND own."key" = NEW."key" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "meta_indicators_record_update" AFTER UPDATE ON "meta_indicators"
+WHEN (SELECT run_id IS NEW."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: meta_indicators: a run is written to in a stratalog transaction that holds its lock')
+   WHERE (SELECT run_id FROM transaction_context) IS NOT NEW."run_id";
+  DELETE FROM "meta_indicators_version" WHERE "meta_indicators_version"."run_id" = NEW."run_id" AND "meta_indicators_version"."key" = NEW."key" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "meta_indicators_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "meta_indicators_version"."run_id" = NEW."run_id" AND "meta_indicators_version"."key" = NEW."key" AND "end_transaction_id" IS NULL;
+  INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
+    SELECT NEW."run_id", NEW."key", NEW."value_bool", NEW."value_int", NEW."value_float", NEW."value_text", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "meta_indicators_version" before WHERE before."run_id" = NEW."run_id" AND before."key" = NEW."key"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "meta_indicators_version" before WHERE before."run_id" = NEW."run_id" AND before."key" = NEW."key"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."value_bool" IS NOT NEW."value_bool" AND NOT before."value_int" IS NOT NEW."value_int" AND NOT (before."value_float" IS NOT NEW."value_float" OR before."value_float" = 0) AND NOT before."value_text" IS NOT NEW."value_text");
+  UPDATE "meta_indicators_version" SET "end_transaction_id" = NULL WHERE "meta_indicators_version"."run_id" = NEW."run_id" AND "meta_indicators_version"."key" = NEW."key" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "meta_indicators_version" own WHERE own."run_id" = NEW."run_id" AND own."key" = NEW."key" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "meta_indicators_record_delete" AFTER DELETE ON "meta_indicators"
+WHEN (SELECT run_id IS OLD."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: meta_indicators: a run is written to in a stratalog transaction that holds its lock')
+   WHERE (SELECT run_id FROM transaction_context) IS NOT OLD."run_id";
+  DELETE FROM "meta_indicators_version" WHERE "meta_indicators_version"."run_id" = OLD."run_id" AND "meta_indicators_version"."key" = OLD."key" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "meta_indicators_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "meta_indicators_version"."run_id" = OLD."run_id" AND "meta_indicators_version"."key" = OLD."key" AND "end_transaction_id" IS NULL;
+  INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
+    SELECT OLD."run_id", OLD."key", OLD."value_bool", OLD."value_int", OLD."value_float", OLD."value_text", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "meta_indicators_version" before WHERE before."run_id" = OLD."run_id" AND before."key" = OLD."key"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
+  UPDATE "meta_indicators_version" SET "end_transaction_id" = NULL WHERE "meta_indicators_version"."run_id" = OLD."run_id" AND "meta_indicators_version"."key" = OLD."key" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "meta_indicators_version" own WHERE own."run_id" = OLD."run_id" AND own."key" = OLD."key" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "meta_indicators_version_append" AFTER INSERT ON "meta_indicators_version"
+WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: meta_indicators_version: history is written by stratalog only');
+END;
+CREATE TRIGGER "meta_indicators_version_no_update" BEFORE UPDATE OF "run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type" ON "meta_indicators_version"
+WHEN NOT coalesce((OLD."run_id" IS NOT DISTINCT FROM NEW."run_id"
+    AND OLD."key" IS NOT DISTINCT FROM NEW."key"
+    AND OLD."transaction_id" IS NOT DISTINCT FROM NEW."transaction_id"
+    AND OLD."end_transaction_id" IS NOT DISTINCT FROM NEW."end_transaction_id"
+    AND OLD."operation_type" IS NOT DISTINCT FROM NEW."operation_type"
+    AND NEW."value_bool" IS NULL
+    AND NEW."value_int" IS NULL
+    AND NEW."value_float" IS NULL
+    AND NEW."value_text" IS NULL
+    AND (OLD."end_transaction_id" IS NOT NULL OR OLD."operation_type" = 2)
+    AND EXISTS (SELECT 1 FROM "redacted_rows" r WHERE r."run_id" = OLD."run_id"
+      AND r."transaction_id" = OLD."transaction_id" AND r."table_name" = 'meta_indicators' AND r."row_key" = 'run_id=' || CAST(OLD."run_id" AS TEXT) || ', ' || 'key=' || CAST(OLD."key" AS TEXT))), 0)
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: meta_indicators_version: history is never changed');
+END;
+CREATE TRIGGER "meta_indicators_version_end_once" AFTER UPDATE OF "end_transaction_id" ON "meta_indicators_version"
+WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
+  OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: meta_indicators_version: the end of a version row is set once');
+END;
+CREATE TRIGGER "meta_indicators_version_no_delete" BEFORE DELETE ON "meta_indicators_version"
+WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) AND NOT EXISTS (
+    SELECT 1 FROM "compactions" c
+    JOIN "run_locks" l ON l."run_id" = c."run_id" AND l."token" = c."lock_token" AND l."state" <> 'free'
+    WHERE c."run_id" = OLD."run_id" AND c."finished_at" IS NULL
+      AND ((OLD."end_transaction_id" <= c."horizon" AND NOT EXISTS (SELECT 1 FROM "retained_states" kept
+      WHERE kept."compaction_id" = c."id" AND kept."transaction_id" >= OLD."transaction_id" AND kept."transaction_id" < OLD."end_transaction_id")) OR (OLD."operation_type" = 2 AND OLD."transaction_id" <= c."horizon" AND NOT EXISTS (
+      SELECT 1 FROM "meta_indicators_version" earlier WHERE earlier."run_id" = OLD."run_id" AND earlier."key" = OLD."key" AND earlier."transaction_id" < OLD."transaction_id"))))
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: meta_indicators_version: history is never deleted');
+END;
+CREATE VIEW "meta_indicators_named" AS SELECT
+  (SELECT p."name" FROM "models" p WHERE p."id" = run."model_id") AS "model",
+  (SELECT p."name" FROM "scenarios" p WHERE p."id" = run."scenario_id") AS "scenario",
+  run."version",
+  run."is_default",
+  d."run_id",
+  d."key",
+  d."value_bool",
+  d."value_int",
+  d."value_float",
+  d."value_text"
+FROM "meta_indicators" d
+JOIN "runs" run ON run."id" = d."run_id";
+CREATE VIEW "meta_indicators_history_named" AS SELECT
+  coalesce((SELECT p."name" FROM "models" p WHERE p."id" = run."model_id"), (SELECT p."name" FROM "models_version" p WHERE p."id" = run."model_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "model",
+  coalesce((SELECT p."name" FROM "scenarios" p WHERE p."id" = run."scenario_id"), (SELECT p."name" FROM "scenarios_version" p WHERE p."id" = run."scenario_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "scenario",
+  run."version",
+  run."is_default",
+  d."run_id",
+  d."key",
+  CASE WHEN d."operation_type" < 2 THEN d."value_bool" END AS "value_bool",
+  CASE WHEN d."operation_type" < 2 THEN d."value_int" END AS "value_int",
+  CASE WHEN d."operation_type" < 2 THEN d."value_float" END AS "value_float",
+  CASE WHEN d."operation_type" < 2 THEN d."value_text" END AS "value_text",
+  CASE d."operation_type" WHEN 0 THEN 'insert' WHEN 1 THEN 'update' ELSE 'delete' END AS "operation",
+  d."transaction_id",
+  d."end_transaction_id",
+  t."issued_at",
+  t."actor",
+  t."operation" AS "what"
+FROM "meta_indicators_version" d
+JOIN "transactions" t ON t."id" = d."transaction_id"
+LEFT JOIN "runs" run ON run."id" = d."run_id";
+
+CREATE TABLE "optimization_items" (
+  "run_id" INTEGER NOT NULL REFERENCES "runs" ("id"),
+  "kind" INTEGER NOT NULL CHECK ("kind" BETWEEN -32768 AND 32767),
+  "name" TEXT NOT NULL,
+  "value" ANY CHECK ("value" IS NULL OR typeof("value") = 'real'),
+  "unit_id" INTEGER REFERENCES "units" ("id"),
+  PRIMARY KEY ("run_id", "kind", "name")
+) STRICT, WITHOUT ROWID;
+CREATE TABLE "optimization_items_version" (
+  "run_id" INTEGER NOT NULL,
+  "kind" INTEGER NOT NULL,
+  "name" TEXT NOT NULL,
+  "value" ANY,
+  "unit_id" INTEGER,
+  "transaction_id" INTEGER NOT NULL,
+  "end_transaction_id" INTEGER,
+  "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  PRIMARY KEY ("run_id", "kind", "name", "transaction_id")
+) STRICT, WITHOUT ROWID;
+CREATE INDEX "optimization_items_version_changes" ON "optimization_items_version" ("run_id", "transaction_id");
+CREATE TRIGGER "optimization_items_guard_key" BEFORE UPDATE OF "run_id", "kind", "name" ON "optimization_items"
+WHEN OLD."run_id" IS NOT NEW."run_id" OR OLD."kind" IS NOT NEW."kind" OR OLD."name" IS NOT NEW."name"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:key_update: optimization_items: a key is not changed: delete the row and insert another');
+END;
+CREATE TRIGGER "optimization_items_record_insert" AFTER INSERT ON "optimization_items"
+WHEN (SELECT run_id IS NEW."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: optimization_items: a run is written to in a stratalog transaction that holds its lock')
+   WHERE (SELECT run_id FROM transaction_context) IS NOT NEW."run_id";
+  DELETE FROM "optimization_items_version" WHERE "optimization_items_version"."run_id" = NEW."run_id" AND "optimization_items_version"."kind" = NEW."kind" AND "optimization_items_version"."name" = NEW."name" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "optimization_items_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "optimization_items_version"."run_id" = NEW."run_id" AND "optimization_items_version"."kind" = NEW."kind" AND "optimization_items_version"."name" = NEW."name" AND "end_transaction_id" IS NULL;
+  INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "value", "unit_id", "transaction_id", "operation_type")
+    SELECT NEW."run_id", NEW."kind", NEW."name", NEW."value", NEW."unit_id", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "optimization_items_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."name" = NEW."name"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "optimization_items_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."name" = NEW."name"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT (before."value" IS NOT NEW."value" OR before."value" = 0) AND NOT before."unit_id" IS NOT NEW."unit_id");
+  UPDATE "optimization_items_version" SET "end_transaction_id" = NULL WHERE "optimization_items_version"."run_id" = NEW."run_id" AND "optimization_items_version"."kind" = NEW."kind" AND "optimization_items_version"."name" = NEW."name" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "optimization_items_version" own WHERE own."run_id" = NEW."run_id" AND own."kind" = NEW."kind" AND own."name" = NEW."name" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "optimization_items_record_update" AFTER UPDATE ON "optimization_items"
+WHEN (SELECT run_id IS NEW."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: optimization_items: a run is written to in a stratalog transaction that holds its lock')
+   WHERE (SELECT run_id FROM transaction_context) IS NOT NEW."run_id";
+  DELETE FROM "optimization_items_version" WHERE "optimization_items_version"."run_id" = NEW."run_id" AND "optimization_items_version"."kind" = NEW."kind" AND "optimization_items_version"."name" = NEW."name" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "optimization_items_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "optimization_items_version"."run_id" = NEW."run_id" AND "optimization_items_version"."kind" = NEW."kind" AND "optimization_items_version"."name" = NEW."name" AND "end_transaction_id" IS NULL;
+  INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "value", "unit_id", "transaction_id", "operation_type")
+    SELECT NEW."run_id", NEW."kind", NEW."name", NEW."value", NEW."unit_id", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "optimization_items_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."name" = NEW."name"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "optimization_items_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."name" = NEW."name"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT (before."value" IS NOT NEW."value" OR before."value" = 0) AND NOT before."unit_id" IS NOT NEW."unit_id");
+  UPDATE "optimization_items_version" SET "end_transaction_id" = NULL WHERE "optimization_items_version"."run_id" = NEW."run_id" AND "optimization_items_version"."kind" = NEW."kind" AND "optimization_items_version"."name" = NEW."name" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "optimization_items_version" own WHERE own."run_id" = NEW."run_id" AND own."kind" = NEW."kind" AND own."name" = NEW."name" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "optimization_items_record_delete" AFTER DELETE ON "optimization_items"
+WHEN (SELECT run_id IS OLD."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: optimization_items: a run is written to in a stratalog transaction that holds its lock')
+   WHERE (SELECT run_id FROM transaction_context) IS NOT OLD."run_id";
+  DELETE FROM "optimization_items_version" WHERE "optimization_items_version"."run_id" = OLD."run_id" AND "optimization_items_version"."kind" = OLD."kind" AND "optimization_items_version"."name" = OLD."name" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "optimization_items_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "optimization_items_version"."run_id" = OLD."run_id" AND "optimization_items_version"."kind" = OLD."kind" AND "optimization_items_version"."name" = OLD."name" AND "end_transaction_id" IS NULL;
+  INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "value", "unit_id", "transaction_id", "operation_type")
+    SELECT OLD."run_id", OLD."kind", OLD."name", OLD."value", OLD."unit_id", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "optimization_items_version" before WHERE before."run_id" = OLD."run_id" AND before."kind" = OLD."kind" AND before."name" = OLD."name"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
+  UPDATE "optimization_items_version" SET "end_transaction_id" = NULL WHERE "optimization_items_version"."run_id" = OLD."run_id" AND "optimization_items_version"."kind" = OLD."kind" AND "optimization_items_version"."name" = OLD."name" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "optimization_items_version" own WHERE own."run_id" = OLD."run_id" AND own."kind" = OLD."kind" AND own."name" = OLD."name" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "optimization_items_version_append" AFTER INSERT ON "optimization_items_version"
+WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: optimization_items_version: history is written by stratalog only');
+END;
+CREATE TRIGGER "optimization_items_version_no_update" BEFORE UPDATE OF "run_id", "kind", "name", "value", "unit_id", "transaction_id", "operation_type" ON "optimization_items_version"
+WHEN NOT coalesce((OLD."run_id" IS NOT DISTINCT FROM NEW."run_id"
+    AND OLD."kind" IS NOT DISTINCT FROM NEW."kind"
+    AND OLD."name" IS NOT DISTINCT FROM NEW."name"
+    AND OLD."transaction_id" IS NOT DISTINCT FROM NEW."transaction_id"
+    AND OLD."end_transaction_id" IS NOT DISTINCT FROM NEW."end_transaction_id"
+    AND OLD."operation_type" IS NOT DISTINCT FROM NEW."operation_type"
+    AND NEW."value" IS NULL
+    AND NEW."unit_id" IS NULL
+    AND (OLD."end_transaction_id" IS NOT NULL OR OLD."operation_type" = 2)
+    AND EXISTS (SELECT 1 FROM "redacted_rows" r WHERE r."run_id" = OLD."run_id"
+      AND r."transaction_id" = OLD."transaction_id" AND r."table_name" = 'optimization_items' AND r."row_key" = 'run_id=' || CAST(OLD."run_id" AS TEXT) || ', ' || 'kind=' || CAST(OLD."kind" AS TEXT) || ', ' || 'name=' || CAST(OLD."name" AS TEXT))), 0)
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: optimization_items_version: history is never changed');
+END;
+CREATE TRIGGER "optimization_items_version_end_once" AFTER UPDATE OF "end_transaction_id" ON "optimization_items_version"
+WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
+  OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: optimization_items_version: the end of a version row is set once');
+END;
+CREATE TRIGGER "optimization_items_version_no_delete" BEFORE DELETE ON "optimization_items_version"
+WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) AND NOT EXISTS (
+    SELECT 1 FROM "compactions" c
+    JOIN "run_locks" l ON l."run_id" = c."run_id" AND l."token" = c."lock_token" AND l."state" <> 'free'
+    WHERE c."run_id" = OLD."run_id" AND c."finished_at" IS NULL
+      AND ((OLD."end_transaction_id" <= c."horizon" AND NOT EXISTS (SELECT 1 FROM "retained_states" kept
+      WHERE kept."compaction_id" = c."id" AND kept."transaction_id" >= OLD."transaction_id" AND kept."transaction_id" < OLD."end_transaction_id")) OR (OLD."operation_type" = 2 AND OLD."transaction_id" <= c."horizon" AND NOT EXISTS (
+      SELECT 1 FROM "optimization_items_version" earlier WHERE earlier."run_id" = OLD."run_id" AND earlier."kind" = OLD."kind" AND earlier."name" = OLD."name" AND earlier."transaction_id" < OLD."transaction_id"))))
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: optimization_items_version: history is never deleted');
+END;
+CREATE VIEW "optimization_items_named" AS SELECT
+  (SELECT p."name" FROM "models" p WHERE p."id" = run."model_id") AS "model",
+  (SELECT p."name" FROM "scenarios" p WHERE p."id" = run."scenario_id") AS "scenario",
+  run."version",
+  run."is_default",
+  d."run_id",
+  d."kind",
+  d."name",
+  d."value",
+  (SELECT p."name" FROM "units" p WHERE p."id" = d."unit_id") AS "unit"
+FROM "optimization_items" d
+JOIN "runs" run ON run."id" = d."run_id";
+CREATE VIEW "optimization_items_history_named" AS SELECT
+  coalesce((SELECT p."name" FROM "models" p WHERE p."id" = run."model_id"), (SELECT p."name" FROM "models_version" p WHERE p."id" = run."model_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "model",
+  coalesce((SELECT p."name" FROM "scenarios" p WHERE p."id" = run."scenario_id"), (SELECT p."name" FROM "scenarios_version" p WHERE p."id" = run."scenario_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "scenario",
+  run."version",
+  run."is_default",
+  d."run_id",
+  d."kind",
+  d."name",
+  CASE WHEN d."operation_type" < 2 THEN d."value" END AS "value",
+  coalesce((SELECT p."name" FROM "units" p WHERE p."id" = d."unit_id"), (SELECT p."name" FROM "units_version" p WHERE p."id" = d."unit_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "unit",
+  CASE d."operation_type" WHEN 0 THEN 'insert' WHEN 1 THEN 'update' ELSE 'delete' END AS "operation",
+  d."transaction_id",
+  d."end_transaction_id",
+  t."issued_at",
+  t."actor",
+  t."operation" AS "what"
+FROM "optimization_items_version" d
+JOIN "transactions" t ON t."id" = d."transaction_id"
+LEFT JOIN "runs" run ON run."id" = d."run_id";
+
+CREATE TABLE "optimization_columns" (
+  "run_id" INTEGER NOT NULL REFERENCES "runs" ("id"),
+  "kind" INTEGER NOT NULL CHECK ("kind" BETWEEN -32768 AND 32767),
+  "item" TEXT NOT NULL,
+  "position" INTEGER NOT NULL CHECK ("position" BETWEEN -2147483648 AND 2147483647),
+  "name" TEXT NOT NULL,
+  "indexset" TEXT NOT NULL,
+  PRIMARY KEY ("run_id", "kind", "item", "position")
+) STRICT, WITHOUT ROWID;
+CREATE TABLE "optimization_columns_version" (
+  "run_id" INTEGER NOT NULL,
+  "kind" INTEGER NOT NULL,
+  "item" TEXT NOT NULL,
+  "position" INTEGER NOT NULL,
+  "name" TEXT,
+  "indexset" TEXT,
+  "transaction_id" INTEGER NOT NULL,
+  "end_transaction_id" INTEGER,
+  "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  PRIMARY KEY ("run_id", "kind", "item", "position", "transaction_id")
+) STRICT, WITHOUT ROWID;
+CREATE INDEX "optimization_columns_version_changes" ON "optimization_columns_version" ("run_id", "transaction_id");
+CREATE TRIGGER "optimization_columns_guard_key" BEFORE UPDATE OF "run_id", "kind", "item", "position" ON "optimization_columns"
+WHEN OLD."run_id" IS NOT NEW."run_id" OR OLD."kind" IS NOT NEW."kind" OR OLD."item" IS NOT NEW."item" OR OLD."position" IS NOT NEW."position"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:key_update: optimization_columns: a key is not changed: delete the row and insert another');
+END;
+CREATE TRIGGER "optimization_columns_record_insert" AFTER INSERT ON "optimization_columns"
+WHEN (SELECT run_id IS NEW."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: optimization_columns: a run is written to in a stratalog transaction that holds its lock')
+   WHERE (SELECT run_id FROM transaction_context) IS NOT NEW."run_id";
+  DELETE FROM "optimization_columns_version" WHERE "optimization_columns_version"."run_id" = NEW."run_id" AND "optimization_columns_version"."kind" = NEW."kind" AND "optimization_columns_version"."item" = NEW."item" AND "optimization_columns_version"."position" = NEW."position" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "optimization_columns_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "optimization_columns_version"."run_id" = NEW."run_id" AND "optimization_columns_version"."kind" = NEW."kind" AND "optimization_columns_version"."item" = NEW."item" AND "optimization_columns_version"."position" = NEW."position" AND "end_transaction_id" IS NULL;
+  INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
+    SELECT NEW."run_id", NEW."kind", NEW."item", NEW."position", NEW."name", NEW."indexset", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "optimization_columns_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."item" = NEW."item" AND before."position" = NEW."position"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "optimization_columns_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."item" = NEW."item" AND before."position" = NEW."position"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name" AND NOT before."indexset" IS NOT NEW."indexset");
+  UPDATE "optimization_columns_version" SET "end_transaction_id" = NULL WHERE "optimization_columns_version"."run_id" = NEW."run_id" AND "optimization_columns_version"."kind" = NEW."kind" AND "optimization_columns_version"."item" = NEW."item" AND "optimization_columns_version"."position" = NEW."position" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "optimization_columns_version" own WHERE own."run_id" = NEW."run_id" AND own."kind" = NEW."kind" AND own."item" = NEW."item" AND own."position" = NEW."position" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "optimization_columns_record_update" AFTER UPDATE ON "optimization_columns"
+WHEN (SELECT run_id IS NEW."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: optimization_columns: a run is written to in a stratalog transaction that holds its lock')
+   WHERE (SELECT run_id FROM transaction_context) IS NOT NEW."run_id";
+  DELETE FROM "optimization_columns_version" WHERE "optimization_columns_version"."run_id" = NEW."run_id" AND "optimization_columns_version"."kind" = NEW."kind" AND "optimization_columns_version"."item" = NEW."item" AND "optimization_columns_version"."position" = NEW."position" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "optimization_columns_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "optimization_columns_version"."run_id" = NEW."run_id" AND "optimization_columns_version"."kind" = NEW."kind" AND "optimization_columns_version"."item" = NEW."item" AND "optimization_columns_version"."position" = NEW."position" AND "end_transaction_id" IS NULL;
+  INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
+    SELECT NEW."run_id", NEW."kind", NEW."item", NEW."position", NEW."name", NEW."indexset", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "optimization_columns_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."item" = NEW."item" AND before."position" = NEW."position"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "optimization_columns_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."item" = NEW."item" AND before."position" = NEW."position"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name" AND NOT before."indexset" IS NOT NEW."indexset");
+  UPDATE "optimization_columns_version" SET "end_transaction_id" = NULL WHERE "optimization_columns_version"."run_id" = NEW."run_id" AND "optimization_columns_version"."kind" = NEW."kind" AND "optimization_columns_version"."item" = NEW."item" AND "optimization_columns_version"."position" = NEW."position" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "optimization_columns_version" own WHERE own."run_id" = NEW."run_id" AND own."kind" = NEW."kind" AND own."item" = NEW."item" AND own."position" = NEW."position" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "optimization_columns_record_delete" AFTER DELETE ON "optimization_columns"
+WHEN (SELECT run_id IS OLD."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: optimization_columns: a run is written to in a stratalog transaction that holds its lock')
+   WHERE (SELECT run_id FROM transaction_context) IS NOT OLD."run_id";
+  DELETE FROM "optimization_columns_version" WHERE "optimization_columns_version"."run_id" = OLD."run_id" AND "optimization_columns_version"."kind" = OLD."kind" AND "optimization_columns_version"."item" = OLD."item" AND "optimization_columns_version"."position" = OLD."position" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "optimization_columns_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "optimization_columns_version"."run_id" = OLD."run_id" AND "optimization_columns_version"."kind" = OLD."kind" AND "optimization_columns_version"."item" = OLD."item" AND "optimization_columns_version"."position" = OLD."position" AND "end_transaction_id" IS NULL;
+  INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
+    SELECT OLD."run_id", OLD."kind", OLD."item", OLD."position", OLD."name", OLD."indexset", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "optimization_columns_version" before WHERE before."run_id" = OLD."run_id" AND before."kind" = OLD."kind" AND before."item" = OLD."item" AND before."position" = OLD."position"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
+  UPDATE "optimization_columns_version" SET "end_transaction_id" = NULL WHERE "optimization_columns_version"."run_id" = OLD."run_id" AND "optimization_columns_version"."kind" = OLD."kind" AND "optimization_columns_version"."item" = OLD."item" AND "optimization_columns_version"."position" = OLD."position" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "optimization_columns_version" own WHERE own."run_id" = OLD."run_id" AND own."kind" = OLD."kind" AND own."item" = OLD."item" AND own."position" = OLD."position" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "optimization_columns_version_append" AFTER INSERT ON "optimization_columns_version"
+WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: optimization_columns_version: history is written by stratalog only');
+END;
+CREATE TRIGGER "optimization_columns_version_no_update" BEFORE UPDATE OF "run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type" ON "optimization_columns_version"
+WHEN NOT coalesce((OLD."run_id" IS NOT DISTINCT FROM NEW."run_id"
+    AND OLD."kind" IS NOT DISTINCT FROM NEW."kind"
+    AND OLD."item" IS NOT DISTINCT FROM NEW."item"
+    AND OLD."position" IS NOT DISTINCT FROM NEW."position"
+    AND OLD."transaction_id" IS NOT DISTINCT FROM NEW."transaction_id"
+    AND OLD."end_transaction_id" IS NOT DISTINCT FROM NEW."end_transaction_id"
+    AND OLD."operation_type" IS NOT DISTINCT FROM NEW."operation_type"
+    AND NEW."name" IS NULL
+    AND NEW."indexset" IS NULL
+    AND (OLD."end_transaction_id" IS NOT NULL OR OLD."operation_type" = 2)
+    AND EXISTS (SELECT 1 FROM "redacted_rows" r WHERE r."run_id" = OLD."run_id"
+      AND r."transaction_id" = OLD."transaction_id" AND r."table_name" = 'optimization_columns' AND r."row_key" = 'run_id=' || CAST(OLD."run_id" AS TEXT) || ', ' || 'kind=' || CAST(OLD."kind" AS TEXT) || ', ' || 'item=' || CAST(OLD."item" AS TEXT) || ', ' || 'position=' || CAST(OLD."position" AS TEXT))), 0)
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: optimization_columns_version: history is never changed');
+END;
+CREATE TRIGGER "optimization_columns_version_end_once" AFTER UPDATE OF "end_transaction_id" ON "optimization_columns_version"
+WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
+  OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: optimization_columns_version: the end of a version row is set once');
+END;
+CREATE TRIGGER "optimization_columns_version_no_delete" BEFORE DELETE ON "optimization_columns_version"
+WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) AND NOT EXISTS (
+    SELECT 1 FROM "compactions" c
+    JOIN "run_locks" l ON l."run_id" = c."run_id" AND l."token" = c."lock_token" AND l."state" <> 'free'
+    WHERE c."run_id" = OLD."run_id" AND c."finished_at" IS NULL
+      AND ((OLD."end_transaction_id" <= c."horizon" AND NOT EXISTS (SELECT 1 FROM "retained_states" kept
+      WHERE kept."compaction_id" = c."id" AND kept."transaction_id" >= OLD."transaction_id" AND kept."transaction_id" < OLD."end_transaction_id")) OR (OLD."operation_type" = 2 AND OLD."transaction_id" <= c."horizon" AND NOT EXISTS (
+      SELECT 1 FROM "optimization_columns_version" earlier WHERE earlier."run_id" = OLD."run_id" AND earlier."kind" = OLD."kind" AND earlier."item" = OLD."item" AND earlier."position" = OLD."position" AND earlier."transaction_id" < OLD."transaction_id"))))
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: optimization_columns_version: history is never deleted');
+END;
+CREATE VIEW "optimization_columns_named" AS SELECT
+  (SELECT p."name" FROM "models" p WHERE p."id" = run."model_id") AS "model",
+  (SELECT p."name" FROM "scenarios" p WHERE p."id" = run."scenario_id") AS "scenario",
+  run."version",
+  run."is_default",
+  d."run_id",
+  d."kind",
+  d."item",
+  d."position",
+  d."name",
+  d."indexset"
+FROM "optimization_columns" d
+JOIN "runs" run ON run."id" = d."run_id";
+CREATE VIEW "optimization_columns_history_named" AS SELECT
+  coalesce((SELECT p."name" FROM "models" p WHERE p."id" = run."model_id"), (SELECT p."name" FROM "models_version" p WHERE p."id" = run."model_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "model",
+  coalesce((SELECT p."name" FROM "scenarios" p WHERE p."id" = run."scenario_id"), (SELECT p."name" FROM "scenarios_version" p WHERE p."id" = run."scenario_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "scenario",
+  run."version",
+  run."is_default",
+  d."run_id",
+  d."kind",
+  d."item",
+  d."position",
+  CASE WHEN d."operation_type" < 2 THEN d."name" END AS "name",
+  CASE WHEN d."operation_type" < 2 THEN d."indexset" END AS "indexset",
+  CASE d."operation_type" WHEN 0 THEN 'insert' WHEN 1 THEN 'update' ELSE 'delete' END AS "operation",
+  d."transaction_id",
+  d."end_transaction_id",
+  t."issued_at",
+  t."actor",
+  t."operation" AS "what"
+FROM "optimization_columns_version" d
+JOIN "transactions" t ON t."id" = d."transaction_id"
+LEFT JOIN "runs" run ON run."id" = d."run_id";
+
+CREATE TABLE "indexset_elements" (
+  "run_id" INTEGER NOT NULL REFERENCES "runs" ("id"),
+  "indexset" TEXT NOT NULL,
+  "element" TEXT NOT NULL,
+  "position" INTEGER NOT NULL,
+  PRIMARY KEY ("run_id", "indexset", "element")
+) STRICT, WITHOUT ROWID;
+CREATE TABLE "indexset_elements_version" (
+  "run_id" INTEGER NOT NULL,
+  "indexset" TEXT NOT NULL,
+  "element" TEXT NOT NULL,
+  "position" INTEGER,
+  "transaction_id" INTEGER NOT NULL,
+  "end_transaction_id" INTEGER,
+  "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  PRIMARY KEY ("run_id", "indexset", "element", "transaction_id")
+) STRICT, WITHOUT ROWID;
+CREATE INDEX "indexset_elements_version_changes" ON "indexset_elements_version" ("run_id", "transaction_id");
+CREATE TRIGGER "indexset_elements_guard_key" BEFORE UPDATE OF "run_id", "indexset", "element" ON "indexset_elements"
+WHEN OLD."run_id" IS NOT NEW."run_id" OR OLD."indexset" IS NOT NEW."indexset" OR OLD."element" IS NOT NEW."element"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:key_update: indexset_elements: a key is not changed: delete the row and insert another');
+END;
+CREATE TRIGGER "indexset_elements_record_insert" AFTER INSERT ON "indexset_elements"
+WHEN (SELECT run_id IS NEW."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: indexset_elements: a run is written to in a stratalog transaction that holds its lock')
+   WHERE (SELECT run_id FROM transaction_context) IS NOT NEW."run_id";
+  DELETE FROM "indexset_elements_version" WHERE "indexset_elements_version"."run_id" = NEW."run_id" AND "indexset_elements_version"."indexset" = NEW."indexset" AND "indexset_elements_version"."element" = NEW."element" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "indexset_elements_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "indexset_elements_version"."run_id" = NEW."run_id" AND "indexset_elements_version"."indexset" = NEW."indexset" AND "indexset_elements_version"."element" = NEW."element" AND "end_transaction_id" IS NULL;
+  INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
+    SELECT NEW."run_id", NEW."indexset", NEW."element", NEW."position", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "indexset_elements_version" before WHERE before."run_id" = NEW."run_id" AND before."indexset" = NEW."indexset" AND before."element" = NEW."element"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "indexset_elements_version" before WHERE before."run_id" = NEW."run_id" AND before."indexset" = NEW."indexset" AND before."element" = NEW."element"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."position" IS NOT NEW."position");
+  UPDATE "indexset_elements_version" SET "end_transaction_id" = NULL WHERE "indexset_elements_version"."run_id" = NEW."run_id" AND "indexset_elements_version"."indexset" = NEW."indexset" AND "indexset_elements_version"."element" = NEW."element" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "indexset_elements_version" own WHERE own."run_id" = NEW."run_id" AND own."indexset" = NEW."indexset" AND own."element" = NEW."element" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "indexset_elements_record_update" AFTER UPDATE ON "indexset_elements"
+WHEN (SELECT run_id IS NEW."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: indexset_elements: a run is written to in a stratalog transaction that holds its lock')
+   WHERE (SELECT run_id FROM transaction_context) IS NOT NEW."run_id";
+  DELETE FROM "indexset_elements_version" WHERE "indexset_elements_version"."run_id" = NEW."run_id" AND "indexset_elements_version"."indexset" = NEW."indexset" AND "indexset_elements_version"."element" = NEW."element" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "indexset_elements_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "indexset_elements_version"."run_id" = NEW."run_id" AND "indexset_elements_version"."indexset" = NEW."indexset" AND "indexset_elements_version"."element" = NEW."element" AND "end_transaction_id" IS NULL;
+  INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
+    SELECT NEW."run_id", NEW."indexset", NEW."element", NEW."position", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "indexset_elements_version" before WHERE before."run_id" = NEW."run_id" AND before."indexset" = NEW."indexset" AND before."element" = NEW."element"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "indexset_elements_version" before WHERE before."run_id" = NEW."run_id" AND before."indexset" = NEW."indexset" AND before."element" = NEW."element"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."position" IS NOT NEW."position");
+  UPDATE "indexset_elements_version" SET "end_transaction_id" = NULL WHERE "indexset_elements_version"."run_id" = NEW."run_id" AND "indexset_elements_version"."indexset" = NEW."indexset" AND "indexset_elements_version"."element" = NEW."element" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "indexset_elements_version" own WHERE own."run_id" = NEW."run_id" AND own."indexset" = NEW."indexset" AND own."element" = NEW."element" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "indexset_elements_record_delete" AFTER DELETE ON "indexset_elements"
+WHEN (SELECT run_id IS OLD."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: indexset_elements: a run is written to in a stratalog transaction that holds its lock')
+   WHERE (SELECT run_id FROM transaction_context) IS NOT OLD."run_id";
+  DELETE FROM "indexset_elements_version" WHERE "indexset_elements_version"."run_id" = OLD."run_id" AND "indexset_elements_version"."indexset" = OLD."indexset" AND "indexset_elements_version"."element" = OLD."element" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "indexset_elements_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "indexset_elements_version"."run_id" = OLD."run_id" AND "indexset_elements_version"."indexset" = OLD."indexset" AND "indexset_elements_version"."element" = OLD."element" AND "end_transaction_id" IS NULL;
+  INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
+    SELECT OLD."run_id", OLD."indexset", OLD."element", OLD."position", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "indexset_elements_version" before WHERE before."run_id" = OLD."run_id" AND before."indexset" = OLD."indexset" AND before."element" = OLD."element"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
+  UPDATE "indexset_elements_version" SET "end_transaction_id" = NULL WHERE "indexset_elements_version"."run_id" = OLD."run_id" AND "indexset_elements_version"."indexset" = OLD."indexset" AND "indexset_elements_version"."element" = OLD."element" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "indexset_elements_version" own WHERE own."run_id" = OLD."run_id" AND own."indexset" = OLD."indexset" AND own."element" = OLD."element" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "indexset_elements_version_append" AFTER INSERT ON "indexset_elements_version"
+WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: indexset_elements_version: history is written by stratalog only');
+END;
+CREATE TRIGGER "indexset_elements_version_no_update" BEFORE UPDATE OF "run_id", "indexset", "element", "position", "transaction_id", "operation_type" ON "indexset_elements_version"
+WHEN NOT coalesce((OLD."run_id" IS NOT DISTINCT FROM NEW."run_id"
+    AND OLD."indexset" IS NOT DISTINCT FROM NEW."indexset"
+    AND OLD."element" IS NOT DISTINCT FROM NEW."element"
+    AND OLD."transaction_id" IS NOT DISTINCT FROM NEW."transaction_id"
+    AND OLD."end_transaction_id" IS NOT DISTINCT FROM NEW."end_transaction_id"
+    AND OLD."operation_type" IS NOT DISTINCT FROM NEW."operation_type"
+    AND NEW."position" IS NULL
+    AND (OLD."end_transaction_id" IS NOT NULL OR OLD."operation_type" = 2)
+    AND EXISTS (SELECT 1 FROM "redacted_rows" r WHERE r."run_id" = OLD."run_id"
+      AND r."transaction_id" = OLD."transaction_id" AND r."table_name" = 'indexset_elements' AND r."row_key" = 'run_id=' || CAST(OLD."run_id" AS TEXT) || ', ' || 'indexset=' || CAST(OLD."indexset" AS TEXT) || ', ' || 'element=' || CAST(OLD."element" AS TEXT))), 0)
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: indexset_elements_version: history is never changed');
+END;
+CREATE TRIGGER "indexset_elements_version_end_once" AFTER UPDATE OF "end_transaction_id" ON "indexset_elements_version"
+WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
+  OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: indexset_elements_version: the end of a version row is set once');
+END;
+CREATE TRIGGER "indexset_elements_version_no_delete" BEFORE DELETE ON "indexset_elements_version"
+WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) AND NOT EXISTS (
+    SELECT 1 FROM "compactions" c
+    JOIN "run_locks" l ON l."run_id" = c."run_id" AND l."token" = c."lock_token" AND l."state" <> 'free'
+    WHERE c."run_id" = OLD."run_id" AND c."finished_at" IS NULL
+      AND ((OLD."end_transaction_id" <= c."horizon" AND NOT EXISTS (SELECT 1 FROM "retained_states" kept
+      WHERE kept."compaction_id" = c."id" AND kept."transaction_id" >= OLD."transaction_id" AND kept."transaction_id" < OLD."end_transaction_id")) OR (OLD."operation_type" = 2 AND OLD."transaction_id" <= c."horizon" AND NOT EXISTS (
+      SELECT 1 FROM "indexset_elements_version" earlier WHERE earlier."run_id" = OLD."run_id" AND earlier."indexset" = OLD."indexset" AND earlier."element" = OLD."element" AND earlier."transaction_id" < OLD."transaction_id"))))
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: indexset_elements_version: history is never deleted');
+END;
+CREATE VIEW "indexset_elements_named" AS SELECT
+  (SELECT p."name" FROM "models" p WHERE p."id" = run."model_id") AS "model",
+  (SELECT p."name" FROM "scenarios" p WHERE p."id" = run."scenario_id") AS "scenario",
+  run."version",
+  run."is_default",
+  d."run_id",
+  d."indexset",
+  d."element",
+  d."position"
+FROM "indexset_elements" d
+JOIN "runs" run ON run."id" = d."run_id";
+CREATE VIEW "indexset_elements_history_named" AS SELECT
+  coalesce((SELECT p."name" FROM "models" p WHERE p."id" = run."model_id"), (SELECT p."name" FROM "models_version" p WHERE p."id" = run."model_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "model",
+  coalesce((SELECT p."name" FROM "scenarios" p WHERE p."id" = run."scenario_id"), (SELECT p."name" FROM "scenarios_version" p WHERE p."id" = run."scenario_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "scenario",
+  run."version",
+  run."is_default",
+  d."run_id",
+  d."indexset",
+  d."element",
+  CASE WHEN d."operation_type" < 2 THEN d."position" END AS "position",
+  CASE d."operation_type" WHEN 0 THEN 'insert' WHEN 1 THEN 'update' ELSE 'delete' END AS "operation",
+  d."transaction_id",
+  d."end_transaction_id",
+  t."issued_at",
+  t."actor",
+  t."operation" AS "what"
+FROM "indexset_elements_version" d
+JOIN "transactions" t ON t."id" = d."transaction_id"
+LEFT JOIN "runs" run ON run."id" = d."run_id";
+
+CREATE TABLE "optimization_rows" (
+  "run_id" INTEGER NOT NULL REFERENCES "runs" ("id"),
+  "kind" INTEGER NOT NULL CHECK ("kind" BETWEEN -32768 AND 32767),
+  "item" TEXT NOT NULL,
+  "elements" TEXT NOT NULL,
+  "value" ANY CHECK ("value" IS NULL OR typeof("value") = 'real'),
+  "unit_id" INTEGER REFERENCES "units" ("id"),
+  "level" ANY CHECK ("level" IS NULL OR typeof("level") = 'real'),
+  "marginal" ANY CHECK ("marginal" IS NULL OR typeof("marginal") = 'real'),
+  PRIMARY KEY ("run_id", "kind", "item", "elements")
+) STRICT, WITHOUT ROWID;
+CREATE TABLE "optimization_rows_version" (
+  "run_id" INTEGER NOT NULL,
+  "kind" INTEGER NOT NULL,
+  "item" TEXT NOT NULL,
+  "elements" TEXT NOT NULL,
+  "value" ANY,
+  "unit_id" INTEGER,
+  "level" ANY,
+  "marginal" ANY,
+  "transaction_id" INTEGER NOT NULL,
+  "end_transaction_id" INTEGER,
+  "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  PRIMARY KEY ("run_id", "kind", "item", "elements", "transaction_id")
+) STRICT, WITHOUT ROWID;
+CREATE INDEX "optimization_rows_version_changes" ON "optimization_rows_version" ("run_id", "transaction_id");
+CREATE TRIGGER "optimization_rows_guard_key" BEFORE UPDATE OF "run_id", "kind", "item", "elements" ON "optimization_rows"
+WHEN OLD."run_id" IS NOT NEW."run_id" OR OLD."kind" IS NOT NEW."kind" OR OLD."item" IS NOT NEW."item" OR OLD."elements" IS NOT NEW."elements"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:key_update: optimization_rows: a key is not changed: delete the row and insert another');
+END;
+CREATE TRIGGER "optimization_rows_record_insert" AFTER INSERT ON "optimization_rows"
+WHEN (SELECT run_id IS NEW."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: optimization_rows: a run is written to in a stratalog transaction that holds its lock')
+   WHERE (SELECT run_id FROM transaction_context) IS NOT NEW."run_id";
+  DELETE FROM "optimization_rows_version" WHERE "optimization_rows_version"."run_id" = NEW."run_id" AND "optimization_rows_version"."kind" = NEW."kind" AND "optimization_rows_version"."item" = NEW."item" AND "optimization_rows_version"."elements" = NEW."elements" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "optimization_rows_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "optimization_rows_version"."run_id" = NEW."run_id" AND "optimization_rows_version"."kind" = NEW."kind" AND "optimization_rows_version"."item" = NEW."item" AND "optimization_rows_version"."elements" = NEW."elements" AND "end_transaction_id" IS NULL;
+  INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
+    SELECT NEW."run_id", NEW."kind", NEW."item", NEW."elements", NEW."value", NEW."unit_id", NEW."level", NEW."marginal", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "optimization_rows_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."item" = NEW."item" AND before."elements" = NEW."elements"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "optimization_rows_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."item" = NEW."item" AND before."elements" = NEW."elements"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT (before."value" IS NOT NEW."value" OR before."value" = 0) AND NOT before."unit_id" IS NOT NEW."unit_id" AND NOT (before."level" IS NOT NEW."level" OR before."level" = 0) AND NOT (before."marginal" IS NOT NEW."marginal" OR before."marginal" = 0));
+  UPDATE "optimization_rows_version" SET "end_transaction_id" = NULL WHERE "optimization_rows_version"."run_id" = NEW."run_id" AND "optimization_rows_version"."kind" = NEW."kind" AND "optimization_rows_version"."item" = NEW."item" AND "optimization_rows_version"."elements" = NEW."elements" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "optimization_rows_version" own WHERE own."run_id" = NEW."run_id" AND own."kind" = NEW."kind" AND own."item" = NEW."item" AND own."elements" = NEW."elements" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "optimization_rows_record_update" AFTER UPDATE ON "optimization_rows"
+WHEN (SELECT run_id IS NEW."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: optimization_rows: a run is written to in a stratalog transaction that holds its lock')
+   WHERE (SELECT run_id FROM transaction_context) IS NOT NEW."run_id";
+  DELETE FROM "optimization_rows_version" WHERE "optimization_rows_version"."run_id" = NEW."run_id" AND "optimization_rows_version"."kind" = NEW."kind" AND "optimization_rows_version"."item" = NEW."item" AND "optimization_rows_version"."elements" = NEW."elements" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "optimization_rows_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "optimization_rows_version"."run_id" = NEW."run_id" AND "optimization_rows_version"."kind" = NEW."kind" AND "optimization_rows_version"."item" = NEW."item" AND "optimization_rows_version"."elements" = NEW."elements" AND "end_transaction_id" IS NULL;
+  INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
+    SELECT NEW."run_id", NEW."kind", NEW."item", NEW."elements", NEW."value", NEW."unit_id", NEW."level", NEW."marginal", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "optimization_rows_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."item" = NEW."item" AND before."elements" = NEW."elements"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "optimization_rows_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."item" = NEW."item" AND before."elements" = NEW."elements"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT (before."value" IS NOT NEW."value" OR before."value" = 0) AND NOT before."unit_id" IS NOT NEW."unit_id" AND NOT (before."level" IS NOT NEW."level" OR before."level" = 0) AND NOT (before."marginal" IS NOT NEW."marginal" OR before."marginal" = 0));
+  UPDATE "optimization_rows_version" SET "end_transaction_id" = NULL WHERE "optimization_rows_version"."run_id" = NEW."run_id" AND "optimization_rows_version"."kind" = NEW."kind" AND "optimization_rows_version"."item" = NEW."item" AND "optimization_rows_version"."elements" = NEW."elements" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "optimization_rows_version" own WHERE own."run_id" = NEW."run_id" AND own."kind" = NEW."kind" AND own."item" = NEW."item" AND own."elements" = NEW."elements" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "optimization_rows_record_delete" AFTER DELETE ON "optimization_rows"
+WHEN (SELECT run_id IS OLD."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:outside_transaction: optimization_rows: a run is written to in a stratalog transaction that holds its lock')
+   WHERE (SELECT run_id FROM transaction_context) IS NOT OLD."run_id";
+  DELETE FROM "optimization_rows_version" WHERE "optimization_rows_version"."run_id" = OLD."run_id" AND "optimization_rows_version"."kind" = OLD."kind" AND "optimization_rows_version"."item" = OLD."item" AND "optimization_rows_version"."elements" = OLD."elements" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
+  UPDATE "optimization_rows_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "optimization_rows_version"."run_id" = OLD."run_id" AND "optimization_rows_version"."kind" = OLD."kind" AND "optimization_rows_version"."item" = OLD."item" AND "optimization_rows_version"."elements" = OLD."elements" AND "end_transaction_id" IS NULL;
+  INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
+    SELECT OLD."run_id", OLD."kind", OLD."item", OLD."elements", OLD."value", OLD."unit_id", OLD."level", OLD."marginal", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "optimization_rows_version" before WHERE before."run_id" = OLD."run_id" AND before."kind" = OLD."kind" AND before."item" = OLD."item" AND before."elements" = OLD."elements"
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
+  UPDATE "optimization_rows_version" SET "end_transaction_id" = NULL WHERE "optimization_rows_version"."run_id" = OLD."run_id" AND "optimization_rows_version"."kind" = OLD."kind" AND "optimization_rows_version"."item" = OLD."item" AND "optimization_rows_version"."elements" = OLD."elements" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
+    AND NOT EXISTS (SELECT 1 FROM "optimization_rows_version" own WHERE own."run_id" = OLD."run_id" AND own."kind" = OLD."kind" AND own."item" = OLD."item" AND own."elements" = OLD."elements" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
+END;
+CREATE TRIGGER "optimization_rows_version_append" AFTER INSERT ON "optimization_rows_version"
+WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: optimization_rows_version: history is written by stratalog only');
+END;
+CREATE TRIGGER "optimization_rows_version_no_update" BEFORE UPDATE OF "run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type" ON "optimization_rows_version"
+WHEN NOT coalesce((OLD."run_id" IS NOT DISTINCT FROM NEW."run_id"
+    AND OLD."kind" IS NOT DISTINCT FROM NEW."kind"
+    AND OLD."item" IS NOT DISTINCT FROM NEW."item"
+    AND OLD."elements" IS NOT DISTINCT FROM NEW."elements"
+    AND OLD."transaction_id" IS NOT DISTINCT FROM NEW."transaction_id"
+    AND OLD."end_transaction_id" IS NOT DISTINCT FROM NEW."end_transaction_id"
+    AND OLD."operation_type" IS NOT DISTINCT FROM NEW."operation_type"
+    AND NEW."value" IS NULL
+    AND NEW."unit_id" IS NULL
+    AND NEW."level" IS NULL
+    AND NEW."marginal" IS NULL
+    AND (OLD."end_transaction_id" IS NOT NULL OR OLD."operation_type" = 2)
+    AND EXISTS (SELECT 1 FROM "redacted_rows" r WHERE r."run_id" = OLD."run_id"
+      AND r."transaction_id" = OLD."transaction_id" AND r."table_name" = 'optimization_rows' AND r."row_key" = 'run_id=' || CAST(OLD."run_id" AS TEXT) || ', ' || 'kind=' || CAST(OLD."kind" AS TEXT) || ', ' || 'item=' || CAST(OLD."item" AS TEXT) || ', ' || 'elements=' || CAST(OLD."elements" AS TEXT))), 0)
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: optimization_rows_version: history is never changed');
+END;
+CREATE TRIGGER "optimization_rows_version_end_once" AFTER UPDATE OF "end_transaction_id" ON "optimization_rows_version"
+WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
+  OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: optimization_rows_version: the end of a version row is set once');
+END;
+CREATE TRIGGER "optimization_rows_version_no_delete" BEFORE DELETE ON "optimization_rows_version"
+WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) AND NOT EXISTS (
+    SELECT 1 FROM "compactions" c
+    JOIN "run_locks" l ON l."run_id" = c."run_id" AND l."token" = c."lock_token" AND l."state" <> 'free'
+    WHERE c."run_id" = OLD."run_id" AND c."finished_at" IS NULL
+      AND ((OLD."end_transaction_id" <= c."horizon" AND NOT EXISTS (SELECT 1 FROM "retained_states" kept
+      WHERE kept."compaction_id" = c."id" AND kept."transaction_id" >= OLD."transaction_id" AND kept."transaction_id" < OLD."end_transaction_id")) OR (OLD."operation_type" = 2 AND OLD."transaction_id" <= c."horizon" AND NOT EXISTS (
+      SELECT 1 FROM "optimization_rows_version" earlier WHERE earlier."run_id" = OLD."run_id" AND earlier."kind" = OLD."kind" AND earlier."item" = OLD."item" AND earlier."elements" = OLD."elements" AND earlier."transaction_id" < OLD."transaction_id"))))
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: optimization_rows_version: history is never deleted');
+END;
+CREATE VIEW "optimization_rows_named" AS SELECT
+  (SELECT p."name" FROM "models" p WHERE p."id" = run."model_id") AS "model",
+  (SELECT p."name" FROM "scenarios" p WHERE p."id" = run."scenario_id") AS "scenario",
+  run."version",
+  run."is_default",
+  d."run_id",
+  d."kind",
+  d."item",
+  d."elements",
+  d."value",
+  (SELECT p."name" FROM "units" p WHERE p."id" = d."unit_id") AS "unit",
+  d."level",
+  d."marginal"
+FROM "optimization_rows" d
+JOIN "runs" run ON run."id" = d."run_id";
+CREATE VIEW "optimization_rows_history_named" AS SELECT
+  coalesce((SELECT p."name" FROM "models" p WHERE p."id" = run."model_id"), (SELECT p."name" FROM "models_version" p WHERE p."id" = run."model_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "model",
+  coalesce((SELECT p."name" FROM "scenarios" p WHERE p."id" = run."scenario_id"), (SELECT p."name" FROM "scenarios_version" p WHERE p."id" = run."scenario_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "scenario",
+  run."version",
+  run."is_default",
+  d."run_id",
+  d."kind",
+  d."item",
+  d."elements",
+  CASE WHEN d."operation_type" < 2 THEN d."value" END AS "value",
+  coalesce((SELECT p."name" FROM "units" p WHERE p."id" = d."unit_id"), (SELECT p."name" FROM "units_version" p WHERE p."id" = d."unit_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "unit",
+  CASE WHEN d."operation_type" < 2 THEN d."level" END AS "level",
+  CASE WHEN d."operation_type" < 2 THEN d."marginal" END AS "marginal",
+  CASE d."operation_type" WHEN 0 THEN 'insert' WHEN 1 THEN 'update' ELSE 'delete' END AS "operation",
+  d."transaction_id",
+  d."end_transaction_id",
+  t."issued_at",
+  t."actor",
+  t."operation" AS "what"
+FROM "optimization_rows_version" d
+JOIN "transactions" t ON t."id" = d."transaction_id"
+LEFT JOIN "runs" run ON run."id" = d."run_id";

@@ -33,6 +33,8 @@ use crate::history::revert::{self, Kind};
 use crate::history::write::{Subject, Write};
 use crate::iamc::{Filter, Iamc};
 use crate::ids::{LockToken, TransactionId};
+use crate::meta::Meta;
+use crate::optimization::Optimization;
 use crate::run::checkpoint::{self, Checkpoint, LAST_CHECKPOINT, Target};
 use crate::run::{Access, Run, RunTable};
 use crate::store::{AnyConnection, Outcome, failpoint};
@@ -191,6 +193,16 @@ impl RunLock {
     /// The run's time series, to be written and read.
     pub fn iamc(&self) -> Iamc<'_> {
         Iamc::new(Access::Write(self))
+    }
+
+    /// The run's meta indicators, to be written and read.
+    pub fn meta(&self) -> Meta<'_> {
+        Meta::new(Access::Write(self))
+    }
+
+    /// The run's optimization items, to be written and read.
+    pub fn optimization(&self) -> Optimization<'_> {
+        Optimization::new(Access::Write(self))
     }
 
     /// The run's rows in a table of the program's own, to be written and read.

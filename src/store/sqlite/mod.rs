@@ -22,8 +22,10 @@ pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[diesel::declare_sql_function]
 extern "SQL" {
-    /// The bits of a float, which tell 0.0 from -0.0; SQLite itself has nothing that does.
-    fn stratalog_float_bits(value: diesel::sql_types::Double) -> diesel::sql_types::BigInt;
+    /// The bits of a float, which tell 0.0 from -0.0; SQLite itself has nothing that does. NULL has none.
+    fn stratalog_float_bits(
+        value: diesel::sql_types::Nullable<diesel::sql_types::Double>,
+    ) -> diesel::sql_types::Nullable<diesel::sql_types::BigInt>;
 }
 
 #[derive(QueryableByName)]
@@ -74,8 +76,10 @@ pub(super) fn connect(location: &Location) -> Result<SqliteConnection> {
             ),
         });
     }
-    stratalog_float_bits_utils::register_impl(&mut connection, |value: f64| value.to_bits() as i64)
-        .map_err(|e| failed(Box::new(e)))?;
+    stratalog_float_bits_utils::register_impl(&mut connection, |value: Option<f64>| {
+        value.map(|value| value.to_bits() as i64)
+    })
+    .map_err(|e| failed(Box::new(e)))?;
     let file = (!location.is_memory()).then(|| Path::new(&path));
     connection
         .batch_execute("SELECT count(*) FROM sqlite_schema")
