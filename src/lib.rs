@@ -72,8 +72,8 @@ pub use names::{Named, Names};
 pub use optimization::{Element, Item, ItemColumn, ItemKind, Optimization};
 pub use platform::{MigrateOptions, Platform, PlatformOptions};
 pub use run::{
-    Checkpoint, LAST_CHECKPOINT, Lease, LockEvent, LockOptions, LockRow, Locks, RevertOptions, Run,
-    RunFilter, RunInfo, RunLock, RunTable, RunView, Runs, Target,
+    Checkpoint, CloneOptions, ClonedFrom, LAST_CHECKPOINT, Lease, LockEvent, LockOptions, LockRow,
+    Locks, RevertOptions, Run, RunFilter, RunInfo, RunLock, RunTable, RunView, Runs, Target,
 };
 pub use schema::{TableDescription, VersionedTable};
 pub use store::Engine;

@@ -30,7 +30,7 @@ use crate::session::{Session, detached};
 enum Slot {
     Free,
     Acquiring,
-    Held(RunLock, Ending),
+    Held(Box<RunLock>, Ending),
 }
 
 /// Who is to end a holding.
@@ -164,7 +164,7 @@ impl HeldRun {
         match &*slot {
             Slot::Held(lock, _) if lock.token() == token => {
                 match std::mem::replace(&mut *slot, Slot::Free) {
-                    Slot::Held(lock, _) => Some(lock),
+                    Slot::Held(lock, _) => Some(*lock),
                     _ => None,
                 }
             }
@@ -281,7 +281,7 @@ impl<'a> Reservation<'a> {
     }
 
     fn fulfil(mut self, lock: RunLock, ending: Ending) {
-        *self.run.write() = Slot::Held(lock, ending);
+        *self.run.write() = Slot::Held(Box::new(lock), ending);
         self.fulfilled = true;
     }
 }

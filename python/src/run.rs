@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pyo3::intern;
 use pyo3::prelude::*;
-use stratalog::{LogFilter, RedactOptions, TransactionId};
+use stratalog::{CloneOptions, LogFilter, RedactOptions, TransactionId};
 
 use crate::changes::ChangeCounts;
 use crate::checkpoints::Checkpoints;
@@ -99,6 +99,48 @@ impl Run {
             .detach(|| runs.get_by_id(self.core().id()))?
             .info()
             .is_default)
+    }
+
+    /// The id of the run that it was cloned from and the transaction of that run whose state was
+    /// copied; ``None`` for a run that was not cloned.
+    #[getter]
+    fn cloned_from(&self) -> Option<(i64, i64)> {
+        let from = self.core().info().cloned_from?;
+        Some((from.run.0, from.transaction.0))
+    }
+
+    /// A new run with all that it has now: the next version of its model's scenario, or of the
+    /// ones given, which are made as needed. The rows are copied within the database, so a
+    /// million points take seconds. The clone begins with a checkpoint that says what it was
+    /// cloned from; it is not the default. What an unfinished block of somebody has written so
+    /// far is copied too.
+    ///
+    /// Args:
+    ///     model, scenario: those of the clone; default: the same.
+    ///     keep_solution: ``False``: without the data of optimization variables and equations.
+    ///
+    /// Raises:
+    ///     InvalidName: a name is empty, begins or ends with a blank, or holds a NUL.
+    ///     RunNotFound: the run was deleted.
+    #[pyo3(signature = (model = None, scenario = None, keep_solution = true))]
+    fn clone(
+        &self,
+        py: Python<'_>,
+        model: Option<Text>,
+        scenario: Option<Text>,
+        keep_solution: bool,
+    ) -> Result<Self> {
+        let source = self.0.run()?;
+        let runs = self.0.session.platform()?.runs();
+        let clone = py.detach(|| {
+            let options = CloneOptions {
+                model: model.as_ref().map(|model| model.0.as_str()),
+                scenario: scenario.as_ref().map(|scenario| scenario.0.as_str()),
+                keep_solution,
+            };
+            runs.clone_run(source, &options)
+        })?;
+        Ok(Self::new(&self.0.session, clone))
     }
 
     /// Makes it the default version of its model's scenario; another one is so no more.

@@ -149,4 +149,28 @@ impl Runs {
         py.detach(|| runs.delete(&runs.get_by_id(id)?))?;
         Ok(())
     }
+
+    /// The runs that were deleted and not brought back. ``run.as_of(…)`` looks at what they
+    /// were.
+    fn deleted(&self, py: Python<'_>) -> Result<Vec<Run>> {
+        let runs = self.core()?;
+        let deleted = py.detach(|| runs.deleted())?;
+        Ok(deleted
+            .into_iter()
+            .map(|run| Run::new(&self.0, run))
+            .collect())
+    }
+
+    /// Brings a deleted run back, given as such or by its id: as it was, under its old id and
+    /// version number, with all its history. It is not the default.
+    ///
+    /// Raises:
+    ///     RunNotFound: no run of that id was deleted.
+    ///     RevertNeedsMissing: it needs regions or units that were deleted since; they are
+    ///         named. It is there then, but empty; see ``Run.revert_to``.
+    fn restore(&self, py: Python<'_>, run: &Bound<'_, PyAny>) -> Result<Run> {
+        let id = id_of(run)?;
+        let runs = self.core()?;
+        Ok(Run::new(&self.0, py.detach(|| runs.restore(id))?))
+    }
 }

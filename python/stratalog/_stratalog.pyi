@@ -850,6 +850,28 @@ class Run:
         """Whether it is what ``runs.get(model, scenario)`` gives; asked from the database each
         time.
         """
+    @property
+    def cloned_from(self) -> tuple[int, int] | None:
+        """The id of the run that it was cloned from and the transaction of that run whose state was
+        copied; ``None`` for a run that was not cloned.
+        """
+    def clone(
+        self, model: str | None = None, scenario: str | None = None, keep_solution: bool = True
+    ) -> Run:
+        """A new run with all that it has now: the next version of its model's scenario, or of the
+        ones given, which are made as needed. The rows are copied within the database, so a
+        million points take seconds. The clone begins with a checkpoint that says what it was
+        cloned from; it is not the default. What an unfinished block of somebody has written so
+        far is copied too.
+
+        Args:
+            model, scenario: those of the clone; default: the same.
+            keep_solution: ``False``: without the data of optimization variables and equations.
+
+        Raises:
+            InvalidName: a name is empty, begins or ends with a blank, or holds a NUL.
+            RunNotFound: the run was deleted.
+        """
     def set_as_default(self) -> None:
         """Makes it the default version of its model's scenario; another one is so no more."""
     def unset_as_default(self) -> None:
@@ -1279,6 +1301,19 @@ class Runs:
         Raises:
             RunNotFound: there is none.
             RunIsLocked: somebody is writing to it.
+        """
+    def deleted(self) -> builtins.list[Run]:
+        """The runs that were deleted and not brought back. ``run.as_of(…)`` looks at what they
+        were.
+        """
+    def restore(self, run: Run | SupportsIndex) -> Run:
+        """Brings a deleted run back, given as such or by its id: as it was, under its old id and
+        version number, with all its history. It is not the default.
+
+        Raises:
+            RunNotFound: no run of that id was deleted.
+            RevertNeedsMissing: it needs regions or units that were deleted since; they are
+                named. It is there then, but empty; see ``Run.revert_to``.
         """
 
 @final

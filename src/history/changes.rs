@@ -164,6 +164,18 @@ impl<'t> ChangeSet<'t> {
         })
     }
 
+    /// As [`fill`](Self::fill), with rows of a run that has none yet and no history.
+    pub(crate) fn fill_new_run(
+        write: &mut Write<'_>,
+        table: &'t TableDescription,
+        select: &str,
+        binds: &[Bind],
+    ) -> Result<Self> {
+        let mut changes = Self::fill(write, table, select, binds)?;
+        changes.is_first = true;
+        Ok(changes)
+    }
+
     /// Of the rows of a run that were staged as inserts: what is new, and what differs from the live rows.
     pub(crate) fn upsert(
         write: &mut Write<'_>,

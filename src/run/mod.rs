@@ -1,6 +1,7 @@
 //! Runs: what a user opens, locks, checkpoints and reverts.
 
 mod checkpoint;
+mod copy;
 mod lock;
 mod runs;
 mod table;
@@ -26,6 +27,7 @@ use crate::optimization::Optimization;
 
 pub use checkpoint::{Checkpoint, LAST_CHECKPOINT, Target};
 pub(crate) use checkpoint::{last_transaction, last_until, list as checkpoints_of};
+pub use copy::{CloneOptions, ClonedFrom};
 pub(crate) use lock::{Heart, Renewal, renew};
 pub use lock::{Lease, LockEvent, LockOptions, LockRow, Locks, RunLock};
 pub(crate) use runs::label_of;
@@ -46,6 +48,9 @@ pub struct RunInfo {
     pub version: i32,
     /// Whether it is what one gets without naming a version.
     pub is_default: bool,
+    /// What it was cloned from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cloned_from: Option<ClonedFrom>,
 }
 
 impl RunInfo {

@@ -8,9 +8,9 @@ use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::history::write::{Subject, Write};
 use crate::history::{chain, revert};
-use crate::ids::RunId;
+use crate::ids::{RunId, TransactionId};
 use crate::names::{self, DEFAULT_HIERARCHY, Kind};
-use crate::run::{Run, RunInfo, lock};
+use crate::run::{ClonedFrom, Run, RunInfo, lock};
 use crate::schema::tables::{models, runs, runs_version, scenarios};
 use crate::store::{AnyConnection, doing, is_unique_violation};
 
@@ -34,15 +34,22 @@ pub struct RunFilter {
     pub default_only: bool,
 }
 
-type Row = (i64, String, String, i32, bool);
+type Row = (i64, String, String, i32, bool, Option<i64>, Option<i64>);
 
-fn info((id, model, scenario, version, is_default): Row) -> RunInfo {
+fn info(row: Row) -> RunInfo {
+    let (id, model, scenario, version, is_default, cloned_run, cloned_transaction) = row;
     RunInfo {
         id: RunId(id),
         model,
         scenario,
         version,
         is_default,
+        cloned_from: cloned_run
+            .zip(cloned_transaction)
+            .map(|(run, transaction)| ClonedFrom {
+                run: RunId(run),
+                transaction: TransactionId(transaction),
+            }),
     }
 }
 
@@ -57,6 +64,8 @@ macro_rules! named_runs {
                 scenarios::name,
                 runs::version,
                 runs::is_default,
+                runs::cloned_from_run,
+                runs::cloned_from_transaction,
             ))
     };
 }
@@ -75,7 +84,11 @@ impl Runs {
         Self { core }
     }
 
-    fn run(&self, info: RunInfo) -> Run {
+    pub(super) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    pub(super) fn run(&self, info: RunInfo) -> Run {
         Run::new(Arc::clone(&self.core), info)
     }
 
@@ -85,13 +98,13 @@ impl Runs {
     /// # Errors
     /// [`Error::InvalidName`].
     pub fn create(&self, model: &str, scenario: &str) -> Result<Run> {
-        let info = self.write("runs.create", |write| create(write, model, scenario))?;
+        let info = self.write("runs.create", |write| create(write, model, scenario, None))?;
         Ok(self.run(info))
     }
 
     /// Another process may take the number, or set another default, at the same moment: the next attempt
     /// sees what it did.
-    fn write<T>(
+    pub(super) fn write<T>(
         &self,
         operation: &str,
         mut work: impl FnMut(&mut Write<'_>) -> Result<T>,
@@ -292,7 +305,12 @@ impl Runs {
     }
 }
 
-fn create(write: &mut Write<'_>, model: &str, scenario: &str) -> Result<RunInfo> {
+pub(super) fn create(
+    write: &mut Write<'_>,
+    model: &str,
+    scenario: &str,
+    cloned_from: Option<ClonedFrom>,
+) -> Result<RunInfo> {
     let mut id_of = |kind, name: &str| -> Result<i64> {
         names::create_missing_one(write, kind, name, DEFAULT_HIERARCHY)
     };
@@ -312,6 +330,8 @@ fn create(write: &mut Write<'_>, model: &str, scenario: &str) -> Result<RunInfo>
             runs::scenario_id.eq(scenario_id),
             runs::version.eq(version),
             runs::is_default.eq(false),
+            runs::cloned_from_run.eq(cloned_from.map(|from| from.run.0)),
+            runs::cloned_from_transaction.eq(cloned_from.map(|from| from.transaction.0)),
         ))
         .returning(runs::id)
         .get_result(write.connection)
@@ -324,6 +344,7 @@ fn create(write: &mut Write<'_>, model: &str, scenario: &str) -> Result<RunInfo>
         scenario: scenario.to_owned(),
         version,
         is_default: false,
+        cloned_from,
     })
 }
 

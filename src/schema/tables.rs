@@ -48,6 +48,10 @@ versioned_table! {
         scenario_id -> BigInt => scenarios,
         version -> Integer,
         is_default -> Bool,
+        /// The run that it was cloned from, which may be deleted since.
+        cloned_from_run -> Nullable<BigInt>,
+        /// The transaction of that run whose state was copied.
+        cloned_from_transaction -> Nullable<BigInt>,
     }
 }
 versioned_table! {

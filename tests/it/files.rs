@@ -444,6 +444,7 @@ fn run(model: &str, scenario: &str, version: i32) -> RunInfo {
         scenario: scenario.into(),
         version,
         is_default: false,
+        cloned_from: None,
     }
 }
 

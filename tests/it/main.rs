@@ -11,6 +11,7 @@ mod change_log;
 mod cli;
 mod cli_locks;
 mod concurrency;
+mod copy;
 mod crashes;
 mod disk;
 mod doctor;

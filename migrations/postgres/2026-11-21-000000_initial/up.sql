@@ -1012,6 +1012,8 @@ CREATE TABLE "runs" (
   "scenario_id" bigint NOT NULL REFERENCES "scenarios" ("id"),
   "version" integer NOT NULL,
   "is_default" boolean NOT NULL,
+  "cloned_from_run" bigint,
+  "cloned_from_transaction" bigint,
   PRIMARY KEY ("id")
 );
 CREATE UNIQUE INDEX "runs_model_id_scenario_id_version" ON "runs" ("model_id", "scenario_id", "version");
@@ -1022,6 +1024,8 @@ CREATE TABLE "runs_version" (
   "scenario_id" bigint NOT NULL,
   "version" integer NOT NULL,
   "is_default" boolean NOT NULL,
+  "cloned_from_run" bigint,
+  "cloned_from_transaction" bigint,
   "transaction_id" bigint NOT NULL,
   "end_transaction_id" bigint,
   "operation_type" smallint NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
@@ -1046,16 +1050,16 @@ BEGIN
     UPDATE "runs_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
-    INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type")
-      SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", tx."id", 0 FROM new_rows n;
+    INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type")
+      SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", n."cloned_from_run", n."cloned_from_transaction", tx."id", 0 FROM new_rows n;
   ELSE
     UPDATE "runs_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
-    INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type")
-      SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
+    INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type")
+      SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", n."cloned_from_run", n."cloned_from_transaction", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
       FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "runs_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
-      WHERE b."id" IS NULL OR (b."model_id" IS DISTINCT FROM n."model_id" OR b."scenario_id" IS DISTINCT FROM n."scenario_id" OR b."version" IS DISTINCT FROM n."version" OR b."is_default" IS DISTINCT FROM n."is_default");
+      WHERE b."id" IS NULL OR (b."model_id" IS DISTINCT FROM n."model_id" OR b."scenario_id" IS DISTINCT FROM n."scenario_id" OR b."version" IS DISTINCT FROM n."version" OR b."is_default" IS DISTINCT FROM n."is_default" OR b."cloned_from_run" IS DISTINCT FROM n."cloned_from_run" OR b."cloned_from_transaction" IS DISTINCT FROM n."cloned_from_transaction");
     UPDATE "runs_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
         AND NOT EXISTS (SELECT 1 FROM "runs_version" o WHERE o."id" = v."id" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
   END IF;
@@ -1071,29 +1075,29 @@ DECLARE
   tx "transactions";
   dropped bigint := 0;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default")) n) THEN
+  IF NOT EXISTS (SELECT 1 FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default", c."cloned_from_run", c."cloned_from_transaction" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default" OR o."cloned_from_run" IS DISTINCT FROM c."cloned_from_run" OR o."cloned_from_transaction" IS DISTINCT FROM c."cloned_from_transaction")) n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('runs');
   IF EXISTS (SELECT 1 FROM "runs_version" v WHERE v."transaction_id" = tx."id") THEN
-    DELETE FROM "runs_version" v USING (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "runs_version" v USING (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default", c."cloned_from_run", c."cloned_from_transaction" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default" OR o."cloned_from_run" IS DISTINCT FROM c."cloned_from_run" OR o."cloned_from_transaction" IS DISTINCT FROM c."cloned_from_transaction")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
     UPDATE "runs_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
-    INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type")
-      SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", tx."id", 1 FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default")) n;
+      FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default", c."cloned_from_run", c."cloned_from_transaction" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default" OR o."cloned_from_run" IS DISTINCT FROM c."cloned_from_run" OR o."cloned_from_transaction" IS DISTINCT FROM c."cloned_from_transaction")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type")
+      SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", n."cloned_from_run", n."cloned_from_transaction", tx."id", 1 FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default", c."cloned_from_run", c."cloned_from_transaction" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default" OR o."cloned_from_run" IS DISTINCT FROM c."cloned_from_run" OR o."cloned_from_transaction" IS DISTINCT FROM c."cloned_from_transaction")) n;
   ELSE
     UPDATE "runs_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
-    INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type")
-      SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
-      FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default")) n LEFT JOIN LATERAL (SELECT b.* FROM "runs_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
-      WHERE b."id" IS NULL OR (b."model_id" IS DISTINCT FROM n."model_id" OR b."scenario_id" IS DISTINCT FROM n."scenario_id" OR b."version" IS DISTINCT FROM n."version" OR b."is_default" IS DISTINCT FROM n."is_default");
-    UPDATE "runs_version" v SET "end_transaction_id" = NULL FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
+      FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default", c."cloned_from_run", c."cloned_from_transaction" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default" OR o."cloned_from_run" IS DISTINCT FROM c."cloned_from_run" OR o."cloned_from_transaction" IS DISTINCT FROM c."cloned_from_transaction")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type")
+      SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", n."cloned_from_run", n."cloned_from_transaction", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
+      FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default", c."cloned_from_run", c."cloned_from_transaction" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default" OR o."cloned_from_run" IS DISTINCT FROM c."cloned_from_run" OR o."cloned_from_transaction" IS DISTINCT FROM c."cloned_from_transaction")) n LEFT JOIN LATERAL (SELECT b.* FROM "runs_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      WHERE b."id" IS NULL OR (b."model_id" IS DISTINCT FROM n."model_id" OR b."scenario_id" IS DISTINCT FROM n."scenario_id" OR b."version" IS DISTINCT FROM n."version" OR b."is_default" IS DISTINCT FROM n."is_default" OR b."cloned_from_run" IS DISTINCT FROM n."cloned_from_run" OR b."cloned_from_transaction" IS DISTINCT FROM n."cloned_from_transaction");
+    UPDATE "runs_version" v SET "end_transaction_id" = NULL FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default", c."cloned_from_run", c."cloned_from_transaction" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default" OR o."cloned_from_run" IS DISTINCT FROM c."cloned_from_run" OR o."cloned_from_transaction" IS DISTINCT FROM c."cloned_from_transaction")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
         AND NOT EXISTS (SELECT 1 FROM "runs_version" o WHERE o."id" = v."id" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
   END IF;
   RETURN NULL;
@@ -1120,14 +1124,14 @@ BEGIN
     UPDATE "runs_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
-    INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type")
-      SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", tx."id", 2 FROM old_rows n;
+    INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type")
+      SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", n."cloned_from_run", n."cloned_from_transaction", tx."id", 2 FROM old_rows n;
   ELSE
     UPDATE "runs_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
-    INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type")
-      SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT b.* FROM "runs_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b;
+    INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type")
+      SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", n."cloned_from_run", n."cloned_from_transaction", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT b.* FROM "runs_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b;
     UPDATE "runs_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
         AND NOT EXISTS (SELECT 1 FROM "runs_version" o WHERE o."id" = v."id" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
   END IF;

@@ -688,7 +688,9 @@ CREATE TABLE "runs" (
   "model_id" INTEGER NOT NULL REFERENCES "models" ("id"),
   "scenario_id" INTEGER NOT NULL REFERENCES "scenarios" ("id"),
   "version" INTEGER NOT NULL CHECK ("version" BETWEEN -2147483648 AND 2147483647),
-  "is_default" INTEGER NOT NULL CHECK ("is_default" IN (0, 1))
+  "is_default" INTEGER NOT NULL CHECK ("is_default" IN (0, 1)),
+  "cloned_from_run" INTEGER,
+  "cloned_from_transaction" INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX "runs_model_id_scenario_id_version" ON "runs" ("model_id", "scenario_id", "version");
 CREATE UNIQUE INDEX "runs_model_id_scenario_id_when_is_default" ON "runs" ("model_id", "scenario_id") WHERE "is_default";
@@ -698,6 +700,8 @@ CREATE TABLE "runs_version" (
   "scenario_id" INTEGER NOT NULL,
   "version" INTEGER NOT NULL,
   "is_default" INTEGER NOT NULL,
+  "cloned_from_run" INTEGER,
+  "cloned_from_transaction" INTEGER,
   "transaction_id" INTEGER NOT NULL,
   "end_transaction_id" INTEGER,
   "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
@@ -716,10 +720,10 @@ BEGIN
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "runs_version" WHERE "runs_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "runs_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "runs_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type")
-    SELECT NEW."id", NEW."model_id", NEW."scenario_id", NEW."version", NEW."is_default", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "runs_version" before WHERE before."id" = NEW."id"
+  INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type")
+    SELECT NEW."id", NEW."model_id", NEW."scenario_id", NEW."version", NEW."is_default", NEW."cloned_from_run", NEW."cloned_from_transaction", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "runs_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "runs_version" before WHERE before."id" = NEW."id"
-      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."model_id" IS NOT NEW."model_id" AND NOT before."scenario_id" IS NOT NEW."scenario_id" AND NOT before."version" IS NOT NEW."version" AND NOT before."is_default" IS NOT NEW."is_default");
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."model_id" IS NOT NEW."model_id" AND NOT before."scenario_id" IS NOT NEW."scenario_id" AND NOT before."version" IS NOT NEW."version" AND NOT before."is_default" IS NOT NEW."is_default" AND NOT before."cloned_from_run" IS NOT NEW."cloned_from_run" AND NOT before."cloned_from_transaction" IS NOT NEW."cloned_from_transaction");
   UPDATE "runs_version" SET "end_transaction_id" = NULL WHERE "runs_version"."id" = NEW."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
     AND NOT EXISTS (SELECT 1 FROM "runs_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
@@ -730,10 +734,10 @@ BEGIN
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "runs_version" WHERE "runs_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "runs_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "runs_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type")
-    SELECT NEW."id", NEW."model_id", NEW."scenario_id", NEW."version", NEW."is_default", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "runs_version" before WHERE before."id" = NEW."id"
+  INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type")
+    SELECT NEW."id", NEW."model_id", NEW."scenario_id", NEW."version", NEW."is_default", NEW."cloned_from_run", NEW."cloned_from_transaction", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "runs_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "runs_version" before WHERE before."id" = NEW."id"
-      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."model_id" IS NOT NEW."model_id" AND NOT before."scenario_id" IS NOT NEW."scenario_id" AND NOT before."version" IS NOT NEW."version" AND NOT before."is_default" IS NOT NEW."is_default");
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."model_id" IS NOT NEW."model_id" AND NOT before."scenario_id" IS NOT NEW."scenario_id" AND NOT before."version" IS NOT NEW."version" AND NOT before."is_default" IS NOT NEW."is_default" AND NOT before."cloned_from_run" IS NOT NEW."cloned_from_run" AND NOT before."cloned_from_transaction" IS NOT NEW."cloned_from_transaction");
   UPDATE "runs_version" SET "end_transaction_id" = NULL WHERE "runs_version"."id" = NEW."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
     AND NOT EXISTS (SELECT 1 FROM "runs_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
@@ -744,8 +748,8 @@ BEGIN
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "runs_version" WHERE "runs_version"."id" = OLD."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "runs_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "runs_version"."id" = OLD."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type")
-    SELECT OLD."id", OLD."model_id", OLD."scenario_id", OLD."version", OLD."is_default", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "runs_version" before WHERE before."id" = OLD."id"
+  INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type")
+    SELECT OLD."id", OLD."model_id", OLD."scenario_id", OLD."version", OLD."is_default", OLD."cloned_from_run", OLD."cloned_from_transaction", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "runs_version" before WHERE before."id" = OLD."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
   UPDATE "runs_version" SET "end_transaction_id" = NULL WHERE "runs_version"."id" = OLD."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
     AND NOT EXISTS (SELECT 1 FROM "runs_version" own WHERE own."id" = OLD."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
@@ -755,7 +759,7 @@ WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: runs_version: history is written by stratalog only');
 END;
-CREATE TRIGGER "runs_version_no_update" BEFORE UPDATE OF "id", "model_id", "scenario_id", "version", "is_default", "transaction_id", "operation_type" ON "runs_version"
+CREATE TRIGGER "runs_version_no_update" BEFORE UPDATE OF "id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type" ON "runs_version"
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: runs_version: history is never changed');
 END;
