@@ -1,13 +1,62 @@
 //! States of a run as plain maps: what a diff does to one, and what undoing a transaction must give.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use stratalog::Diff;
 use stratalog::arrow::array::{Array, AsArray, RecordBatch};
 use stratalog::arrow::compute::cast;
 use stratalog::arrow::datatypes::{DataType, Float64Type, Int16Type, Int64Type};
+use stratalog::arrow::util::display::array_value_to_string;
 
-/// Table, variable or node, year.
+/// Tables of a run whose rows are told by the text of their columns, in the order of their ranks: each with the columns
+/// of its key (without the run) and its other columns.
+pub const TOLD: [(&str, &[&str], &[&str]); 5] = [
+    (
+        "meta_indicators",
+        &["key"],
+        &["value_bool", "value_int", "value_float", "value_text"],
+    ),
+    (
+        "optimization_items",
+        &["kind", "name"],
+        &["value", "unit_id"],
+    ),
+    (
+        "optimization_columns",
+        &["kind", "item", "position"],
+        &["name", "indexset"],
+    ),
+    ("indexset_elements", &["indexset", "element"], &["position"]),
+    (
+        "optimization_rows",
+        &["kind", "item", "elements"],
+        &["value", "unit_id", "level", "marginal"],
+    ),
+];
+
+/// Columns of a row, joined by commas; NULL is nothing.
+pub fn text(batch: &RecordBatch, columns: &[&str], suffix: &str, row: usize) -> String {
+    let texts: Vec<_> = columns
+        .iter()
+        .map(|name| {
+            let column = batch
+                .column_by_name(&format!("{name}{suffix}"))
+                .expect("a column");
+            array_value_to_string(column, row).expect("text")
+        })
+        .collect();
+    texts.join(",")
+}
+
+/// A number for the text of a row's values.
+pub fn told(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Table, what names the row (variable, node, key), year.
 pub type Key = (&'static str, String, i64);
 
 /// The bits of each value: 0.0 and -0.0 differ.
@@ -31,15 +80,24 @@ pub fn applied(diff: &Diff, state: &Rows) -> Rows {
         .collect();
     apply(&mut state, "datapoints", ("variable", &points), &operations);
     expected.extend(counted("datapoints", &operations));
+    for (table, key, values) in TOLD {
+        let rows = diff.table(table).expect("rows");
+        let operations = operation_types(&rows);
+        for (row, operation) in operations.iter().enumerate() {
+            let value = |suffix| told(&text(&rows, values, suffix, row));
+            let before = (*operation != 0).then(|| value("_before"));
+            let after = (*operation != 2).then(|| value("_after"));
+            change(
+                &mut state,
+                (table, text(&rows, key, "", row), 0),
+                before,
+                after,
+            );
+        }
+        expected.extend(counted(table, &operations));
+    }
     let flows = diff.table("flows").expect("flows");
-    let operations: Vec<_> = flows
-        .column_by_name("operation_type")
-        .expect("operations")
-        .as_primitive::<Int16Type>()
-        .values()
-        .iter()
-        .map(|operation| i32::from(*operation))
-        .collect();
+    let operations = operation_types(&flows);
     apply(&mut state, "flows", ("node", &flows), &operations);
     expected.extend(counted("flows", &operations));
     let counts: Vec<_> = diff
@@ -63,6 +121,25 @@ pub fn applied(diff: &Diff, state: &Rows) -> Rows {
         "summary and counts"
     );
     state
+}
+
+fn operation_types(rows: &RecordBatch) -> Vec<i32> {
+    rows.column_by_name("operation_type")
+        .expect("operations")
+        .as_primitive::<Int16Type>()
+        .values()
+        .iter()
+        .map(|operation| i32::from(*operation))
+        .collect()
+}
+
+fn change(state: &mut Rows, key: Key, before: Option<u64>, after: Option<u64>) {
+    assert_eq!(state.get(&key).copied(), before, "before, at {key:?}");
+    assert_ne!(before, after, "a difference at {key:?}");
+    match after {
+        Some(after) => state.insert(key, after),
+        None => state.remove(&key),
+    };
 }
 
 fn counted(table: &str, operations: &[i32]) -> Option<(String, [u64; 3])> {
@@ -95,17 +172,12 @@ fn apply(
             let values = values.as_primitive::<Float64Type>();
             values.is_valid(row).then(|| values.value(row).to_bits())
         });
-        assert_eq!(state.get(&key).copied(), before, "before, at {key:?}");
         assert_eq!(
             (before.is_some(), after.is_some()),
             (*operation != 0, *operation != 2),
             "at {key:?}"
         );
-        assert_ne!(before, after, "a difference at {key:?}");
-        match after {
-            Some(after) => state.insert(key, after),
-            None => state.remove(&key),
-        };
+        change(state, key, before, after);
     }
 }
 

@@ -5,14 +5,16 @@
 //! compacted away is an error. Half of the cases have hash chains. 256 cases of 50 steps per engine; `PROPTEST_CASES` raises it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
-use stratalog::arrow::array::{AsArray, RecordBatch};
+use stratalog::arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
 use stratalog::arrow::datatypes::{Float64Type, Int32Type, Int64Type};
+use stratalog::arrow::util::display::array_value_to_string;
 use stratalog::{
-    ChangeCounts, CheckpointId, CompactOptions, Engine, Error, Filter, Frame, Keep, Platform,
-    RevertOptions, Run, RunLock, Target, TransactionId,
+    ChangeCounts, CheckpointId, CompactOptions, Element, Engine, Error, Filter, Frame, ItemKind,
+    Keep, MetaValue, Platform, RevertOptions, Run, RunLock, Target, TransactionId,
 };
 
 use crate::flows;
@@ -43,6 +45,27 @@ enum Step {
     RemoveFlows {
         run: usize,
         flows: BTreeMap<u8, u8>,
+    },
+    /// The last of the values removes.
+    SetMeta {
+        run: usize,
+        entries: BTreeMap<u8, u8>,
+    },
+    AddElements {
+        run: usize,
+        elements: BTreeSet<u8>,
+    },
+    RemoveElements {
+        run: usize,
+        elements: BTreeSet<u8>,
+    },
+    AddParameter {
+        run: usize,
+        rows: BTreeMap<u8, u8>,
+    },
+    RemoveParameter {
+        run: usize,
+        rows: BTreeMap<u8, u8>,
     },
     Checkpoint {
         run: usize,
@@ -104,11 +127,19 @@ fn step() -> impl Strategy<Value = Step> {
     let run = 0..RUNS;
     let points = prop::collection::btree_map((0..2u8, 2020..2026i64), 0..VALUES.len() as u8, 0..6);
     let flows = prop::collection::btree_map(0..3u8, 0..VALUES.len() as u8, 0..3);
+    let elements = prop::collection::btree_set(0..3u8, 0..3);
+    let parameter = prop::collection::btree_map(0..3u8, 0..VALUES.len() as u8, 0..3);
     prop_oneof![
         8 => (run.clone(), points.clone()).prop_map(|(run, points)| Step::Add { run, points }),
         4 => (run.clone(), points).prop_map(|(run, keys)| Step::Remove { run, keys }),
         3 => (run.clone(), flows.clone()).prop_map(|(run, flows)| Step::AddFlows { run, flows }),
         1 => (run.clone(), flows).prop_map(|(run, flows)| Step::RemoveFlows { run, flows }),
+        2 => (run.clone(), prop::collection::btree_map(0..3u8, 0..6u8, 0..3))
+            .prop_map(|(run, entries)| Step::SetMeta { run, entries }),
+        2 => (run.clone(), elements.clone()).prop_map(|(run, elements)| Step::AddElements { run, elements }),
+        1 => (run.clone(), elements).prop_map(|(run, elements)| Step::RemoveElements { run, elements }),
+        2 => (run.clone(), parameter.clone()).prop_map(|(run, rows)| Step::AddParameter { run, rows }),
+        1 => (run.clone(), parameter).prop_map(|(run, rows)| Step::RemoveParameter { run, rows }),
         2 => (run.clone(), 0..NAMES.len()).prop_map(|(run, name)| Step::Checkpoint { run, name }),
         2 => run.clone().prop_map(|run| Step::Commit { run }),
         4 => run.clone().prop_map(|run| Step::Fail { run }),
@@ -127,6 +158,8 @@ fn step() -> impl Strategy<Value = Step> {
 struct State {
     points: BTreeMap<(String, i64), u64>,
     flows: BTreeMap<(String, i32), u64>,
+    /// Rows of the other tables: see `replay::TOLD`.
+    told: Rows,
 }
 
 impl State {
@@ -139,13 +172,16 @@ impl State {
             .flows
             .iter()
             .map(|((node, year), value)| (("flows", node.clone(), i64::from(*year)), *value));
-        points.chain(flows).collect()
+        let told = self.told.iter().map(|(key, value)| (key.clone(), *value));
+        points.chain(flows).chain(told).collect()
     }
 
     fn of(rows: Rows) -> Self {
         let mut state = Self::default();
         for ((table, name, year), value) in rows {
-            if table == "flows" {
+            if replay::TOLD.iter().any(|(told, ..)| *told == table) {
+                state.told.insert((table, name, year), value);
+            } else if table == "flows" {
                 let year = i32::try_from(year).expect("a year");
                 state.flows.insert((name, year), value);
             } else {
@@ -462,18 +498,30 @@ impl Modelled {
 
     fn read(&self, at: Option<Target>) -> State {
         let all = Filter::all();
-        let (points, flows) = match at {
-            None => (
-                self.run.iamc().tabulate(&all),
-                self.run.table("flows").and_then(|table| table.tabulate()),
-            ),
-            Some(target) => {
-                let view = self.run.as_of(target).expect("a view");
-                let flows = view.table("flows").and_then(|table| table.tabulate());
-                (view.iamc().tabulate(&all), flows)
-            }
+        let view = at.map(|target| self.run.as_of(target).expect("a view"));
+        let table = |name: &str| {
+            let table = match &view {
+                None => self.run.table(name),
+                Some(view) => view.table(name),
+            };
+            table.and_then(|table| table.tabulate()).expect("rows")
         };
-        let (points, flows) = (points.expect("points"), flows.expect("flows"));
+        let points = match &view {
+            None => self.run.iamc().tabulate(&all),
+            Some(view) => view.iamc().tabulate(&all),
+        };
+        let points = points.expect("points");
+        let flows = table("flows");
+        let mut told = Rows::new();
+        for (name, key, values) in replay::TOLD {
+            let rows = table(name);
+            told.extend((0..rows.num_rows()).map(|row| {
+                (
+                    (name, replay::text(&rows, key, "", row), 0),
+                    replay::told(&replay::text(&rows, values, "", row)),
+                )
+            }));
+        }
         let value = |batch: &RecordBatch, row| {
             batch
                 .column_by_name("value")
@@ -486,9 +534,7 @@ impl Modelled {
             .column_by_name("variable")
             .expect("variables")
             .as_dictionary::<Int32Type>();
-        let variables = variables
-            .downcast_dict::<stratalog::arrow::array::StringArray>()
-            .expect("text");
+        let variables = variables.downcast_dict::<StringArray>().expect("text");
         let years = points
             .column_by_name("year")
             .expect("years")
@@ -508,7 +554,151 @@ impl Modelled {
                 .into_iter()
                 .map(|(node, year, value, _)| ((node, year), value.to_bits()))
                 .collect(),
+            told,
         }
+    }
+
+    fn set_meta(&mut self, entries: &BTreeMap<u8, u8>) {
+        let mut next = self.state.clone();
+        let mut written = Vec::new();
+        for (key, value) in entries {
+            let key = NODES[*key as usize];
+            let (value, text) = match value {
+                0 => (Some(MetaValue::Bool(true)), "true,,,"),
+                1 => (Some(MetaValue::Int(1)), ",1,,"),
+                2 => (Some(MetaValue::Float(0.0)), ",,0.0,"),
+                3 => (Some(MetaValue::Float(-0.0)), ",,-0.0,"),
+                4 => (Some(MetaValue::Text("1".into())), ",,,1"),
+                _ => (None, ""),
+            };
+            let row = ("meta_indicators", key.to_owned(), 0);
+            match &value {
+                Some(_) => next.told.insert(row, replay::told(text)),
+                None => next.told.remove(&row),
+            };
+            written.push((key, value));
+        }
+        self.lock().meta().update(written).expect("meta");
+        self.becomes(next);
+    }
+
+    fn has(&self, table: &'static str, key: &str) -> bool {
+        self.state.told.contains_key(&(table, key.to_owned(), 0))
+    }
+
+    /// Makes the indexset "e" if it is not there.
+    fn with_indexset(&mut self) {
+        if !self.has("optimization_items", "0,e") {
+            let made = self.lock().optimization().create_indexset("e");
+            made.expect("an indexset");
+            let mut next = self.state.clone();
+            let row = ("optimization_items", "0,e".to_owned(), 0);
+            next.told.insert(row, replay::told(","));
+            self.becomes(next);
+        }
+    }
+
+    fn add_elements(&mut self, elements: &BTreeSet<u8>) {
+        self.with_indexset();
+        let mut next = self.state.clone();
+        let there = self.lock().optimization().elements("e").expect("elements");
+        let mut position = self
+            .lock()
+            .table("indexset_elements")
+            .and_then(|table| table.tabulate())
+            .expect("elements")
+            .column_by_name("position")
+            .expect("positions")
+            .as_primitive::<Int64Type>()
+            .values()
+            .iter()
+            .max()
+            .copied()
+            .unwrap_or(0);
+        let new: Vec<_> = elements
+            .iter()
+            .map(|element| NODES[*element as usize])
+            .filter(|element| !there.contains(&Element::from(*element)))
+            .collect();
+        for element in &new {
+            position += 1;
+            let row = ("indexset_elements", format!("e,\"{element}\""), 0);
+            next.told.insert(row, replay::told(&position.to_string()));
+        }
+        let added = self
+            .lock()
+            .optimization()
+            .add_elements("e", new.iter().copied().map(Element::from));
+        assert_eq!(added.expect("add").inserted, new.len() as u64);
+        self.becomes(next);
+    }
+
+    fn remove_elements(&mut self, elements: &BTreeSet<u8>) {
+        self.with_indexset();
+        let mut next = self.state.clone();
+        // What an undo left without its item depends on nothing.
+        let is_used =
+            self.has("optimization_columns", "3,p,0") && self.has("optimization_items", "3,p");
+        let mut gone = Vec::new();
+        for element in elements.iter().map(|element| NODES[*element as usize]) {
+            let row = ("indexset_elements", format!("e,\"{element}\""), 0);
+            if next.told.remove(&row).is_some() {
+                gone.push(Element::from(element));
+                if is_used {
+                    let row = ("optimization_rows", format!("3,p,[\"{element}\"]"), 0);
+                    next.told.remove(&row);
+                }
+            }
+        }
+        let removed = self.lock().optimization().remove_elements("e", gone);
+        removed.expect("remove");
+        self.becomes(next);
+    }
+
+    fn change_parameter(&mut self, rows: &BTreeMap<u8, u8>, add: bool) {
+        self.with_indexset();
+        if !self.has("optimization_items", "3,p") {
+            let kind = ItemKind::Parameter;
+            let made = self.lock().optimization().create(kind, "p", &["e"], None);
+            made.expect("a parameter");
+            let mut next = self.state.clone();
+            let row = ("optimization_items", "3,p".to_owned(), 0);
+            next.told.insert(row, replay::told(","));
+            let row = ("optimization_columns", "3,p,0".to_owned(), 0);
+            next.told.insert(row, replay::told("e,e"));
+            self.becomes(next);
+        }
+        let mut next = self.state.clone();
+        let (mut elements, mut values) = (Vec::new(), Vec::new());
+        for (element, value) in rows {
+            let (element, value) = (NODES[*element as usize], VALUES[*value as usize]);
+            if !self.has("indexset_elements", &format!("e,\"{element}\"")) {
+                continue;
+            }
+            elements.push(element);
+            values.push(value);
+            let row = ("optimization_rows", format!("3,p,[\"{element}\"]"), 0);
+            let value = array_value_to_string(&Float64Array::from(vec![value]), 0);
+            let text = format!("{},1,,", value.expect("text"));
+            match add {
+                true => next.told.insert(row, replay::told(&text)),
+                false => next.told.remove(&row),
+            };
+        }
+        let units = vec!["EJ/yr"; elements.len()];
+        let rows = RecordBatch::try_from_iter([
+            ("e", Arc::new(StringArray::from(elements)) as ArrayRef),
+            ("value", Arc::new(Float64Array::from(values))),
+            ("unit", Arc::new(StringArray::from(units))),
+        ])
+        .expect("a batch");
+        let items = self.lock().optimization();
+        let done = match add {
+            true => items.add_data(ItemKind::Parameter, "p", &rows),
+            false => items.remove_data(ItemKind::Parameter, "p", &rows),
+        };
+        done.expect("a change of the parameter");
+        self.becomes(next);
     }
 
     fn apply(&mut self, step: &Step) {
@@ -570,6 +760,11 @@ impl Modelled {
                 }
                 self.becomes(next);
             }
+            Step::SetMeta { entries, .. } => self.set_meta(entries),
+            Step::AddElements { elements, .. } => self.add_elements(elements),
+            Step::RemoveElements { elements, .. } => self.remove_elements(elements),
+            Step::AddParameter { rows, .. } => self.change_parameter(rows, true),
+            Step::RemoveParameter { rows, .. } => self.change_parameter(rows, false),
             Step::Checkpoint { name, .. } => {
                 let made = self.lock().checkpoint(NAMES[*name]).expect("checkpoint");
                 self.checkpointed(made.id, NAMES[*name]);
@@ -648,6 +843,11 @@ impl Step {
             | Self::Remove { run, .. }
             | Self::AddFlows { run, .. }
             | Self::RemoveFlows { run, .. }
+            | Self::SetMeta { run, .. }
+            | Self::AddElements { run, .. }
+            | Self::RemoveElements { run, .. }
+            | Self::AddParameter { run, .. }
+            | Self::RemoveParameter { run, .. }
             | Self::Checkpoint { run, .. }
             | Self::Commit { run }
             | Self::Fail { run }
