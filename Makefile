@@ -160,13 +160,14 @@ tools:
 	.venv-peer/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-# python/requirements-dev.in says what is wanted, this says which: the newest that fit together.
+# The .in files say what is wanted, the .txt files which: the newest that fit together.
 .PHONY: requirements
 requirements: .venv/ready
 	$(BIN)/python -m pip install --quiet uv
-	cd python && ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate \
-	    --upgrade --custom-compile-command 'make requirements' \
-	    -o requirements-dev.txt requirements-dev.in
+	for name in python/requirements-dev benches/peer/requirements; do \
+	    $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --upgrade \
+	        --custom-compile-command 'make requirements' -o $$name.txt $$name.in || exit 1; \
+	done
 
 # Built without optimisation, its build takes a minute and its work still no second.
 target/tools/bin/cargo-deny: | tools

@@ -6,16 +6,22 @@ import warnings
 warnings.filterwarnings("ignore")
 
 import work  # noqa: E402
-from ixmp4 import DataPoint, Platform  # noqa: E402
-from ixmp4.conf.base import PlatformInfo  # noqa: E402
-from ixmp4.data.backend import SqlAlchemyBackend  # noqa: E402
+from ixmp4 import Platform  # noqa: E402
+from ixmp4.data.backend import Backend  # noqa: E402
+from ixmp4.db import get_alembic_controller  # noqa: E402
+from ixmp4.transport import DirectTransport  # noqa: E402
 
 
 def main(url: str, rows: int) -> None:
-    dsn = url if url.startswith("postgresql") else f"sqlite:///{url}"
-    backend = SqlAlchemyBackend(PlatformInfo(name="bench", dsn=dsn))
-    backend.setup()
-    platform = Platform(_backend=backend)
+    dsn = (
+        url.replace("postgresql://", "postgresql+psycopg://")
+        if url.startswith("postgresql")
+        else f"sqlite:///{url}"
+    )
+    get_alembic_controller(dsn).upgrade_database("head")
+    transport = DirectTransport.from_dsn(dsn)
+    backend = Backend(transport)
+    platform = Platform(backend)
     for region in work.regions:
         platform.regions.create(region, hierarchy="common")
     platform.units.create(work.UNIT)
@@ -28,11 +34,11 @@ def main(url: str, rows: int) -> None:
 
     def add(message: str, frame: object) -> None:
         with run.transact(message):
-            run.iamc.add(frame, type=DataPoint.Type.ANNUAL)
+            run.iamc.add(frame, type="ANNUAL")
 
     def remove() -> None:
         with run.transact("nothing"):
-            run.iamc.remove(first.drop(columns=["value"]), type=DataPoint.Type.ANNUAL)
+            run.iamc.remove(first.drop(columns=["value"]), type="ANNUAL")
 
     before = work.peak()
     work.report("add", rows, [work.seconds(lambda: add("all", first))])
@@ -58,7 +64,7 @@ def main(url: str, rows: int) -> None:
         work.report("revert 100", work.FEW, reverts)
     work.report("update", rows, [work.seconds(lambda: add("other", second))])
     work.report("remove", rows, [work.seconds(remove)])
-    backend.close()
+    transport.close()
 
 
 if __name__ == "__main__":

@@ -228,7 +228,7 @@ def test_verify_finds_what_was_changed_behind_the_log(
     assert "datapoints" in report.tables
     assert report.live_rows == 8 and report.version_rows == 8
     report.raise_if_broken()
-    assert repr(report) == "<VerifyReport OK: 7 tables, 8 live rows, 8 version rows>"
+    assert repr(report) == "<VerifyReport OK: 12 tables, 8 live rows, 8 version rows>"
 
     if database.engine == "sqlite":
         triggers = "SELECT json_group_array(name) FROM sqlite_schema WHERE type = 'trigger'"
