@@ -383,6 +383,26 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+    /// What is not a database that `import-ixmp4` understands, or a platform that it cannot be copied to; nothing was
+    /// written.
+    #[error("{url} cannot be imported: {problem}")]
+    Ixmp4 {
+        /// The source, without its password.
+        url: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// Things in an ixmp4 database that cannot be kept here as they are; nothing was written.
+    #[error(
+        "{url} cannot be imported as it is, nothing was written:{}",
+        list(problems)
+    )]
+    Ixmp4Unfit {
+        /// The source, without its password.
+        url: String,
+        /// All of them, each with what to do.
+        problems: Vec<String>,
+    },
     /// A conversion to or from Arrow.
     #[error("converting the data: {0}")]
     Arrow(#[from] arrow::error::ArrowError),
@@ -405,6 +425,13 @@ fn found_instead(holder: Option<&LockHolder>) -> String {
         ),
         None => ", nor under another: it is free, there is nothing to do".to_owned(),
     }
+}
+
+fn list(problems: &[String]) -> String {
+    problems
+        .iter()
+        .map(|problem| format!("\n  - {problem}"))
+        .collect()
 }
 
 fn in_brackets(id: &Option<i64>) -> String {
@@ -473,6 +500,7 @@ impl Error {
                 | Self::InvalidFilter(_)
                 | Self::InvalidName { .. }
                 | Self::InvalidItem { .. }
+                | Self::Ixmp4Unfit { .. }
         )
     }
 

@@ -47,6 +47,7 @@ mod history;
 mod iamc;
 mod ids;
 mod input;
+mod ixmp4;
 mod meta;
 mod names;
 mod optimization;
@@ -67,6 +68,7 @@ pub use history::{
 };
 pub use iamc::{AddOptions, Filter, Frame, Iamc, PointType};
 pub use ids::{CheckpointId, LockToken, RunId, TransactionId};
+pub use ixmp4::{Ixmp4Count, Ixmp4Options, Ixmp4Report, Ixmp4Run, Ixmp4RunState, Ixmp4Step};
 pub use meta::{Meta, MetaIndicator, MetaValue, RESERVED_KEYS};
 pub use names::{Named, Names};
 pub use optimization::{Element, Item, ItemColumn, ItemKind, Optimization};

@@ -188,7 +188,7 @@ impl<'a> Meta<'a> {
     }
 }
 
-type Entry = (String, Option<MetaValue>);
+pub(crate) type Entry = (String, Option<MetaValue>);
 
 fn write_rows(
     write: &mut Write<'_>,
@@ -205,7 +205,11 @@ fn write_rows(
     incoming.write(write)
 }
 
-fn batch(table: &TableDescription, run: RunId, entries: &[Entry]) -> Result<RecordBatch> {
+pub(crate) fn batch(
+    table: &TableDescription,
+    run: RunId,
+    entries: &[Entry],
+) -> Result<RecordBatch> {
     macro_rules! values {
         ($array:ty, $variant:ident, $value:ident => $as:expr) => {
             Arc::new(

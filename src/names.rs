@@ -20,7 +20,7 @@ pub const DEFAULT_HIERARCHY: &str = "common";
 const NAMES_PER_INSERT: usize = 500;
 
 /// Which kind of named thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Kind {
     Region,
     Unit,
@@ -205,7 +205,7 @@ fn not_found(connection: &mut AnyConnection, kind: Kind, name: &str) -> Error {
     }
 }
 
-fn check_name(kind: Kind, name: &str) -> Result<()> {
+pub(crate) fn check_name(kind: Kind, name: &str) -> Result<()> {
     // What has no unit (a share, a count) has the unit "".
     if name.is_empty() && kind == Kind::Unit {
         return Ok(());

@@ -13,6 +13,7 @@ use crate::history::{
     Chain, ChainHead, CompactOptions, CompactReport, Diff, Keep, LogEntry, LogFilter, Redaction,
     VerifyReport,
 };
+use crate::ixmp4::{self, Ixmp4Options, Ixmp4Report};
 use crate::meta::{self, MetaIndicator};
 use crate::names::{Kind, Names};
 use crate::run::{Heart, Lease, Locks, Run, RunFilter, RunView, Runs};
@@ -411,6 +412,22 @@ impl Platform {
             }
         };
         compact(&self.core, runs, keep, options)
+    }
+
+    /// Copies an ixmp4 database (ixmp4 0.14 to 0.17; SQLite or PostgreSQL) into this platform: names, runs with their
+    /// version numbers, time series, meta indicators, optimization items, checkpoints, and the history where there is one
+    /// (PostgreSQL). Then both sides are compared. The source is only read.
+    ///
+    /// All of it is looked at before anything is written. Who breaks it off repeats the call, which goes on; runs that
+    /// have been copied are not copied again. `source`: a path, or a URL as SQLAlchemy has it.
+    ///
+    /// # Errors
+    /// [`Error::InvalidUrl`], [`Error::Connection`]; [`Error::Ixmp4`] for what is not such a database or of another
+    /// revision, and on PostgreSQL for a role that does not own the tables here; [`Error::Ixmp4Unfit`] for what cannot be
+    /// kept here, and runs whose version numbers are taken; [`Error::RunIsLocked`]. Differences between the sides are no
+    /// error: see [`Ixmp4Report::differences`].
+    pub fn import_ixmp4(&self, source: &str, options: Ixmp4Options<'_>) -> Result<Ixmp4Report> {
+        ixmp4::import(&self.core, source, options)
     }
 
     /// What was redacted, oldest first.

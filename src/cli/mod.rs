@@ -14,6 +14,7 @@ mod export;
 mod failure;
 mod history;
 mod import;
+mod import_ixmp4;
 mod locks;
 mod log;
 mod migrate;
@@ -111,6 +112,7 @@ struct Everywhere {
 enum Command {
     Migrate(migrate::Migrate),
     Import(import::Import),
+    ImportIxmp4(import_ixmp4::ImportIxmp4),
     Export(export::Export),
     Runs(runs::Runs),
     Default(default::Default),
@@ -178,6 +180,7 @@ impl Command {
         match self {
             Self::Migrate(command) => command.run(session),
             Self::Import(command) => command.run(session),
+            Self::ImportIxmp4(command) => command.run(session),
             Self::Export(command) => command.run(session),
             Self::Runs(command) => session.out.paged(|| command.run(session)),
             Self::Default(command) => command.run(session),

@@ -4,6 +4,7 @@
 //! lock row until COMMIT; when nothing turns out to have changed, everything is rolled back and no
 //! trace is left.
 
+use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 
@@ -26,6 +27,15 @@ pub(crate) enum Subject<'a> {
         label: &'a str,
         token: LockToken,
     },
+}
+
+/// Who wrote what is brought in from elsewhere, and when.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Origin {
+    /// `None`: who opened the platform.
+    pub(crate) actor: Option<String>,
+    /// `None`: now.
+    pub(crate) issued_at: Option<NaiveDateTime>,
 }
 
 /// A running transaction.
@@ -63,6 +73,17 @@ impl Core {
         &self,
         subject: Subject<'_>,
         operation: &str,
+        work: impl FnMut(&mut Write<'_>) -> Result<T>,
+    ) -> Result<Written<T>> {
+        self.write_from(subject, operation, &Origin::default(), work)
+    }
+
+    /// [`write`](Self::write) of what somebody else wrote, or at another time.
+    pub(crate) fn write_from<T>(
+        &self,
+        subject: Subject<'_>,
+        operation: &str,
+        origin: &Origin,
         mut work: impl FnMut(&mut Write<'_>) -> Result<T>,
     ) -> Result<Written<T>> {
         // One per logical write: the same in every attempt.
@@ -76,9 +97,10 @@ impl Core {
                 let id = NewTransaction {
                     run_id: run,
                     lock_token: token,
-                    actor: &self.actor,
+                    actor: origin.actor.as_deref().unwrap_or(&self.actor),
                     operation,
                     client_uuid: &client_uuid,
+                    issued_at: origin.issued_at,
                 }
                 .begin(connection)
                 .map_err(|source| match subject {

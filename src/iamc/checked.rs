@@ -46,7 +46,7 @@ impl Names {
 
 /// Batches of one schema that can be read again and again.
 #[derive(Default)]
-pub(super) struct Chunks {
+pub(crate) struct Chunks {
     rows: usize,
     memory: Vec<RecordBatch>,
     file: Option<StreamWriter<BufWriter<File>>>,
@@ -60,11 +60,11 @@ fn failed(source: std::io::Error) -> Error {
 }
 
 impl Chunks {
-    pub(super) fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.rows
     }
 
-    pub(super) fn push(&mut self, chunk: RecordBatch) -> Result<()> {
+    pub(crate) fn push(&mut self, chunk: RecordBatch) -> Result<()> {
         // One that is larger than the limit is there already.
         let fits = self.memory.is_empty() || self.rows + chunk.num_rows() <= ROWS_IN_MEMORY;
         self.rows += chunk.num_rows();
@@ -86,7 +86,7 @@ impl Chunks {
     }
 
     /// All chunks, in the order in which they came.
-    pub(super) fn read(&mut self, mut each: impl FnMut(&RecordBatch) -> Result<()>) -> Result<()> {
+    pub(crate) fn read(&mut self, mut each: impl FnMut(&RecordBatch) -> Result<()>) -> Result<()> {
         for chunk in &self.memory {
             each(chunk)?;
         }

@@ -2,7 +2,7 @@
 //!
 //! Input is checked as a whole before anything is written, and a call is all or nothing.
 
-mod checked;
+pub(crate) mod checked;
 pub(crate) mod columns;
 mod filter;
 mod frame;

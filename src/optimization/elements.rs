@@ -49,7 +49,7 @@ impl From<f64> for Element {
 
 impl Element {
     /// How it is stored: as JSON, which keeps its type.
-    pub(super) fn json(&self) -> String {
+    pub(crate) fn json(&self) -> String {
         match self {
             Self::Text(text) => json_text(text),
             Self::Int(number) => number.to_string(),
@@ -57,7 +57,7 @@ impl Element {
         }
     }
 
-    pub(super) fn of_json(json: &str) -> Result<Self> {
+    pub(crate) fn of_json(json: &str) -> Result<Self> {
         let broken = || {
             Error::frame(format!(
                 "an indexset has the element {json}, which is not JSON"

@@ -73,7 +73,7 @@ impl ItemKind {
         }
     }
 
-    fn of(number: i16) -> Option<Self> {
+    pub(crate) fn of(number: i16) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as i16 == number)
     }
 

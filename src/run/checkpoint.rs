@@ -149,6 +149,17 @@ pub(super) fn create(
     message: &str,
     actor: &str,
 ) -> Result<Checkpoint> {
+    create_at(connection, run, message, actor, None)
+}
+
+/// [`create`] of one that was made elsewhere. On PostgreSQL only the owner of the tables may say when; `None`: now.
+pub(crate) fn create_at(
+    connection: &mut AnyConnection,
+    run: RunId,
+    message: &str,
+    actor: &str,
+    created_at: Option<NaiveDateTime>,
+) -> Result<Checkpoint> {
     let last = last_transaction(connection, run)?;
     let row: CheckpointRow = diesel::insert_into(checkpoints::table)
         .values((
@@ -156,6 +167,7 @@ pub(super) fn create(
             checkpoints::transaction_id.eq(last.0),
             checkpoints::message.eq(message),
             checkpoints::actor.eq(actor),
+            created_at.map(|time| checkpoints::created_at.eq(time)),
         ))
         .returning(checkpoints::all_columns)
         .get_result(connection)

@@ -26,12 +26,14 @@ use crate::meta::Meta;
 use crate::optimization::Optimization;
 
 pub use checkpoint::{Checkpoint, LAST_CHECKPOINT, Target};
-pub(crate) use checkpoint::{last_transaction, last_until, list as checkpoints_of};
+pub(crate) use checkpoint::{
+    create_at as create_checkpoint_at, last_transaction, last_until, list as checkpoints_of,
+};
 pub use copy::{CloneOptions, ClonedFrom};
-pub(crate) use lock::{Heart, Renewal, renew};
+pub(crate) use lock::{Heart, Renewal, check_message, renew};
 pub use lock::{Lease, LockEvent, LockOptions, LockRow, Locks, RunLock};
-pub(crate) use runs::label_of;
 pub use runs::{RunFilter, Runs};
+pub(crate) use runs::{insert as insert_run, label_of};
 pub use table::RunTable;
 pub use view::RunView;
 

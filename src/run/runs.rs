@@ -324,6 +324,24 @@ pub(super) fn create(
         .get_result(write.connection)
         .map_err(doing("looking for the next version"))?;
     let version = last.unwrap_or(0) + 1;
+    let id = insert(write, (model_id, scenario_id), version, cloned_from)?;
+    Ok(RunInfo {
+        id,
+        model: model.to_owned(),
+        scenario: scenario.to_owned(),
+        version,
+        is_default: false,
+        cloned_from,
+    })
+}
+
+/// Makes a run of that version number with what belongs to it: its lock row, its hash chain.
+pub(crate) fn insert(
+    write: &mut Write<'_>,
+    (model_id, scenario_id): (i64, i64),
+    version: i32,
+    cloned_from: Option<ClonedFrom>,
+) -> Result<RunId> {
     let id: i64 = diesel::insert_into(runs::table)
         .values((
             runs::model_id.eq(model_id),
@@ -338,14 +356,7 @@ pub(super) fn create(
         .map_err(doing("making a run"))?;
     lock::create_row(write.connection, RunId(id))?;
     chain::begin_own(write.connection, RunId(id))?;
-    Ok(RunInfo {
-        id: RunId(id),
-        model: model.to_owned(),
-        scenario: scenario.to_owned(),
-        version,
-        is_default: false,
-        cloned_from,
-    })
+    Ok(RunId(id))
 }
 
 /// The label of a run, of a deleted one its id.

@@ -300,6 +300,29 @@ __described_table! {
     }
 }
 
+__described_table! {
+    /// Runs that were copied from another program's database, and how far.
+    bookkeeping imported_runs (run_id) rank 13 unique (identity) {
+        run_id -> BigInt,
+        /// Where from, without a password.
+        source -> Text,
+        /// A hash of what tells the run apart there.
+        identity -> Text,
+        /// Its id there.
+        source_run -> BigInt,
+        /// Up to where its history there has been copied.
+        copied_until -> BigInt,
+        /// How many of its checkpoints there have been made.
+        checkpoints -> BigInt,
+        /// The run's last transaction that copied something; 0 before its first.
+        transaction_id -> BigInt,
+        actor -> Text,
+        started_at -> Timestamp,
+        /// NULL until all of it has been copied.
+        finished_at -> Nullable<Timestamp>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(models, scenarios, runs);
 diesel::joinable!(runs -> models (model_id));
 diesel::joinable!(runs -> scenarios (scenario_id));
@@ -337,5 +360,6 @@ pub fn bookkeeping() -> Vec<TableDescription> {
         redacted_rows::table::description(),
         chain_links::table::description(),
         described_tables::table::description(),
+        imported_runs::table::description(),
     ]
 }

@@ -1,5 +1,6 @@
 //! The row in `transactions` with which a stratalog transaction begins.
 
+use chrono::NaiveDateTime;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
@@ -15,6 +16,8 @@ pub(crate) struct NewTransaction<'a> {
     pub(crate) actor: &'a str,
     pub(crate) operation: &'a str,
     pub(crate) client_uuid: &'a str,
+    /// `None`: now, by the database's clock. On PostgreSQL only the owner of the tables may say when.
+    pub(crate) issued_at: Option<NaiveDateTime>,
 }
 
 #[derive(QueryableByName)]
@@ -32,6 +35,12 @@ impl NewTransaction<'_> {
                 .values(self)
                 .returning(transactions::id)
                 .get_result(connection),
+            AnyConnection::Postgres(connection) if self.issued_at.is_some() => {
+                diesel::insert_into(transactions::table)
+                    .values(self)
+                    .returning(transactions::id)
+                    .get_result(connection)
+            }
             AnyConnection::Postgres(connection) => {
                 let begun: Begun = diesel::sql_query(
                     "SELECT stratalog_begin_transaction($1, $2, $3, $4, $5) AS id",

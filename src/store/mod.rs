@@ -11,6 +11,7 @@ mod connection;
 mod doctor;
 mod error;
 pub(crate) mod failpoint;
+pub(crate) mod foreign;
 pub(crate) mod fork;
 mod location;
 mod log_row;
@@ -294,6 +295,19 @@ fn parameters_are_in_order(text: &str) -> bool {
         seen = seen.max(if number == seen + 1 { number } else { seen });
         number <= seen
     })
+}
+
+impl Store {
+    /// Whether who is connected may say when a transaction or a checkpoint was made, which is for the owner of the
+    /// tables.
+    pub(crate) fn may_say_when(&self) -> Result<bool> {
+        let mut connection = self.connection()?;
+        match &mut *connection {
+            AnyConnection::Sqlite(_) => Ok(true),
+            AnyConnection::Postgres(connection) => postgres::may_say_when(connection),
+        }
+        .map_err(doing("asking for rights"))
+    }
 }
 
 /// Keeps others from linking in a hash chain until the running transaction ends: run 0 is the platform's chain. On

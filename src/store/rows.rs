@@ -9,6 +9,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use chrono::NaiveDateTime;
+use diesel::connection::DefaultLoadingMode;
 use diesel::deserialize::{self, QueryableByName};
 use diesel::prelude::*;
 use diesel::query_builder::{BoxedSqlQuery, SqlQuery};
@@ -164,20 +165,90 @@ pub(crate) fn select(
     binds: &[Bind],
     columns: &[Column],
 ) -> Result<RecordBatch> {
+    let (batch, rows) = appended(columns, || {
+        let rows: Vec<Appended> = query(text, binds).load(connection)?;
+        Ok(rows.len())
+    })?;
+    debug_assert_eq!(batch.num_rows(), rows);
+    Ok(batch)
+}
+
+/// What `read` appends to the builders, and what it counted.
+fn appended(
+    columns: &[Column],
+    read: impl FnOnce() -> QueryResult<usize>,
+) -> Result<(RecordBatch, usize)> {
     BUILDERS.set(
         columns
             .iter()
             .map(|c| (c.name.clone(), Builder::new(c.column_type)))
             .collect(),
     );
-    let rows: QueryResult<Vec<Appended>> = query(text, binds).load(connection);
+    let rows = read();
     let mut builders = BUILDERS.take();
-    rows.map_err(doing("reading rows"))?;
+    let rows = rows.map_err(doing("reading rows"))?;
     let arrays = builders
         .iter_mut()
         .map(|(_, builder)| builder.finish())
         .collect();
-    Ok(RecordBatch::try_new(schema_of(columns), arrays)?)
+    Ok((RecordBatch::try_new(schema_of(columns), arrays)?, rows))
+}
+
+/// Runs a query in the transaction that is open and hands its rows on, `at_once` of them at most, without ever having
+/// all of them in memory.
+pub(crate) fn stream(
+    connection: &mut AnyConnection,
+    text: &str,
+    columns: &[Column],
+    at_once: usize,
+    mut each: impl FnMut(&RecordBatch) -> Result<()>,
+) -> Result<()> {
+    match connection {
+        AnyConnection::Sqlite(_) => {
+            let mut rows = query(text, &[])
+                .load_iter::<Appended, DefaultLoadingMode>(connection)
+                .map_err(doing("reading rows"))?;
+            loop {
+                let (batch, read) = appended(columns, || {
+                    rows.by_ref()
+                        .take(at_once)
+                        .try_fold(0, |read, row| row.map(|_| read + 1))
+                })?;
+                if read > 0 {
+                    each(&batch)?;
+                }
+                if read < at_once {
+                    return Ok(());
+                }
+            }
+        }
+        // Without a cursor the client would get all rows at once.
+        AnyConnection::Postgres(_) => {
+            const CURSOR: &str = "stratalog_rows";
+            query(
+                &format!("DECLARE {CURSOR} NO SCROLL CURSOR FOR {text}"),
+                &[],
+            )
+            .execute(connection)
+            .map_err(doing("reading rows"))?;
+            loop {
+                let (batch, read) = appended(columns, || {
+                    let fetch = format!("FETCH {at_once} FROM {CURSOR}");
+                    Ok(query(&fetch, &[]).load::<Appended>(connection)?.len())
+                })?;
+                if read > 0 {
+                    each(&batch)?;
+                }
+                if read < at_once {
+                    break;
+                }
+            }
+            query(&format!("CLOSE {CURSOR}"), &[])
+                .execute(connection)
+                .map(|_| ())
+                .map_err(doing("reading rows"))
+        }
+    }
 }
 
 /// The schema of what [`select`] yields.

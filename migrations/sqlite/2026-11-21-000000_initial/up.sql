@@ -118,6 +118,21 @@ CREATE TABLE "described_tables" (
   PRIMARY KEY ("name")
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE "imported_runs" (
+  "run_id" INTEGER NOT NULL,
+  "source" TEXT NOT NULL,
+  "identity" TEXT NOT NULL,
+  "source_run" INTEGER NOT NULL,
+  "copied_until" INTEGER NOT NULL,
+  "checkpoints" INTEGER NOT NULL,
+  "transaction_id" INTEGER NOT NULL,
+  "actor" TEXT NOT NULL,
+  "started_at" TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')),
+  "finished_at" TEXT,
+  PRIMARY KEY ("run_id")
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX "imported_runs_identity" ON "imported_runs" ("identity");
+
 CREATE INDEX "transactions_of_run" ON "transactions" ("run_id", "id");
 CREATE INDEX "checkpoints_of_run" ON "checkpoints" ("run_id", "id");
 CREATE INDEX "lock_events_of_run" ON "lock_events" ("run_id", "id");
@@ -266,6 +281,17 @@ END;
 CREATE TRIGGER "redactions_no_delete" BEFORE DELETE ON "redactions"
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: redactions are never deleted');
+END;
+CREATE TRIGGER "imported_runs_progress" BEFORE UPDATE ON "imported_runs"
+WHEN OLD."finished_at" IS NOT NULL
+  OR (NEW."run_id", NEW."source", NEW."identity", NEW."source_run", NEW."actor", NEW."started_at")
+     IS NOT (OLD."run_id", OLD."source", OLD."identity", OLD."source_run", OLD."actor", OLD."started_at")
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: of an imported run only its progress is set, until it is finished');
+END;
+CREATE TRIGGER "imported_runs_no_delete" BEFORE DELETE ON "imported_runs"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: records of imported runs are never deleted');
 END;
 CREATE TRIGGER "redacted_rows_no_update" BEFORE UPDATE ON "redacted_rows"
 BEGIN

@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::history::ChangeCounts;
 use crate::history::revert::{self, Kind};
-use crate::history::write::{Subject, Write};
+use crate::history::write::{Origin, Subject, Write};
 use crate::iamc::{Filter, Iamc};
 use crate::ids::{LockToken, TransactionId};
 use crate::meta::Meta;
@@ -321,6 +321,32 @@ impl RunLock {
         Ok(value)
     }
 
+    /// Runs `work` as a transaction of `origin`, then `after`, and releases, in one commit and without a checkpoint.
+    /// When `work` changes nothing there is no transaction, and `after` runs all the same.
+    pub(crate) fn write_from_and_release(
+        mut self,
+        operation: &str,
+        origin: &Origin,
+        mut work: impl FnMut(&mut Write<'_>) -> Result<()>,
+        after: impl Fn(&mut AnyConnection, Option<TransactionId>) -> Result<()>,
+    ) -> Result<Option<TransactionId>> {
+        let (run, token) = (self.run.id(), self.token);
+        let end = |connection: &mut AnyConnection, transaction| {
+            after(connection, transaction)?;
+            row::release(connection, run, token)
+        };
+        let core = &self.run.core;
+        let written = core.write_from(self.subject(), operation, origin, |write| {
+            work(write)?;
+            end(write.connection, Some(write.id))
+        })?;
+        if written.transaction.is_none() {
+            self.under_lock("release", |connection| end(connection, None))?;
+        }
+        self.finished = true;
+        Ok(written.transaction)
+    }
+
     fn subject(&self) -> Subject<'_> {
         Subject::Run {
             id: self.run.id(),
@@ -451,7 +477,7 @@ impl RunLock {
     }
 }
 
-fn check_message(message: &str) -> Result<()> {
+pub(crate) fn check_message(message: &str) -> Result<()> {
     if message.is_empty() || message.contains('\0') {
         return Err(Error::InvalidName {
             kind: "checkpoint",

@@ -225,6 +225,15 @@ ALTER TABLE "chain_links" ENABLE ALWAYS TRIGGER "chain_links_append_only";
 CREATE TRIGGER "redactions_append_only" BEFORE UPDATE OR DELETE ON "redactions"
   FOR EACH ROW EXECUTE FUNCTION stratalog_refuse('append_only', 'redactions are never changed or deleted');
 ALTER TABLE "redactions" ENABLE ALWAYS TRIGGER "redactions_append_only";
+CREATE TRIGGER "imported_runs_progress" BEFORE UPDATE ON "imported_runs"
+  FOR EACH ROW WHEN (OLD."finished_at" IS NOT NULL
+    OR (NEW."run_id", NEW."source", NEW."identity", NEW."source_run", NEW."actor", NEW."started_at")
+      IS DISTINCT FROM (OLD."run_id", OLD."source", OLD."identity", OLD."source_run", OLD."actor", OLD."started_at"))
+  EXECUTE FUNCTION stratalog_refuse('append_only', 'of an imported run only its progress is set, until it is finished');
+ALTER TABLE "imported_runs" ENABLE ALWAYS TRIGGER "imported_runs_progress";
+CREATE TRIGGER "imported_runs_no_delete" BEFORE DELETE ON "imported_runs"
+  FOR EACH ROW EXECUTE FUNCTION stratalog_refuse('append_only', 'records of imported runs are never deleted');
+ALTER TABLE "imported_runs" ENABLE ALWAYS TRIGGER "imported_runs_no_delete";
 CREATE TRIGGER "redacted_rows_append_only" BEFORE UPDATE OR DELETE ON "redacted_rows"
   FOR EACH ROW EXECUTE FUNCTION stratalog_refuse('append_only', 'records of redactions are never changed or deleted');
 ALTER TABLE "redacted_rows" ENABLE ALWAYS TRIGGER "redacted_rows_append_only";

@@ -138,6 +138,20 @@ pub(super) fn begin(connection: &mut PgConnection, patience: Patience) -> QueryR
     Ok(begun.xid)
 }
 
+/// Whether who is connected may give transactions and checkpoints times.
+pub(super) fn may_say_when(connection: &mut PgConnection) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct May {
+        #[diesel(sql_type = diesel::sql_types::Bool)]
+        may: bool,
+    }
+    let may: May = diesel::sql_query(
+        "SELECT has_table_privilege('transactions', 'INSERT') AND has_column_privilege('checkpoints', 'created_at', 'INSERT') AS may",
+    )
+    .get_result(connection)?;
+    Ok(may.may)
+}
+
 /// The key of the platform's chain is "stratach" in ASCII; that of a run is its lock row, as for its writers.
 pub(super) fn enter_chain(connection: &mut PgConnection, chain: i64) -> QueryResult<()> {
     let text = match chain {

@@ -179,6 +179,17 @@ CREATE TRIGGER "redactions_no_delete" BEFORE DELETE ON "redactions"
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: redactions are never deleted');
 END;
+CREATE TRIGGER "imported_runs_progress" BEFORE UPDATE ON "imported_runs"
+WHEN OLD."finished_at" IS NOT NULL
+  OR (NEW."run_id", NEW."source", NEW."identity", NEW."source_run", NEW."actor", NEW."started_at")
+     IS NOT (OLD."run_id", OLD."source", OLD."identity", OLD."source_run", OLD."actor", OLD."started_at")
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: of an imported run only its progress is set, until it is finished');
+END;
+CREATE TRIGGER "imported_runs_no_delete" BEFORE DELETE ON "imported_runs"
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: records of imported runs are never deleted');
+END;
 CREATE TRIGGER "redacted_rows_no_update" BEFORE UPDATE ON "redacted_rows"
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: records of redactions are never changed');
