@@ -43,6 +43,7 @@ mod doctor;
 mod error;
 #[cfg(feature = "cli")]
 pub mod files;
+mod filter;
 mod history;
 mod iamc;
 mod ids;
@@ -61,12 +62,14 @@ mod store;
 pub use arrow;
 pub use doctor::{DoctorReport, Finding, Severity};
 pub use error::{Error, LockHolder, Result};
+pub use filter::{Filter, FilterValue};
 pub use history::{
-    Chain, ChainHead, ChainReport, ChangeCounts, CompactOptions, CompactProgress, CompactReport,
-    CompactedRun, Diff, DiffSummary, Difference, Keep, LockedRun, LogEntry, LogFilter, Problem,
-    RedactOptions, Redaction, RevertKind, Reverted, SeriesDifference, VerifyReport,
+    Audit, Chain, ChainHead, ChainReport, ChangeCounts, CompactOptions, CompactProgress,
+    CompactReport, CompactedRun, Diff, DiffSummary, Difference, Keep, LockedRun, LogEntry,
+    LogFilter, Problem, RedactOptions, Redaction, RevertKind, Reverted, SeriesDifference,
+    VerifyReport,
 };
-pub use iamc::{AddOptions, Filter, Frame, Iamc, PointType};
+pub use iamc::{AddOptions, Frame, Iamc, PlatformIamc, PointType};
 pub use ids::{CheckpointId, LockToken, RunId, TransactionId};
 pub use ixmp4::{Ixmp4Count, Ixmp4Options, Ixmp4Report, Ixmp4Run, Ixmp4RunState, Ixmp4Step};
 pub use meta::{Meta, MetaIndicator, MetaValue, RESERVED_KEYS};
@@ -75,7 +78,7 @@ pub use optimization::{Element, Item, ItemColumn, ItemKind, Optimization};
 pub use platform::{MigrateOptions, Platform, PlatformOptions};
 pub use run::{
     Checkpoint, CloneOptions, ClonedFrom, LAST_CHECKPOINT, Lease, LockEvent, LockOptions, LockRow,
-    Locks, RevertOptions, Run, RunFilter, RunInfo, RunLock, RunTable, RunView, Runs, Target,
+    Locks, RevertOptions, Run, RunInfo, RunLock, RunTable, RunView, Runs, Target,
 };
 pub use schema::{TableDescription, VersionedTable};
 pub use store::Engine;

@@ -11,11 +11,12 @@ use serde::Serialize;
 
 use crate::core::Core;
 use crate::error::{Error, Result};
+use crate::filter::{Checked, Filter, Resolver, Scalar, Subject};
 use crate::history::rows::{Incoming, RowOperation};
 use crate::history::write::Write;
 use crate::history::{ChangeCounts, as_of, retained};
 use crate::ids::{RunId, TransactionId};
-use crate::run::{Access, Run, RunFilter, RunInfo, Runs};
+use crate::run::{Access, Run, RunInfo, Runs};
 use crate::schema::tables::meta_indicators;
 use crate::schema::{RUN_ID, TableDescription, VersionedTable};
 use crate::store::rows::{Bind, schema_of, select};
@@ -36,6 +37,27 @@ pub enum MetaValue {
     Float(f64),
     /// Text without NUL.
     Text(String),
+}
+
+impl MetaValue {
+    /// "bool", "int", "float" or "str".
+    pub fn type_word(&self) -> &'static str {
+        match self {
+            Self::Bool(_) => "bool",
+            Self::Int(_) => "int",
+            Self::Float(_) => "float",
+            Self::Text(_) => "str",
+        }
+    }
+
+    fn scalar(&self) -> Scalar {
+        match self {
+            Self::Bool(value) => Scalar::Bool(*value),
+            Self::Int(value) => Scalar::Int(*value),
+            Self::Float(value) => Scalar::Float(*value),
+            Self::Text(value) => Scalar::Text(value.clone()),
+        }
+    }
 }
 
 impl std::fmt::Display for MetaValue {
@@ -355,30 +377,38 @@ fn values(
         .collect())
 }
 
-/// The indicators of the runs that a filter selects, by run and key; `keys`: only those.
-pub(crate) fn of_runs(
-    core: &Arc<Core>,
-    runs: &RunFilter,
-    keys: Option<&[String]>,
-) -> Result<Vec<MetaIndicator>> {
+/// The indicators that a filter selects, by run and key.
+pub(crate) fn of_platform(core: &Arc<Core>, filter: &Filter) -> Result<Vec<MetaIndicator>> {
+    let checked = Checked::of(&filter.of_default_runs(), Subject::Meta)?;
     let runs: BTreeMap<_, _> = Runs::new(Arc::clone(core))
-        .list(runs)?
+        .list(&Filter::all())?
         .into_iter()
         .map(|run| (run.id().0, run.info().clone()))
         .collect();
-    let found = core
-        .store
-        .read(|connection| values(connection, &relation(core.store.engine(), None), &[]))?;
+    let engine = core.store.engine();
+    let found = core.store.read(|connection| {
+        let mut binds = Vec::new();
+        let mut resolver = Resolver { connection, engine };
+        let conditions = resolver.of_runs("d", &checked, &mut binds)?;
+        let relation = relation(engine, None);
+        values(
+            connection,
+            &format!("{relation} WHERE 1 = 1{conditions}"),
+            &binds,
+        )
+    })?;
     Ok(found
         .into_iter()
-        .filter(|(_, key, _)| keys.is_none_or(|keys| keys.iter().any(|k| names_match(k, key))))
+        .filter(|(_, key, value)| {
+            checked.passes(|name| match name {
+                "key" => Some(Scalar::Text(key.clone())),
+                "type" => Some(Scalar::Text(value.type_word().to_owned())),
+                _ => Some(value.scalar()),
+            })
+        })
         .filter_map(|(run, key, value)| {
             let run = runs.get(&run.0)?.clone();
             Some(MetaIndicator { run, key, value })
         })
         .collect())
-}
-
-fn names_match(pattern: &str, key: &str) -> bool {
-    crate::iamc::matches(pattern, key)
 }

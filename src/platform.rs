@@ -7,16 +7,18 @@ use diesel::prelude::*;
 use crate::core::Core;
 use crate::doctor::DoctorReport;
 use crate::error::{Error, Result};
+use crate::filter::Filter;
 use crate::history::compact::compact;
 use crate::history::redact::redactions;
 use crate::history::{
     Chain, ChainHead, CompactOptions, CompactReport, Diff, Keep, LogEntry, LogFilter, Redaction,
     VerifyReport,
 };
+use crate::iamc::PlatformIamc;
 use crate::ixmp4::{self, Ixmp4Options, Ixmp4Report};
 use crate::meta::{self, MetaIndicator};
 use crate::names::{Kind, Names};
-use crate::run::{Heart, Lease, Locks, Run, RunFilter, RunView, Runs};
+use crate::run::{Heart, Lease, Locks, Run, RunView, Runs};
 use crate::schema::tables::{self, described_tables};
 use crate::schema::{Scope, TableDescription, VersionedTable};
 use crate::store::clock::{Clock, SimulatedClock};
@@ -338,13 +340,30 @@ impl Platform {
         Names::new(Arc::clone(&self.core), Kind::Scenario)
     }
 
-    /// The meta indicators of the runs that a filter selects, by run and key; `keys`: only these, `*` standing for
-    /// any text.
+    /// The meta indicators that a filter selects, by run and key; of default runs unless its `run` says
+    /// `default_only: false`.
     ///
     /// # Errors
-    /// Errors of the database.
-    pub fn meta(&self, runs: &RunFilter, keys: Option<&[String]>) -> Result<Vec<MetaIndicator>> {
-        meta::of_runs(&self.core, runs, keys)
+    /// [`Error::InvalidFilter`], listing what there is to filter by.
+    pub fn meta(&self, filter: &Filter) -> Result<Vec<MetaIndicator>> {
+        meta::of_platform(&self.core, filter)
+    }
+
+    /// The time series of all runs.
+    ///
+    /// ```
+    /// # fn main() -> stratalog::Result<()> {
+    /// # let platform = stratalog::Platform::open("sqlite://:memory:")?;
+    /// use stratalog::Filter;
+    ///
+    /// let any_version = Filter::all().with("default_only", false);
+    /// let filter = Filter::all().region(["World"]).with("year__gte", 2030).with("run", any_version);
+    /// assert_eq!(platform.iamc().tabulate(&filter)?.num_rows(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn iamc(&self) -> PlatformIamc {
+        PlatformIamc::new(Arc::clone(&self.core))
     }
 
     /// The transactions that a filter selects, newest first.
@@ -407,7 +426,7 @@ impl Platform {
         let runs = match runs {
             Some(runs) => runs,
             None => {
-                all = self.runs().list(&RunFilter::default())?;
+                all = self.runs().list(&Filter::all())?;
                 &all
             }
         };

@@ -10,9 +10,10 @@ use stratalog::{AddOptions, PointType, Target};
 
 use crate::changes::ChangeCounts;
 use crate::error::{Failure, Result};
+use crate::filter::filter;
 use crate::frame::{self, Input};
 use crate::held::{HeldRun, interruptible};
-use crate::input::{AnyTarget, Text, filter};
+use crate::input::{AnyTarget, Text};
 use crate::progress::Progress;
 
 /// The time series of a run: region, variable, unit, time, value. Reading needs no lock,
@@ -162,78 +163,61 @@ impl Iamc {
     /// ``datetime`` (datetime64[us], UTC).
     ///
     /// Args:
-    ///     region, variable, unit: a name or several; ``*`` stands for any text.
+    ///     region, variable, unit: a name or several; ``*`` stands for any text. Or a dict of
+    ///         filters, such as ``{"name__ilike": "world*"}`` or ``{"hierarchy": "R5"}``.
     ///     year: a year or several; leaves datetime points out.
+    ///     filters: ``subannual``, ``datetime``, ``type`` ("yearly", "categorical", "datetime"),
+    ///         ``value``. Names may end in ``__in`` (letter by letter), ``__eq``, ``__ne``, for
+    ///         text ``__like``, ``__notlike``, ``__ilike``, ``__notilike``, for numbers and times
+    ///         ``__gt``, ``__gte``, ``__lt``, ``__lte``: ``year__gte=2030``.
     ///
     /// Raises:
-    ///     InvalidFilter: an unknown filter, or a value that is not a name or a year.
-    #[pyo3(signature = (*, region = None, variable = None, unit = None, year = None, **unknown))]
-    #[pyo3(text_signature = "($self, *, region=None, variable=None, unit=None, year=None)")]
-    fn tabulate(
-        &self,
-        py: Python<'_>,
-        region: Option<&Bound<'_, PyAny>>,
-        variable: Option<&Bound<'_, PyAny>>,
-        unit: Option<&Bound<'_, PyAny>>,
-        year: Option<&Bound<'_, PyAny>>,
-        unknown: Option<&Bound<'_, PyDict>>,
-    ) -> Result<Py<PyAny>> {
-        let filter = filter(region, variable, unit, year, unknown)?;
+    ///     InvalidFilter: an unknown filter, naming the known ones, or a value that does not fit.
+    #[pyo3(signature = (**filters))]
+    #[pyo3(
+        text_signature = "($self, *, region=None, variable=None, unit=None, year=None, **filters)"
+    )]
+    fn tabulate(&self, py: Python<'_>, filters: Option<&Bound<'_, PyDict>>) -> Result<Py<PyAny>> {
+        let filter = filter(filters)?;
         frame::to_pandas(py, self.batch(py, &filter)?)
     }
 
     /// The points as a pyarrow ``Table``: as ``tabulate``, with the names as dictionaries.
-    #[pyo3(signature = (*, region = None, variable = None, unit = None, year = None, **unknown))]
-    #[pyo3(text_signature = "($self, *, region=None, variable=None, unit=None, year=None)")]
-    fn arrow(
-        &self,
-        py: Python<'_>,
-        region: Option<&Bound<'_, PyAny>>,
-        variable: Option<&Bound<'_, PyAny>>,
-        unit: Option<&Bound<'_, PyAny>>,
-        year: Option<&Bound<'_, PyAny>>,
-        unknown: Option<&Bound<'_, PyDict>>,
-    ) -> Result<Py<PyAny>> {
-        let filter = filter(region, variable, unit, year, unknown)?;
+    #[pyo3(signature = (**filters))]
+    #[pyo3(
+        text_signature = "($self, *, region=None, variable=None, unit=None, year=None, **filters)"
+    )]
+    fn arrow(&self, py: Python<'_>, filters: Option<&Bound<'_, PyDict>>) -> Result<Py<PyAny>> {
+        let filter = filter(filters)?;
         frame::to_pyarrow(py, self.batch(py, &filter)?)
     }
 
     /// The points as a polars ``DataFrame`` (polars is not installed with stratalog): as
     /// ``tabulate``, with the names as categoricals.
-    #[pyo3(signature = (*, region = None, variable = None, unit = None, year = None, **unknown))]
-    #[pyo3(text_signature = "($self, *, region=None, variable=None, unit=None, year=None)")]
-    fn polars(
-        &self,
-        py: Python<'_>,
-        region: Option<&Bound<'_, PyAny>>,
-        variable: Option<&Bound<'_, PyAny>>,
-        unit: Option<&Bound<'_, PyAny>>,
-        year: Option<&Bound<'_, PyAny>>,
-        unknown: Option<&Bound<'_, PyDict>>,
-    ) -> Result<Py<PyAny>> {
-        let filter = filter(region, variable, unit, year, unknown)?;
+    #[pyo3(signature = (**filters))]
+    #[pyo3(
+        text_signature = "($self, *, region=None, variable=None, unit=None, year=None, **filters)"
+    )]
+    fn polars(&self, py: Python<'_>, filters: Option<&Bound<'_, PyDict>>) -> Result<Py<PyAny>> {
+        let filter = filter(filters)?;
         frame::to_polars(py, self.batch(py, &filter)?)
     }
 
     /// The points as a ``pyarrow.RecordBatchReader``: as ``arrow``, ``size`` rows at a time, for
     /// whatever takes ``__arrow_c_stream__``. All batches are of the moment of this call,
     /// whatever is written meanwhile.
-    #[pyo3(signature = (size = 65_536, *, region = None, variable = None, unit = None, year = None, **unknown))]
+    #[pyo3(signature = (size = 65_536, **filters))]
     #[pyo3(
-        text_signature = "($self, size=65536, *, region=None, variable=None, unit=None, year=None)"
+        text_signature = "($self, size=65536, *, region=None, variable=None, unit=None, year=None, **filters)"
     )]
     #[allow(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn batches(
         &self,
         py: Python<'_>,
         size: usize,
-        region: Option<&Bound<'_, PyAny>>,
-        variable: Option<&Bound<'_, PyAny>>,
-        unit: Option<&Bound<'_, PyAny>>,
-        year: Option<&Bound<'_, PyAny>>,
-        unknown: Option<&Bound<'_, PyDict>>,
+        filters: Option<&Bound<'_, PyDict>>,
     ) -> Result<Py<PyAny>> {
-        let filter = filter(region, variable, unit, year, unknown)?;
+        let filter = filter(filters)?;
         frame::to_reader(py, &self.batch(py, &filter)?, size)
     }
 
@@ -244,18 +228,12 @@ impl Iamc {
     /// before the transaction; missing before the first).
     ///
     /// Args: as ``tabulate``.
-    #[pyo3(signature = (*, region = None, variable = None, unit = None, year = None, **unknown))]
-    #[pyo3(text_signature = "($self, *, region=None, variable=None, unit=None, year=None)")]
-    fn history(
-        &self,
-        py: Python<'_>,
-        region: Option<&Bound<'_, PyAny>>,
-        variable: Option<&Bound<'_, PyAny>>,
-        unit: Option<&Bound<'_, PyAny>>,
-        year: Option<&Bound<'_, PyAny>>,
-        unknown: Option<&Bound<'_, PyDict>>,
-    ) -> Result<Py<PyAny>> {
-        let filter = filter(region, variable, unit, year, unknown)?;
+    #[pyo3(signature = (**filters))]
+    #[pyo3(
+        text_signature = "($self, *, region=None, variable=None, unit=None, year=None, **filters)"
+    )]
+    fn history(&self, py: Python<'_>, filters: Option<&Bound<'_, PyDict>>) -> Result<Py<PyAny>> {
+        let filter = filter(filters)?;
         let run = self.0.run()?;
         let batch = py.detach(|| run.iamc().history(&filter))?;
         frame::to_pandas(py, batch)

@@ -1,4 +1,4 @@
-//! What callers pass: text, timeouts, targets, filters.
+//! What callers pass: text, timeouts, targets.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,11 +6,11 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDateTime, PyDict, PyString, PyTzInfo};
-use stratalog::{Filter, Lease, Target, TransactionId};
+use pyo3::types::{PyBool, PyDateTime, PyString, PyTzInfo};
+use stratalog::{Lease, Target, TransactionId};
 
 use crate::checkpoint::Checkpoint;
-use crate::error::{Failure, Result};
+use crate::error::Failure;
 use crate::view::RunView;
 
 /// A `str`. One with lone surrogates, which no database takes, is refused as input and
@@ -134,7 +134,7 @@ impl FromPyObject<'_, '_> for AnyTarget {
             return Ok(Self(Target::Transaction(view.get().at())));
         }
         if object.is_instance_of::<PyDateTime>() {
-            return utc(&object).map(|time| Self(Target::Time(time)));
+            return utc(object).map(|time| Self(Target::Time(time)));
         }
         Err(PyTypeError::new_err(format!(
             "expected a Checkpoint, a checkpoint's name, a transaction's id or a datetime, not {}",
@@ -151,7 +151,7 @@ impl FromPyObject<'_, '_> for Moment {
 
     fn extract(object: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
         if object.is_instance_of::<PyDateTime>() {
-            return utc(&object).map(Self);
+            return utc(object).map(Self);
         }
         Err(PyTypeError::new_err(format!(
             "expected a datetime, not {}",
@@ -161,7 +161,7 @@ impl FromPyObject<'_, '_> for Moment {
 }
 
 /// A `datetime` in UTC; one without a zone is UTC already.
-fn utc(object: &Bound<'_, PyAny>) -> PyResult<NaiveDateTime> {
+pub(crate) fn utc(object: Borrowed<'_, '_, PyAny>) -> PyResult<NaiveDateTime> {
     if object.getattr("tzinfo")?.is_none() {
         object.extract()
     } else {
@@ -170,80 +170,7 @@ fn utc(object: &Bound<'_, PyAny>) -> PyResult<NaiveDateTime> {
     }
 }
 
-/// Filters of points, from keyword arguments.
-pub(crate) fn filter(
-    region: Option<&Bound<'_, PyAny>>,
-    variable: Option<&Bound<'_, PyAny>>,
-    unit: Option<&Bound<'_, PyAny>>,
-    year: Option<&Bound<'_, PyAny>>,
-    unknown: Option<&Bound<'_, PyDict>>,
-) -> Result<Filter> {
-    if let Some(unknown) = unknown.filter(|unknown| !unknown.is_empty()) {
-        let names: Vec<_> = unknown
-            .keys()
-            .iter()
-            .map(|name| format!("\"{name}\""))
-            .collect();
-        return Err(Failure::filter(format!(
-            "unknown filter {}: the filters are region, variable, unit and year",
-            names.join(", ")
-        )));
-    }
-    let mut filter = Filter::all();
-    filter.region = region.map(|names| patterns("region", names)).transpose()?;
-    filter.variable = variable
-        .map(|names| patterns("variable", names))
-        .transpose()?;
-    filter.unit = unit.map(|names| patterns("unit", names)).transpose()?;
-    filter.year = year.map(years).transpose()?;
-    Ok(filter)
-}
-
-/// One name or several.
-pub(crate) fn patterns(filter: &str, names: &Bound<'_, PyAny>) -> Result<Vec<String>> {
-    let refuse = |found: &Bound<'_, PyAny>| {
-        Failure::filter(format!(
-            "{filter}={} cannot be used: give a name or several, * stands for any text",
-            shown(found)
-        ))
-    };
-    if names.is_instance_of::<PyString>() {
-        return Ok(vec![names.extract::<Text>()?.0]);
-    }
-    let mut result = Vec::new();
-    for name in names.try_iter().map_err(|_| refuse(names))? {
-        let name = name?;
-        if !name.is_instance_of::<PyString>() {
-            return Err(refuse(&name));
-        }
-        result.push(name.extract::<Text>()?.0);
-    }
-    Ok(result)
-}
-
-/// One year or several.
-fn years(years: &Bound<'_, PyAny>) -> Result<Vec<i64>> {
-    let refuse = |found: &Bound<'_, PyAny>| {
-        Failure::filter(format!(
-            "year={} cannot be used: give a whole number or several",
-            shown(found)
-        ))
-    };
-    if let Some(year) = whole_number(years) {
-        return Ok(vec![year]);
-    }
-    if years.is_instance_of::<PyString>() {
-        return Err(refuse(years));
-    }
-    let mut result = Vec::new();
-    for year in years.try_iter().map_err(|_| refuse(years))? {
-        let year = year?;
-        result.push(whole_number(&year).ok_or_else(|| refuse(&year))?);
-    }
-    Ok(result)
-}
-
-fn shown(object: &Bound<'_, PyAny>) -> String {
+pub(crate) fn shown(object: &Bound<'_, PyAny>) -> String {
     object
         .repr()
         .map_or_else(|_| "…".into(), |text| text.to_string())

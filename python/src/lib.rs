@@ -1,5 +1,6 @@
 //! Python bindings of stratalog. Each function converts, leaves the interpreter, calls the library, wraps.
 
+mod audit;
 mod chain;
 mod changes;
 mod checkpoint;
@@ -9,6 +10,7 @@ mod diff;
 mod doctor;
 mod error;
 mod files;
+mod filter;
 mod fork;
 mod frame;
 mod guard;
@@ -21,6 +23,7 @@ mod meta;
 mod names;
 mod optimization;
 mod platform;
+mod platform_iamc;
 mod progress;
 mod retention;
 mod run;
@@ -68,6 +71,8 @@ mod _stratalog {
     use super::optimization::OptimizationItems;
     #[pymodule_export]
     use super::platform::Platform;
+    #[pymodule_export]
+    use super::platform_iamc::PlatformIamc;
     #[pymodule_export]
     use super::retention::CompactReport;
     #[pymodule_export]

@@ -6,12 +6,13 @@ use pyo3::IntoPyObjectExt;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
-use stratalog::{MetaValue, RunFilter, TransactionId};
+use stratalog::{MetaValue, TransactionId};
 
 use crate::changes::ChangeCounts;
 use crate::error::{Failure, Result};
+use crate::filter::filter_of;
 use crate::held::HeldRun;
-use crate::input::{Text, patterns};
+use crate::input::Text;
 use crate::session::Session;
 
 type Entries = Vec<(String, Option<MetaValue>)>;
@@ -104,30 +105,30 @@ impl PlatformMeta {
 
 #[pymethods]
 impl PlatformMeta {
-    /// The indicators of all default runs: ``model``, ``scenario`` (text), ``version`` (int64),
+    /// The indicators of default runs: ``model``, ``scenario`` (text), ``version`` (int64),
     /// ``key`` (text), ``value`` (object: bool, int, float or str), by run and key.
     ///
     /// Args:
     ///     key: one key or several, ``*`` standing for any text.
-    ///     model, scenario: of one model, of one scenario.
-    ///     default_only: ``False``: of all versions.
-    #[pyo3(signature = (key = None, *, model = None, scenario = None, default_only = true))]
+    ///     value: a value or several; ``value__gte`` and the like.
+    ///     type: ``"bool"``, ``"int"``, ``"float"`` or ``"str"``.
+    ///     model, scenario: a name or several, or a dict of filters.
+    ///     run: a dict of filters of runs, as ``Runs.list`` takes them;
+    ///         ``{"default_only": False}``: indicators of all versions.
+    ///
+    /// Raises:
+    ///     InvalidFilter: an unknown filter, or a value that does not fit.
+    #[pyo3(signature = (key = None, **filters))]
+    #[pyo3(text_signature = "($self, key=None, *, model=None, scenario=None, run=None, **filters)")]
     fn tabulate(
         &self,
         py: Python<'_>,
         key: Option<&Bound<'_, PyAny>>,
-        model: Option<Text>,
-        scenario: Option<Text>,
-        default_only: bool,
+        filters: Option<&Bound<'_, PyDict>>,
     ) -> Result<Py<PyAny>> {
-        let keys = key.map(|key| patterns("key", key)).transpose()?;
-        let filter = RunFilter {
-            model: model.map(|model| model.0),
-            scenario: scenario.map(|scenario| scenario.0),
-            default_only,
-        };
+        let filter = filter_of(py, &[("key", key)], filters)?;
         let platform = self.0.platform()?;
-        let found = py.detach(|| platform.meta(&filter, keys.as_deref()))?;
+        let found = py.detach(|| platform.meta(&filter))?;
         let rows: Vec<_> = found
             .into_iter()
             .map(|found| {

@@ -1,27 +1,40 @@
 //! Optimization items of a run, for the classes in `stratalog._optimization`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use chrono::{DateTime, NaiveDateTime, Utc};
 use pyo3::IntoPyObjectExt;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyFloat, PyInt, PyList, PyString};
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString};
 use stratalog::{Element, Item, ItemKind, Optimization, TransactionId};
 
 use crate::changes::ChangeCounts;
 use crate::error::{Failure, Result};
+use crate::filter::filter;
 use crate::frame;
 use crate::held::HeldRun;
 use crate::input::Text;
 
-/// Name, a scalar's value and unit, the names of the columns, their indexsets.
+/// Name, a scalar's value and unit, the names of the columns, their indexsets, id, docs.
 type Described = (
     String,
     Option<f64>,
     Option<String>,
     Vec<String>,
     Vec<String>,
+    i64,
+    Option<String>,
+);
+
+/// Created when and by whom, updated when and by whom.
+type Audited = (
+    Option<DateTime<Utc>>,
+    Option<String>,
+    Option<DateTime<Utc>>,
+    Option<String>,
 );
 
 /// What ``Run.optimization`` reads from and writes to.
@@ -91,7 +104,9 @@ fn described(item: Item) -> Described {
         .into_iter()
         .map(|column| (column.name, column.indexset))
         .unzip();
-    (item.name, item.value, item.unit, columns, indexsets)
+    (
+        item.name, item.value, item.unit, columns, indexsets, item.id, item.docs,
+    )
 }
 
 fn texts(texts: Vec<Text>) -> Vec<String> {
@@ -148,11 +163,51 @@ impl OptimizationItems {
         Ok(described(self.read(py, |items| items.get(kind, &name.0))?))
     }
 
-    /// The items of a kind, by name.
-    fn list(&self, py: Python<'_>, kind: &str) -> Result<Vec<Described>> {
+    /// The items of a kind that filters select, in the order in which they were made.
+    fn list(
+        &self,
+        py: Python<'_>,
+        kind: &str,
+        filters: Option<&Bound<'_, PyDict>>,
+    ) -> Result<Vec<Described>> {
         let kind = item_kind(kind)?;
-        let items = self.read(py, |items| items.list(kind))?;
+        let filter = filter(filters)?;
+        let items = self.read(py, |items| items.list_with(kind, &filter))?;
         Ok(items.into_iter().map(described).collect())
+    }
+
+    /// Who made each item of a kind and who changed it last, by name.
+    fn audits(&self, py: Python<'_>, kind: &str) -> Result<HashMap<String, Audited>> {
+        let kind = item_kind(kind)?;
+        let utc = |time: Option<NaiveDateTime>| time.map(|time| time.and_utc());
+        let audits = self.read(py, |items| items.audits(kind))?;
+        Ok(audits
+            .into_iter()
+            .map(|(name, audit)| {
+                let audit = (
+                    utc(audit.created_at),
+                    audit.created_by,
+                    utc(audit.updated_at),
+                    audit.updated_by,
+                );
+                (name, audit)
+            })
+            .collect())
+    }
+
+    /// Says something of an item.
+    fn set_docs(
+        &self,
+        py: Python<'_>,
+        kind: &str,
+        name: Text,
+        docs: Option<Text>,
+    ) -> Result<ChangeCounts> {
+        let kind = item_kind(kind)?;
+        let docs = docs.map(|docs| docs.0);
+        Ok(self
+            .write(py, |items| items.set_docs(kind, &name.0, docs.as_deref()))?
+            .into())
     }
 
     /// Makes an empty indexset.

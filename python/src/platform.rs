@@ -16,6 +16,7 @@ use crate::locks::Locks;
 use crate::log;
 use crate::meta::PlatformMeta;
 use crate::names::{Names, Regions};
+use crate::platform_iamc::PlatformIamc;
 use crate::retention::{self, CompactReport};
 use crate::run::log_filter;
 use crate::runs::{Runs, id_of};
@@ -131,6 +132,12 @@ impl Platform {
     #[getter]
     fn runs(&self) -> Runs {
         Runs::new(&self.0)
+    }
+
+    /// The time series of all its runs, to be read.
+    #[getter]
+    fn iamc(&self) -> PlatformIamc {
+        PlatformIamc::new(&self.0)
     }
 
     /// Meta indicators of its runs.

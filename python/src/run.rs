@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use stratalog::{CloneOptions, LogFilter, RedactOptions, TransactionId};
 
 use crate::changes::ChangeCounts;
 use crate::checkpoints::Checkpoints;
 use crate::diff::Diff;
 use crate::error::{Failure, Result};
+use crate::filter::filter;
 use crate::guard::Guard;
 use crate::held::{Ending, HeldRun, Wish};
 use crate::iamc::Iamc;
@@ -40,6 +43,11 @@ impl Run {
 
     pub(crate) fn core(&self) -> &stratalog::Run {
         self.0.describe()
+    }
+
+    fn audit(&self, py: Python<'_>) -> Result<stratalog::Audit> {
+        let run = self.0.run()?;
+        Ok(py.detach(|| run.audit())?)
     }
 
     /// The run as it is now.
@@ -107,6 +115,31 @@ impl Run {
     fn cloned_from(&self) -> Option<(i64, i64)> {
         let from = self.core().info().cloned_from?;
         Some((from.run.0, from.transaction.0))
+    }
+
+    /// When it was made (UTC).
+    #[getter]
+    fn created_at(&self, py: Python<'_>) -> Result<Option<DateTime<Utc>>> {
+        Ok(self.audit(py)?.created_at.map(|time| time.and_utc()))
+    }
+
+    /// Who made it.
+    #[getter]
+    fn created_by(&self, py: Python<'_>) -> Result<Option<String>> {
+        Ok(self.audit(py)?.created_by)
+    }
+
+    /// When it was last written to (UTC), be it its data, or whether it is the default;
+    /// ``None``: not since it was made.
+    #[getter]
+    fn updated_at(&self, py: Python<'_>) -> Result<Option<DateTime<Utc>>> {
+        Ok(self.audit(py)?.updated_at.map(|time| time.and_utc()))
+    }
+
+    /// Who wrote to it last.
+    #[getter]
+    fn updated_by(&self, py: Python<'_>) -> Result<Option<String>> {
+        Ok(self.audit(py)?.updated_by)
     }
 
     /// A new run with all that it has now: the next version of its model's scenario, or of the
@@ -303,28 +336,27 @@ impl Run {
     /// Args:
     ///     target: the state, as ``as_of`` takes it.
     ///     timeout: seconds to wait for the lock; ``None``: not at all.
-    ///     region, variable, unit, year: only these points, as ``Iamc.tabulate`` selects them;
-    ///         all other rows stay as they are.
+    ///     region, variable, unit, year …: only these points, as ``Iamc.tabulate`` selects
+    ///         them, but not by their values; all other rows stay as they are.
     ///     dry_run: changes nothing, needs no lock, and gives the ``Diff`` that it would apply.
     ///
     /// Raises:
     ///     RunIsLocked, CheckpointNotFound, TransactionNotFound.
     ///     RevertNeedsMissing: the earlier state needs what has been deleted since, all
     ///         of it named; nothing changed.
-    #[pyo3(signature = (target, timeout = None, *, region = None, variable = None, unit = None, year = None, dry_run = false))]
-    #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
+    #[pyo3(signature = (target, timeout = None, *, dry_run = false, **filters))]
+    #[pyo3(
+        text_signature = "($self, target, timeout=None, *, region=None, variable=None, unit=None, year=None, dry_run=False, **filters)"
+    )]
     fn revert_to<'py>(
         &self,
         py: Python<'py>,
         target: AnyTarget,
         timeout: Option<Timeout>,
-        region: Option<&Bound<'py, PyAny>>,
-        variable: Option<&Bound<'py, PyAny>>,
-        unit: Option<&Bound<'py, PyAny>>,
-        year: Option<&Bound<'py, PyAny>>,
         dry_run: bool,
+        filters: Option<&Bound<'py, PyDict>>,
     ) -> Result<Bound<'py, PyAny>> {
-        let only = input::filter(region, variable, unit, year, None)?;
+        let only = filter(filters)?;
         if dry_run {
             let run = self.0.run()?;
             let diff = py.detach(|| run.diff_of_revert(target.0))?;
@@ -377,8 +409,8 @@ impl Run {
     /// Args:
     ///     reason: why; it is what remains to be read.
     ///     transaction_id: only what this transaction wrote.
-    ///     region, variable, unit, year: the points, as ``Iamc.tabulate`` selects them. At least
-    ///         one of these, or a transaction.
+    ///     region, variable, unit, year …: the points, as ``Iamc.tabulate`` selects them, but not
+    ///         by their values. At least one of these, or a transaction.
     ///     dry_run: changes nothing.
     ///
     /// Returns:
@@ -387,22 +419,21 @@ impl Run {
     /// Raises:
     ///     InvalidFilter: without a reason or a selection.
     ///     RunIsLocked.
-    #[pyo3(signature = (reason, transaction_id = None, *, region = None, variable = None, unit = None, year = None, dry_run = false))]
-    #[expect(clippy::too_many_arguments, reason = "keywords in Python")]
+    #[pyo3(signature = (reason, transaction_id = None, *, dry_run = false, **filters))]
+    #[pyo3(
+        text_signature = "($self, reason, transaction_id=None, *, region=None, variable=None, unit=None, year=None, dry_run=False, **filters)"
+    )]
     fn redact(
         &self,
         py: Python<'_>,
         reason: Text,
         transaction_id: Option<i64>,
-        region: Option<&Bound<'_, PyAny>>,
-        variable: Option<&Bound<'_, PyAny>>,
-        unit: Option<&Bound<'_, PyAny>>,
-        year: Option<&Bound<'_, PyAny>>,
         dry_run: bool,
+        filters: Option<&Bound<'_, PyDict>>,
     ) -> Result<u64> {
         let run = self.0.run()?;
         let options = RedactOptions {
-            only: input::filter(region, variable, unit, year, None)?,
+            only: filter(filters)?,
             transaction: transaction_id.map(TransactionId),
             dry_run,
         };

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use stratalog::{RunFilter, RunId};
+use pyo3::types::PyDict;
+use stratalog::RunId;
 
+use crate::audit;
 use crate::error::Result;
+use crate::filter::filter_of;
 use crate::frame::Columns;
 use crate::input::{Text, whole_number};
 use crate::run::Run;
@@ -28,16 +31,13 @@ impl Runs {
     fn find(
         &self,
         py: Python<'_>,
-        model: Option<Text>,
-        scenario: Option<Text>,
-        default_only: bool,
+        model: Option<&Bound<'_, PyAny>>,
+        scenario: Option<&Bound<'_, PyAny>>,
+        filters: Option<&Bound<'_, PyDict>>,
     ) -> Result<Vec<stratalog::Run>> {
+        let named = [("model", model), ("scenario", scenario)];
+        let filter = filter_of(py, &named, filters)?;
         let runs = self.core()?;
-        let filter = RunFilter {
-            model: model.map(|model| model.0),
-            scenario: scenario.map(|scenario| scenario.0),
-            default_only,
-        };
         Ok(py.detach(|| runs.list(&filter))?)
     }
 }
@@ -97,31 +97,50 @@ impl Runs {
         Ok(Run::new(&self.0, py.detach(|| runs.get_by_id(RunId(id)))?))
     }
 
-    /// The runs by id; of one model, of one scenario, or only default versions.
-    #[pyo3(signature = (model = None, scenario = None, default_only = false))]
+    /// The runs by id, all versions, or those that filters select: ``model``, ``scenario``,
+    /// ``version``, ``id``, ``is_default``, ``default_only``, ``iamc``.
+    ///
+    /// Args:
+    ///     model, scenario: a name or several; ``*`` stands for any text. Or a dict of filters
+    ///         of such things, such as ``{"name__ilike": "message*"}``.
+    ///     default_only: only default versions.
+    ///     iamc: ``True``: those with points; or a dict of filters of points that they have.
+    ///
+    /// Raises:
+    ///     InvalidFilter: an unknown filter, or a value that does not fit.
+    #[pyo3(signature = (model = None, scenario = None, **filters))]
+    #[pyo3(text_signature = "($self, model=None, scenario=None, *, default_only=False, **filters)")]
     fn list(
         &self,
         py: Python<'_>,
-        model: Option<Text>,
-        scenario: Option<Text>,
-        default_only: bool,
+        model: Option<&Bound<'_, PyAny>>,
+        scenario: Option<&Bound<'_, PyAny>>,
+        filters: Option<&Bound<'_, PyDict>>,
     ) -> Result<Vec<Run>> {
-        let runs = self.find(py, model, scenario, default_only)?;
+        let runs = self.find(py, model, scenario, filters)?;
         Ok(runs.into_iter().map(|run| Run::new(&self.0, run)).collect())
     }
 
     /// As ``list``: ``id`` (int64), ``model``, ``scenario`` (text), ``version`` (int64),
     /// ``is_default`` (bool).
-    #[pyo3(signature = (model = None, scenario = None, default_only = false))]
+    ///
+    /// Args:
+    ///     audit_info: adds ``created_at``, ``created_by``, ``updated_at``, ``updated_by``
+    ///         (datetime64[us, UTC], text): who made the run, and who wrote to it last.
+    #[pyo3(signature = (model = None, scenario = None, *, audit_info = false, **filters))]
+    #[pyo3(
+        text_signature = "($self, model=None, scenario=None, *, default_only=False, audit_info=False, **filters)"
+    )]
     fn tabulate(
         &self,
         py: Python<'_>,
-        model: Option<Text>,
-        scenario: Option<Text>,
-        default_only: bool,
+        model: Option<&Bound<'_, PyAny>>,
+        scenario: Option<&Bound<'_, PyAny>>,
+        audit_info: bool,
+        filters: Option<&Bound<'_, PyDict>>,
     ) -> Result<Py<PyAny>> {
-        let runs = self.find(py, model, scenario, default_only)?;
-        Columns::default()
+        let runs = self.find(py, model, scenario, filters)?;
+        let mut columns = Columns::default()
             .integers("id", runs.iter().map(|run| run.id().0))
             .text("model", runs.iter().map(|run| run.info().model.clone()))
             .text(
@@ -132,8 +151,14 @@ impl Runs {
                 "version",
                 runs.iter().map(|run| i64::from(run.info().version)),
             )
-            .booleans("is_default", runs.iter().map(|run| run.info().is_default))
-            .into_pandas(py)
+            .booleans("is_default", runs.iter().map(|run| run.info().is_default));
+        if audit_info {
+            let core = self.core()?;
+            let audits = py.detach(|| core.audits())?;
+            let ids: Vec<_> = runs.iter().map(|run| run.id().0).collect();
+            columns = audit::columns(columns, &audits, &ids);
+        }
+        columns.into_pandas(py)
     }
 
     /// Deletes a run, given as such or by its id, with all its rows, as one logged

@@ -9,9 +9,10 @@ use stratalog::TransactionId;
 
 use crate::diff::Diff;
 use crate::error::{Failure, Result};
+use crate::filter::filter;
 use crate::frame;
 use crate::held::HeldRun;
-use crate::input::{AnyTarget, filter};
+use crate::input::AnyTarget;
 use crate::meta::MetaIndicators;
 use crate::optimization::OptimizationItems;
 
@@ -137,70 +138,48 @@ impl IamcAsOf {
 #[pymethods]
 impl IamcAsOf {
     /// The points as they were, as a pandas ``DataFrame``; see ``Iamc.tabulate``.
-    #[pyo3(signature = (*, region = None, variable = None, unit = None, year = None, **unknown))]
-    #[pyo3(text_signature = "($self, *, region=None, variable=None, unit=None, year=None)")]
-    fn tabulate(
-        &self,
-        py: Python<'_>,
-        region: Option<&Bound<'_, PyAny>>,
-        variable: Option<&Bound<'_, PyAny>>,
-        unit: Option<&Bound<'_, PyAny>>,
-        year: Option<&Bound<'_, PyAny>>,
-        unknown: Option<&Bound<'_, PyDict>>,
-    ) -> Result<Py<PyAny>> {
-        let filter = filter(region, variable, unit, year, unknown)?;
+    #[pyo3(signature = (**filters))]
+    #[pyo3(
+        text_signature = "($self, *, region=None, variable=None, unit=None, year=None, **filters)"
+    )]
+    fn tabulate(&self, py: Python<'_>, filters: Option<&Bound<'_, PyDict>>) -> Result<Py<PyAny>> {
+        let filter = filter(filters)?;
         frame::to_pandas(py, self.batch(py, &filter)?)
     }
 
     /// The points as they were, as a pyarrow ``Table``; see ``Iamc.arrow``.
-    #[pyo3(signature = (*, region = None, variable = None, unit = None, year = None, **unknown))]
-    #[pyo3(text_signature = "($self, *, region=None, variable=None, unit=None, year=None)")]
-    fn arrow(
-        &self,
-        py: Python<'_>,
-        region: Option<&Bound<'_, PyAny>>,
-        variable: Option<&Bound<'_, PyAny>>,
-        unit: Option<&Bound<'_, PyAny>>,
-        year: Option<&Bound<'_, PyAny>>,
-        unknown: Option<&Bound<'_, PyDict>>,
-    ) -> Result<Py<PyAny>> {
-        let filter = filter(region, variable, unit, year, unknown)?;
+    #[pyo3(signature = (**filters))]
+    #[pyo3(
+        text_signature = "($self, *, region=None, variable=None, unit=None, year=None, **filters)"
+    )]
+    fn arrow(&self, py: Python<'_>, filters: Option<&Bound<'_, PyDict>>) -> Result<Py<PyAny>> {
+        let filter = filter(filters)?;
         frame::to_pyarrow(py, self.batch(py, &filter)?)
     }
 
     /// The points as they were, as a polars ``DataFrame``; see ``Iamc.polars``.
-    #[pyo3(signature = (*, region = None, variable = None, unit = None, year = None, **unknown))]
-    #[pyo3(text_signature = "($self, *, region=None, variable=None, unit=None, year=None)")]
-    fn polars(
-        &self,
-        py: Python<'_>,
-        region: Option<&Bound<'_, PyAny>>,
-        variable: Option<&Bound<'_, PyAny>>,
-        unit: Option<&Bound<'_, PyAny>>,
-        year: Option<&Bound<'_, PyAny>>,
-        unknown: Option<&Bound<'_, PyDict>>,
-    ) -> Result<Py<PyAny>> {
-        let filter = filter(region, variable, unit, year, unknown)?;
+    #[pyo3(signature = (**filters))]
+    #[pyo3(
+        text_signature = "($self, *, region=None, variable=None, unit=None, year=None, **filters)"
+    )]
+    fn polars(&self, py: Python<'_>, filters: Option<&Bound<'_, PyDict>>) -> Result<Py<PyAny>> {
+        let filter = filter(filters)?;
         frame::to_polars(py, self.batch(py, &filter)?)
     }
 
     /// The points as they were, as a ``pyarrow.RecordBatchReader``; see ``Iamc.batches``.
-    #[pyo3(signature = (size = 65_536, *, region = None, variable = None, unit = None, year = None, **unknown))]
+    #[pyo3(signature = (size = 65_536, **filters))]
     #[pyo3(
-        text_signature = "($self, size=65536, *, region=None, variable=None, unit=None, year=None)"
+        text_signature = "($self, size=65536, *, region=None, variable=None, unit=None, year=None, **filters)"
     )]
     #[allow(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn batches(
         &self,
         py: Python<'_>,
         size: usize,
-        region: Option<&Bound<'_, PyAny>>,
-        variable: Option<&Bound<'_, PyAny>>,
-        unit: Option<&Bound<'_, PyAny>>,
-        year: Option<&Bound<'_, PyAny>>,
-        unknown: Option<&Bound<'_, PyDict>>,
+        filters: Option<&Bound<'_, PyDict>>,
     ) -> Result<Py<PyAny>> {
-        let filter = filter(region, variable, unit, year, unknown)?;
+        let filter = filter(filters)?;
         frame::to_reader(py, &self.batch(py, &filter)?, size)
     }
 

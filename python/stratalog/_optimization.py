@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
@@ -11,8 +12,9 @@ if TYPE_CHECKING:
 
     from stratalog._stratalog import ChangeCounts, _OptimizationItems
 
+_Audited: TypeAlias = tuple[datetime | None, str | None, datetime | None, str | None]
 Element: TypeAlias = str | int | float
-_Described: TypeAlias = tuple[str, float | None, str | None, list[str], list[str]]
+_Described: TypeAlias = tuple[str, float | None, str | None, list[str], list[str], int, str | None]
 
 
 class Item:
@@ -23,6 +25,7 @@ class Item:
     def __init__(self, items: _OptimizationItems, described: _Described) -> None:
         self._items = items
         self._name = described[0]
+        self._id = described[5]
         self._take(described)
 
     def _take(self, described: _Described) -> None:
@@ -32,6 +35,46 @@ class Item:
     def name(self) -> str:
         """Its name, unique among its kind in the run."""
         return self._name
+
+    @property
+    def id(self) -> int:
+        """A number that only this item has among all of its kind in the database."""
+        return self._id
+
+    @property
+    def docs(self) -> str | None:
+        """What is said of it, for people to read. Setting it needs the lock; ``None`` takes it
+        back.
+        """
+        return self._items.get(self._kind, self._name)[6]
+
+    @docs.setter
+    def docs(self, docs: str | None) -> None:
+        self._items.set_docs(self._kind, self._name, docs)
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When it was made (UTC); ``None`` where a compaction took that out of the log."""
+        return self._audit[0]
+
+    @property
+    def created_by(self) -> str | None:
+        """Who made it."""
+        return self._audit[1]
+
+    @property
+    def updated_at(self) -> datetime | None:
+        """When it was last changed (UTC), its data aside; ``None``: not since it was made."""
+        return self._audit[2]
+
+    @property
+    def updated_by(self) -> str | None:
+        """Who changed it last."""
+        return self._audit[3]
+
+    @property
+    def _audit(self) -> _Audited:
+        return self._items.audits(self._kind).get(self._name, (None, None, None, None))
 
     def delete(self) -> None:
         """Deletes it with its data.
@@ -205,25 +248,49 @@ class Items(Generic[_Item]):
         """
         return self._made(self._items, self._items.get(self._made._kind, name))
 
-    def list(self) -> list[_Item]:
-        """All of them, by name."""
-        return [self._made(self._items, row) for row in self._items.list(self._made._kind)]
+    def list(self, **filters: Any) -> list[_Item]:
+        """All of them in the order in which they were made, or those that filters select: ``name``,
+        ``id``, ``docs``; of scalars ``value`` and ``unit``; of those with data ``indexset``.
 
-    def tabulate(self) -> pd.DataFrame:
-        """All of them, by name: ``name``; of scalars ``value`` and ``unit``; of those with data
-        ``columns`` and ``indexsets`` (lists of names).
+        Args:
+            filters: ``name="x*"``, ``name__in=["x", "y"]``, ``value__gt=0``, ``unit="km"`` …
+
+        Raises:
+            InvalidFilter: an unknown filter, or a value that does not fit.
+        """
+        return [self._made(self._items, row) for row in self._found(filters)]
+
+    def tabulate(self, *, audit_info: bool = False, **filters: Any) -> pd.DataFrame:
+        """As ``list``: ``id`` (int64), ``name``; of scalars ``value`` and ``unit``; of those with
+        data ``columns`` and ``indexsets`` (lists of names).
+
+        Args:
+            audit_info: adds ``created_at``, ``created_by``, ``updated_at``, ``updated_by``
+                (datetime64[us, UTC], text).
+            filters: as ``list`` takes them.
         """
         import pandas as pd
 
-        rows = self._items.list(self._made._kind)
-        frame = pd.DataFrame({"name": pd.Series([row[0] for row in rows], dtype="str")})
+        rows = self._found(filters)
+        frame = pd.DataFrame({"id": pd.Series([row[5] for row in rows], dtype="int64")})
+        frame["name"] = pd.Series([row[0] for row in rows], dtype="str")
         if self._made is Scalar:
             frame["value"] = pd.Series([row[1] for row in rows], dtype="float64")
             frame["unit"] = pd.Series([row[2] for row in rows], dtype="str")
         elif issubclass(self._made, DataItem):
             frame["columns"] = pd.Series([row[3] for row in rows], dtype="object")
             frame["indexsets"] = pd.Series([row[4] for row in rows], dtype="object")
+        if audit_info:
+            audits = self._items.audits(self._made._kind)
+            unknown: _Audited = (None, None, None, None)
+            for column, name in enumerate(("created_at", "created_by", "updated_at", "updated_by")):
+                dtype = "str" if name.endswith("by") else "datetime64[us, UTC]"
+                values = [audits.get(row[0], unknown)[column] for row in rows]
+                frame[name] = pd.Series(values, dtype=dtype)
         return frame
+
+    def _found(self, filters: dict[str, Any]) -> Sequence[_Described]:
+        return self._items.list(self._made._kind, filters)
 
     def delete(self, name: str) -> None:
         """Deletes one with its data: see ``Item.delete``."""

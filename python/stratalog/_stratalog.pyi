@@ -41,6 +41,7 @@ __all__ = [
     "Named",
     "Names",
     "Platform",
+    "PlatformIamc",
     "PlatformMeta",
     "Problem",
     "Regions",
@@ -68,7 +69,8 @@ class _ArrowArray(Protocol):
 
 _Table: TypeAlias = _ArrowStream | _ArrowArray | pd.DataFrame | pd.Series[Any] | Mapping[str, Any]
 _Type: TypeAlias = PointType | Literal["yearly", "annual", "categorical", "datetime"]
-_Patterns: TypeAlias = str | Iterable[str]
+_Filter: TypeAlias = object
+_Names: TypeAlias = str | Iterable[str] | Mapping[str, _Filter]
 _Years: TypeAlias = SupportsIndex | Iterable[SupportsIndex]
 _Target: TypeAlias = Checkpoint | RunView | str | SupportsIndex | datetime
 _Seconds: TypeAlias = SupportsFloat | SupportsIndex
@@ -324,10 +326,11 @@ class Iamc:
     def tabulate(
         self,
         *,
-        region: _Patterns | None = None,
-        variable: _Patterns | None = None,
-        unit: _Patterns | None = None,
+        region: _Names | None = None,
+        variable: _Names | None = None,
+        unit: _Names | None = None,
         year: _Years | None = None,
+        **filters: _Filter,
     ) -> pd.DataFrame:
         """The points as a pandas ``DataFrame``, in a stable order: ``region``, ``variable``,
         ``unit`` (text), the time columns in use, ``value`` (float64). Time columns: ``year``
@@ -335,28 +338,35 @@ class Iamc:
         ``datetime`` (datetime64[us], UTC).
 
         Args:
-            region, variable, unit: a name or several; ``*`` stands for any text.
+            region, variable, unit: a name or several; ``*`` stands for any text. Or a dict of
+                filters, such as ``{"name__ilike": "world*"}`` or ``{"hierarchy": "R5"}``.
             year: a year or several; leaves datetime points out.
+            filters: ``subannual``, ``datetime``, ``type`` ("yearly", "categorical", "datetime"),
+                ``value``. Names may end in ``__in`` (letter by letter), ``__eq``, ``__ne``, for
+                text ``__like``, ``__notlike``, ``__ilike``, ``__notilike``, for numbers and times
+                ``__gt``, ``__gte``, ``__lt``, ``__lte``: ``year__gte=2030``.
 
         Raises:
-            InvalidFilter: an unknown filter, or a value that is not a name or a year.
+            InvalidFilter: an unknown filter, naming the known ones, or a value that does not fit.
         """
     def arrow(
         self,
         *,
-        region: _Patterns | None = None,
-        variable: _Patterns | None = None,
-        unit: _Patterns | None = None,
+        region: _Names | None = None,
+        variable: _Names | None = None,
+        unit: _Names | None = None,
         year: _Years | None = None,
+        **filters: _Filter,
     ) -> pa.Table:
         """The points as a pyarrow ``Table``: as ``tabulate``, with the names as dictionaries."""
     def polars(
         self,
         *,
-        region: _Patterns | None = None,
-        variable: _Patterns | None = None,
-        unit: _Patterns | None = None,
+        region: _Names | None = None,
+        variable: _Names | None = None,
+        unit: _Names | None = None,
         year: _Years | None = None,
+        **filters: _Filter,
     ) -> pl.DataFrame:
         """The points as a polars ``DataFrame`` (polars is not installed with stratalog): as
         ``tabulate``, with the names as categoricals.
@@ -365,10 +375,11 @@ class Iamc:
         self,
         size: int = 65536,
         *,
-        region: _Patterns | None = None,
-        variable: _Patterns | None = None,
-        unit: _Patterns | None = None,
+        region: _Names | None = None,
+        variable: _Names | None = None,
+        unit: _Names | None = None,
         year: _Years | None = None,
+        **filters: _Filter,
     ) -> pa.RecordBatchReader:
         """The points as a ``pyarrow.RecordBatchReader``: as ``arrow``, ``size`` rows at a time, for
         whatever takes ``__arrow_c_stream__``. All batches are of the moment of this call,
@@ -377,10 +388,11 @@ class Iamc:
     def history(
         self,
         *,
-        region: _Patterns | None = None,
-        variable: _Patterns | None = None,
-        unit: _Patterns | None = None,
+        region: _Names | None = None,
+        variable: _Names | None = None,
+        unit: _Names | None = None,
         year: _Years | None = None,
+        **filters: _Filter,
     ) -> pd.DataFrame:
         """Every version of the points, by point, oldest first: the columns of ``tabulate``
         (``value`` NaN where the point was deleted), then ``operation`` (insert, update, delete),
@@ -408,38 +420,42 @@ class IamcAsOf:
     def tabulate(
         self,
         *,
-        region: _Patterns | None = None,
-        variable: _Patterns | None = None,
-        unit: _Patterns | None = None,
+        region: _Names | None = None,
+        variable: _Names | None = None,
+        unit: _Names | None = None,
         year: _Years | None = None,
+        **filters: _Filter,
     ) -> pd.DataFrame:
         """The points as they were, as a pandas ``DataFrame``; see ``Iamc.tabulate``."""
     def arrow(
         self,
         *,
-        region: _Patterns | None = None,
-        variable: _Patterns | None = None,
-        unit: _Patterns | None = None,
+        region: _Names | None = None,
+        variable: _Names | None = None,
+        unit: _Names | None = None,
         year: _Years | None = None,
+        **filters: _Filter,
     ) -> pa.Table:
         """The points as they were, as a pyarrow ``Table``; see ``Iamc.arrow``."""
     def polars(
         self,
         *,
-        region: _Patterns | None = None,
-        variable: _Patterns | None = None,
-        unit: _Patterns | None = None,
+        region: _Names | None = None,
+        variable: _Names | None = None,
+        unit: _Names | None = None,
         year: _Years | None = None,
+        **filters: _Filter,
     ) -> pl.DataFrame:
         """The points as they were, as a polars ``DataFrame``; see ``Iamc.polars``."""
     def batches(
         self,
         size: int = 65536,
         *,
-        region: _Patterns | None = None,
-        variable: _Patterns | None = None,
-        unit: _Patterns | None = None,
+        region: _Names | None = None,
+        variable: _Names | None = None,
+        unit: _Names | None = None,
         year: _Years | None = None,
+        **filters: _Filter,
     ) -> pa.RecordBatchReader:
         """The points as they were, as a ``pyarrow.RecordBatchReader``; see ``Iamc.batches``."""
     def difference(self, since: _Target | None = None) -> pd.DataFrame:
@@ -515,7 +531,7 @@ class Locks:
 
 @final
 class Named:
-    """A region, unit, variable, model or scenario."""
+    """A region, unit, variable, model or scenario, as it was when it was looked up."""
 
     @property
     def id(self) -> int:
@@ -526,6 +542,21 @@ class Named:
     @property
     def hierarchy(self) -> str | None:
         """A region's hierarchy; ``None`` for the others."""
+    @property
+    def docs(self) -> str | None:
+        """What is said of it; see ``set_docs``."""
+    @property
+    def created_at(self) -> datetime | None:
+        """When it was made (UTC)."""
+    @property
+    def created_by(self) -> str | None:
+        """Who made it."""
+    @property
+    def updated_at(self) -> datetime | None:
+        """When it was last changed (UTC); ``None``: not since it was made."""
+    @property
+    def updated_by(self) -> str | None:
+        """Who changed it last."""
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
@@ -549,10 +580,43 @@ class Names:
             NotFound: of the kind in question (``UnitNotFound`` …), with a similar name if
                 there is one.
         """
-    def list(self) -> list[Named]:
-        """All of them by name."""
-    def tabulate(self) -> pd.DataFrame:
-        """All of them by name: ``id`` (int64), ``name`` (text)."""
+    def get_by_id(self, id: int) -> Named:
+        """The one of that id.
+
+        Raises:
+            NotFound: of the kind in question.
+        """
+    def list(self, *, name: str | Iterable[str] | None = None, **filters: _Filter) -> list[Named]:
+        """All of them by name, or those that filters select: ``name``, ``id``, ``docs``,
+        ``iamc``.
+
+        Args:
+            name: a name or several; ``*`` stands for any text. Also ``name__in`` (letter by
+                letter), ``name__like``, ``name__notlike``, ``name__ilike`` (whatever the case).
+            iamc: ``True``: those that points have; or a dict of filters of such points.
+
+        Raises:
+            InvalidFilter: an unknown filter, or a value that does not fit.
+        """
+    def tabulate(
+        self,
+        *,
+        name: str | Iterable[str] | None = None,
+        audit_info: bool = False,
+        **filters: _Filter,
+    ) -> pd.DataFrame:
+        """As ``list``: ``id`` (int64), ``name`` (text).
+
+        Args:
+            audit_info: adds ``created_at``, ``created_by``, ``updated_at``, ``updated_by``
+                (datetime64[us, UTC], text).
+        """
+    def set_docs(self, name: str, docs: str | None) -> None:
+        """Says something of the one of that name, for people to read; ``None`` takes it back.
+
+        Raises:
+            NotFound: of the kind in question.
+        """
     def delete(self, name: str) -> None:
         """Deletes the one of that name. The history that refers to it stays.
 
@@ -623,6 +687,9 @@ class Platform:
     @property
     def runs(self) -> Runs:
         """Runs."""
+    @property
+    def iamc(self) -> PlatformIamc:
+        """The time series of all its runs, to be read."""
     @property
     def meta(self) -> PlatformMeta:
         """Meta indicators of its runs."""
@@ -806,10 +873,45 @@ class Regions:
         Raises:
             RegionNotFound: with a similar name if there is one.
         """
-    def list(self) -> list[Named]:
-        """All regions by name."""
-    def tabulate(self) -> pd.DataFrame:
-        """All regions by name: ``id`` (int64), ``name``, ``hierarchy`` (text)."""
+    def get_by_id(self, id: int) -> Named:
+        """The region of that id.
+
+        Raises:
+            RegionNotFound: there is none.
+        """
+    def list(
+        self,
+        *,
+        name: str | Iterable[str] | None = None,
+        hierarchy: str | Iterable[str] | None = None,
+        **filters: _Filter,
+    ) -> list[Named]:
+        """All regions by name, or those that filters select: ``name``, ``hierarchy``, ``id``,
+        ``docs``, ``iamc``; as ``Names.list`` takes them.
+
+        Raises:
+            InvalidFilter: an unknown filter, or a value that does not fit.
+        """
+    def tabulate(
+        self,
+        *,
+        name: str | Iterable[str] | None = None,
+        hierarchy: str | Iterable[str] | None = None,
+        audit_info: bool = False,
+        **filters: _Filter,
+    ) -> pd.DataFrame:
+        """As ``list``: ``id`` (int64), ``name``, ``hierarchy`` (text).
+
+        Args:
+            audit_info: adds ``created_at``, ``created_by``, ``updated_at``, ``updated_by``
+                (datetime64[us, UTC], text).
+        """
+    def set_docs(self, name: str, docs: str | None) -> None:
+        """Says something of the region of that name, for people to read; ``None`` takes it back.
+
+        Raises:
+            RegionNotFound: there is none.
+        """
     def delete(self, name: str) -> None:
         """Deletes the region of that name. The history that refers to it stays.
 
@@ -855,6 +957,20 @@ class Run:
         """The id of the run that it was cloned from and the transaction of that run whose state was
         copied; ``None`` for a run that was not cloned.
         """
+    @property
+    def created_at(self) -> datetime | None:
+        """When it was made (UTC)."""
+    @property
+    def created_by(self) -> str | None:
+        """Who made it."""
+    @property
+    def updated_at(self) -> datetime | None:
+        """When it was last written to (UTC), be it its data, or whether it is the default;
+        ``None``: not since it was made.
+        """
+    @property
+    def updated_by(self) -> str | None:
+        """Who wrote to it last."""
     def clone(
         self, model: str | None = None, scenario: str | None = None, keep_solution: bool = True
     ) -> Run:
@@ -965,11 +1081,12 @@ class Run:
         target: _Target,
         timeout: _Seconds | None = None,
         *,
-        region: _Patterns | None = None,
-        variable: _Patterns | None = None,
-        unit: _Patterns | None = None,
+        region: _Names | None = None,
+        variable: _Names | None = None,
+        unit: _Names | None = None,
         year: _Years | None = None,
         dry_run: Literal[False] = False,
+        **filters: _Filter,
     ) -> ChangeCounts:
         """Sets the run back to an earlier state, as one new, logged transaction that costs what
         changed since. Reverting it brings the later state back: nothing is lost.
@@ -980,8 +1097,8 @@ class Run:
         Args:
             target: the state, as ``as_of`` takes it.
             timeout: seconds to wait for the lock; ``None``: not at all.
-            region, variable, unit, year: only these points, as ``Iamc.tabulate`` selects them;
-                all other rows stay as they are.
+            region, variable, unit, year …: only these points, as ``Iamc.tabulate`` selects
+                them, but not by their values; all other rows stay as they are.
             dry_run: changes nothing, needs no lock, and gives the ``Diff`` that it would apply.
 
         Raises:
@@ -995,11 +1112,12 @@ class Run:
         target: _Target,
         timeout: _Seconds | None = None,
         *,
-        region: _Patterns | None = None,
-        variable: _Patterns | None = None,
-        unit: _Patterns | None = None,
+        region: _Names | None = None,
+        variable: _Names | None = None,
+        unit: _Names | None = None,
         year: _Years | None = None,
         dry_run: Literal[True],
+        **filters: _Filter,
     ) -> Diff: ...
     @overload
     def undo(
@@ -1031,11 +1149,12 @@ class Run:
         reason: str,
         transaction_id: int | None = None,
         *,
-        region: _Patterns | None = None,
-        variable: _Patterns | None = None,
-        unit: _Patterns | None = None,
+        region: _Names | None = None,
+        variable: _Names | None = None,
+        unit: _Names | None = None,
         year: _Years | None = None,
         dry_run: bool = False,
+        **filters: _Filter,
     ) -> int:
         """Takes values out of the history for good, because they must not be kept: all but the
         present ones of the points that are selected. Who did it, when and why stays, and
@@ -1046,8 +1165,8 @@ class Run:
         Args:
             reason: why; it is what remains to be read.
             transaction_id: only what this transaction wrote.
-            region, variable, unit, year: the points, as ``Iamc.tabulate`` selects them. At least
-                one of these, or a transaction.
+            region, variable, unit, year …: the points, as ``Iamc.tabulate`` selects them, but not
+                by their values. At least one of these, or a transaction.
             dry_run: changes nothing.
 
         Returns:
@@ -1186,6 +1305,66 @@ class RunView:
     def _repr_html_(self) -> str: ...
 
 @final
+class PlatformIamc:
+    """The time series of all runs of a platform, to be read."""
+
+    def tabulate(
+        self,
+        *,
+        model: _Names | None = None,
+        scenario: _Names | None = None,
+        run: Mapping[str, _Filter] | None = None,
+        region: _Names | None = None,
+        variable: _Names | None = None,
+        unit: _Names | None = None,
+        year: _Years | None = None,
+        run_id: bool = False,
+        **filters: _Filter,
+    ) -> pd.DataFrame:
+        """The points of default runs as a pandas ``DataFrame``, by run: ``model``, ``scenario``
+        (text), ``version`` (int64), then the columns of ``Iamc.tabulate``.
+
+        Args:
+            region, variable, unit, year …: as ``Iamc.tabulate`` takes them.
+            model, scenario: a name or several, ``*`` standing for any text, or a dict of
+                filters.
+            run: a dict of filters of runs, as ``Runs.list`` takes them;
+                ``{"default_only": False}``: points of all versions.
+            run_id: adds ``run_id`` (int64) before the others.
+
+        Raises:
+            InvalidFilter: an unknown filter, or a value that does not fit.
+        """
+    def arrow(
+        self,
+        *,
+        model: _Names | None = None,
+        scenario: _Names | None = None,
+        run: Mapping[str, _Filter] | None = None,
+        region: _Names | None = None,
+        variable: _Names | None = None,
+        unit: _Names | None = None,
+        year: _Years | None = None,
+        run_id: bool = False,
+        **filters: _Filter,
+    ) -> pa.Table:
+        """As ``tabulate``, as a pyarrow ``Table`` with the names as dictionaries."""
+    def polars(
+        self,
+        *,
+        model: _Names | None = None,
+        scenario: _Names | None = None,
+        run: Mapping[str, _Filter] | None = None,
+        region: _Names | None = None,
+        variable: _Names | None = None,
+        unit: _Names | None = None,
+        year: _Years | None = None,
+        run_id: bool = False,
+        **filters: _Filter,
+    ) -> pl.DataFrame:
+        """As ``tabulate``, as a polars ``DataFrame``."""
+
+@final
 class PlatformMeta:
     """The meta indicators of the runs of a platform."""
 
@@ -1193,17 +1372,24 @@ class PlatformMeta:
         self,
         key: str | Iterable[str] | None = None,
         *,
-        model: str | None = None,
-        scenario: str | None = None,
-        default_only: bool = True,
+        model: _Names | None = None,
+        scenario: _Names | None = None,
+        run: Mapping[str, _Filter] | None = None,
+        **filters: _Filter,
     ) -> pd.DataFrame:
-        """The indicators of all default runs: ``model``, ``scenario`` (text), ``version`` (int64),
+        """The indicators of default runs: ``model``, ``scenario`` (text), ``version`` (int64),
         ``key`` (text), ``value`` (object: bool, int, float or str), by run and key.
 
         Args:
             key: one key or several, ``*`` standing for any text.
-            model, scenario: of one model, of one scenario.
-            default_only: ``False``: of all versions.
+            value: a value or several; ``value__gte`` and the like.
+            type: ``"bool"``, ``"int"``, ``"float"`` or ``"str"``.
+            model, scenario: a name or several, or a dict of filters.
+            run: a dict of filters of runs, as ``Runs.list`` takes them;
+                ``{"default_only": False}``: indicators of all versions.
+
+        Raises:
+            InvalidFilter: an unknown filter, or a value that does not fit.
         """
 
 @final
@@ -1217,7 +1403,8 @@ class _MetaIndicators:
     def replace(self, entries: dict[str, Any]) -> ChangeCounts:
         """Makes these all that there are, as one transaction."""
 
-_Described: TypeAlias = tuple[str, float | None, str | None, list[str], list[str]]
+_Described: TypeAlias = tuple[str, float | None, str | None, list[str], list[str], int, str | None]
+_Audited: TypeAlias = tuple[datetime | None, str | None, datetime | None, str | None]
 
 @final
 class _OptimizationItems:
@@ -1225,8 +1412,12 @@ class _OptimizationItems:
 
     def get(self, kind: str, name: str) -> _Described:
         """The item of a kind and name."""
-    def list(self, kind: str) -> list[_Described]:
-        """The items of a kind, by name."""
+    def list(self, kind: str, filters: dict[str, Any] | None) -> list[_Described]:
+        """The items of a kind that filters select, in the order in which they were made."""
+    def audits(self, kind: str) -> dict[str, _Audited]:
+        """Who made each item of a kind and who changed it last, by name."""
+    def set_docs(self, kind: str, name: str, docs: str | None) -> ChangeCounts:
+        """Says something of an item."""
     def create_indexset(self, name: str) -> None:
         """Makes an empty indexset."""
     def create_scalar(self, name: str, value: SupportsFloat, unit: str) -> None:
@@ -1284,14 +1475,40 @@ class Runs:
             RunNotFound: there is none.
         """
     def list(
-        self, model: str | None = None, scenario: str | None = None, default_only: bool = False
+        self,
+        model: _Names | None = None,
+        scenario: _Names | None = None,
+        *,
+        default_only: bool = False,
+        **filters: _Filter,
     ) -> list[Run]:
-        """The runs by id; of one model, of one scenario, or only default versions."""
+        """The runs by id, all versions, or those that filters select: ``model``, ``scenario``,
+        ``version``, ``id``, ``is_default``, ``default_only``, ``iamc``.
+
+        Args:
+            model, scenario: a name or several; ``*`` stands for any text. Or a dict of filters
+                of such things, such as ``{"name__ilike": "message*"}``.
+            default_only: only default versions.
+            iamc: ``True``: those with points; or a dict of filters of points that they have.
+
+        Raises:
+            InvalidFilter: an unknown filter, or a value that does not fit.
+        """
     def tabulate(
-        self, model: str | None = None, scenario: str | None = None, default_only: bool = False
+        self,
+        model: _Names | None = None,
+        scenario: _Names | None = None,
+        *,
+        default_only: bool = False,
+        audit_info: bool = False,
+        **filters: _Filter,
     ) -> pd.DataFrame:
         """As ``list``: ``id`` (int64), ``model``, ``scenario`` (text), ``version`` (int64),
         ``is_default`` (bool).
+
+        Args:
+            audit_info: adds ``created_at``, ``created_by``, ``updated_at``, ``updated_by``
+                (datetime64[us, UTC], text): who made the run, and who wrote to it last.
         """
     def delete(self, run: Run | SupportsIndex) -> None:
         """Deletes a run, given as such or by its id, with all its rows, as one logged

@@ -197,14 +197,14 @@ def test_filters(
 @pytest.mark.parametrize(
     ("filters", "message"),
     [
-        ({"regions": "World"}, '"regions".*region, variable, unit and year'),
+        ({"regions": "World"}, '"regions".*by region, variable, unit, year, subannual'),
         ({"region": 5}, "region=5"),
         ({"region": ["World", None]}, "region=None"),
         ({"unit": b"EJ/yr"}, "unit="),
-        ({"year": "2020"}, "year='2020'"),
+        ({"year": "2020"}, 'year="2020"'),
         ({"year": 2020.5}, "year=2020.5"),
-        ({"year": [2020, "x"]}, "year='x'"),
-        ({"year": True}, "year=True"),
+        ({"year": [2020, "x"]}, 'year="x"'),
+        ({"year": True}, "year=true"),
         ({"year": 2**70}, "year="),
     ],
 )

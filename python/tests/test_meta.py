@@ -110,6 +110,6 @@ def test_the_platform_lists_default_runs(platform: stratalog.Platform) -> None:
     run.set_as_default()
     default = platform.meta.tabulate("cat*")
     assert default.values.tolist() == [["m", "s", 2, "category", 2.5]]
-    every = platform.meta.tabulate(["category"], default_only=False)
+    every = platform.meta.tabulate(["category"], run={"default_only": False})
     assert every["value"].tolist() == [True, 2.5] and every["value"][0] is True
     assert platform.meta.tabulate(model="n").empty

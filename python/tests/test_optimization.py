@@ -46,7 +46,8 @@ def test_items_come_back_as_they_were_made(transport: stratalog.Run) -> None:
     assert [item.name for item in items.indexsets.list()] == ["i", "j"]
     scalar = items.scalars.get("f")
     assert (scalar.value, scalar.unit) == (90.0, "USD/km")
-    assert items.scalars.tabulate().values.tolist() == [["f", 90.0, "USD/km"]]
+    listed = items.scalars.tabulate()
+    assert listed.values.tolist() == [[scalar.id, "f", 90.0, "USD/km"]]
     supply = items.parameters.get("a")
     assert supply.columns == ["plant"] and supply.indexsets == ["i"]
     assert supply.tabulate().columns.tolist() == ["plant", "value", "unit"]
@@ -56,7 +57,8 @@ def test_items_come_back_as_they_were_made(transport: stratalog.Run) -> None:
     )
     assert pl.from_arrow(items.parameters.get("d").arrow()).height == 6  # type: ignore[union-attr]
     described = items.parameters.tabulate()
-    assert described.columns.tolist() == ["name", "columns", "indexsets"]
+    assert described.columns.tolist() == ["id", "name", "columns", "indexsets"]
+    assert described["id"].tolist() == [supply.id, items.parameters.get("d").id]
     assert described["columns"].tolist() == [["plant"], ["i", "j"]]
     assert repr(supply) == "<parameter 'a'>" and supply == items.parameters.get("a")
     assert items.variables.get("x").tabulate().columns.tolist() == ["i", "j", "level", "marginal"]

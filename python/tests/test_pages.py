@@ -39,6 +39,7 @@ def blocks(page: str, language: str) -> list[str]:
         "docs/look-back.md",
         "docs/large-data.md",
         "docs/whole-run.md",
+        "docs/filters.md",
     ],
 )
 def test_the_python_examples_run(

@@ -7,6 +7,7 @@
 mod chain;
 mod checkpoints;
 mod compact;
+mod criterion;
 mod default;
 mod diff;
 mod doctor;

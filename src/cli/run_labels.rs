@@ -3,16 +3,16 @@
 use std::collections::HashMap;
 
 use crate::error::Result;
+use crate::filter::Filter;
 use crate::ids::RunId;
 use crate::platform::Platform;
-use crate::run::RunFilter;
 
 /// The runs that there are, by id. What is told of may be older than they are.
 pub(super) struct RunLabels(HashMap<RunId, String>);
 
 impl RunLabels {
     pub(super) fn read(platform: &Platform) -> Result<Self> {
-        let runs = platform.runs().list(&RunFilter::default())?;
+        let runs = platform.runs().list(&Filter::all())?;
         Ok(Self(
             runs.into_iter()
                 .map(|run| (run.id(), run.label()))

@@ -1,9 +1,10 @@
 //! `stratalog runs`
 
+use super::criterion::Criterion;
 use super::failure::Failure;
 use super::session::Session;
 use super::table::{Table, number, text};
-use crate::run::RunFilter;
+use crate::filter::Filter;
 
 /// List runs
 #[derive(clap::Args)]
@@ -13,24 +14,30 @@ Examples:
   stratalog runs --model MESSAGEix --default
   stratalog runs --json | jq '.[].id'")]
 pub(super) struct Runs {
-    /// Only of this model
+    /// Only of this model; * stands for any text
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// Only of this scenario
+    /// Only of this scenario; * stands for any text
     #[arg(long, value_name = "NAME")]
     scenario: Option<String>,
     /// Only default versions
     #[arg(long)]
     default: bool,
+    /// Any other filter: version__gte=2, 'iamc={"region": "World"}'; may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    filter: Vec<Criterion>,
 }
 
 impl Runs {
     pub(super) fn run(&self, session: &Session<'_>) -> Result<(), Failure> {
-        let runs = session.open()?.runs().list(&RunFilter {
-            model: self.model.clone(),
-            scenario: self.scenario.clone(),
-            default_only: self.default,
-        })?;
+        let filter = Filter::all()
+            .with("model", self.model.clone())
+            .with("scenario", self.scenario.clone())
+            .with("default_only", self.default);
+        let runs = session
+            .open()?
+            .runs()
+            .list(&Criterion::all(filter, &self.filter))?;
         if session.out.is_json() {
             return session
                 .out

@@ -10,10 +10,11 @@ use serde::Serialize;
 
 use crate::core::Core;
 use crate::error::Result;
+use crate::filter::Filter;
 use crate::history::as_of::{touched_keys, was_state};
 use crate::history::changes::{ChangeCounts, OperationCount};
 use crate::history::retained;
-use crate::iamc::{self, Filter};
+use crate::iamc;
 use crate::ids::{RunId, TransactionId};
 use crate::run::{RunView, Runs};
 use crate::schema::tables::datapoints;

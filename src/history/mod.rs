@@ -4,6 +4,7 @@
 //! generated from the table descriptions and common to both engines.
 
 pub(crate) mod as_of;
+pub(crate) mod audit;
 pub(crate) mod chain;
 pub(crate) mod changes;
 pub(crate) mod compact;
@@ -16,6 +17,7 @@ pub(crate) mod rows;
 mod verify;
 pub(crate) mod write;
 
+pub use audit::Audit;
 pub use chain::{Chain, ChainHead, ChainReport};
 pub use changes::ChangeCounts;
 pub use compact::{CompactOptions, CompactProgress, CompactReport, CompactedRun, Keep, LockedRun};

@@ -9,7 +9,7 @@ use diesel::sql_types::{BigInt, Text, Timestamp};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::iamc::Filter;
+use crate::filter::Filter;
 use crate::ids::{RunId, TransactionId};
 use crate::run::Run;
 use crate::schema::TableDescription;

@@ -10,12 +10,12 @@ use serde::Serialize;
 
 use crate::core::Core;
 use crate::error::{Error, Result};
+use crate::filter::Filter;
 use crate::history::as_of::was_state;
 use crate::history::changes::{ChangeCounts, ChangeSet};
 use crate::history::diff::{Candidates, State, changed_row, select_difference};
 use crate::history::retained;
 use crate::history::write::Write;
-use crate::iamc::Filter;
 use crate::ids::{RunId, TransactionId};
 use crate::run::{RunInfo, Target};
 use crate::schema::tables::reverts;

@@ -6,7 +6,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, Timestamp
 use arrow::datatypes::{Int16Type, Int64Type, TimestampMicrosecondType};
 
 use crate::error::Result;
-use crate::iamc::Filter;
+use crate::filter::{Checked, Filter, Resolver, Subject};
 use crate::iamc::tabulate::{column, field, named};
 use crate::ids::TransactionId;
 use crate::run::{Checkpoint, Run, checkpoints_of};
@@ -37,10 +37,12 @@ pub(super) fn history(
         extra("actor", ColumnType::Text),
         extra("what", ColumnType::Text),
     ]);
+    let checked = Checked::of(filter, Subject::Points)?;
+    let engine = run.core.store.engine();
     run.core.store.read(|connection| {
         let until = until.map_or(i64::MAX, |until| until.0);
         let mut binds = vec![Bind::BigInt(run.id().0), Bind::BigInt(until)];
-        let conditions = filter.conditions("v", connection, run.core.store.engine(), &mut binds)?;
+        let conditions = Resolver { connection, engine }.points("v", &checked, &mut binds)?;
         // A deleted row's last value is not its value then.
         let sql = format!(
             "SELECT {key}, CASE WHEN v.operation_type < 2 THEN v.value END AS value, v.operation_type,

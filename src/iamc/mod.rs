@@ -4,9 +4,9 @@
 
 pub(crate) mod checked;
 pub(crate) mod columns;
-mod filter;
 mod frame;
 mod history;
+mod platform;
 mod points;
 mod tabulate;
 mod times;
@@ -14,17 +14,16 @@ mod times;
 use arrow::array::RecordBatch;
 
 use crate::error::Result;
+use crate::filter::Filter;
 use crate::history::ChangeCounts;
 use crate::run::Access;
 
-pub use filter::Filter;
-pub(crate) use filter::matches;
 pub use frame::Frame;
+pub use platform::PlatformIamc;
 #[cfg(feature = "cli")]
 pub(crate) use points::missing_names;
 pub use points::{AddOptions, PointType};
 pub(crate) use tabulate::{changed_points, named_series};
-#[cfg(feature = "cli")]
 pub(crate) use times::Moment;
 
 use crate::history::rows::RowOperation;

@@ -37,6 +37,8 @@ pub enum PointType {
 }
 
 impl PointType {
+    pub(crate) const ALL: [Self; 3] = [Self::Yearly, Self::Categorical, Self::Datetime];
+
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Yearly => "yearly",

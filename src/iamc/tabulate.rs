@@ -10,9 +10,10 @@ use arrow::array::{
 use arrow::datatypes::{Field, Int16Type, Int64Type, Schema};
 
 use crate::error::Result;
+use crate::filter::{Checked, Filter, Resolver, Subject};
 use crate::history::diff::SeriesCount;
 use crate::history::{ChangeCounts, SeriesDifference, as_of, retained};
-use crate::iamc::{Filter, PointType};
+use crate::iamc::PointType;
 use crate::ids::TransactionId;
 use crate::names::{self, Kind};
 use crate::run::Run;
@@ -24,17 +25,19 @@ use crate::store::{AnyConnection, column_list, quote};
 /// The points of a run that a filter selects; `at`: as they were after that transaction.
 pub(super) fn points(run: &Run, filter: &Filter, at: Option<TransactionId>) -> Result<RecordBatch> {
     let table = datapoints::table::description();
+    let checked = Checked::of(filter, Subject::Points)?;
+    let engine = run.core.store.engine();
     run.core.store.read(|connection| {
         let mut binds = vec![Bind::BigInt(run.id().0)];
         let relation = match at {
             Some(at) => {
                 retained::check(connection, run.id(), at)?;
                 binds.push(Bind::BigInt(at.0));
-                as_of::relation(run.core.store.engine(), &table, "$1", "$2")
+                as_of::relation(engine, &table, "$1", "$2")
             }
             None => quote(&table.name),
         };
-        let conditions = filter.conditions("d", connection, run.core.store.engine(), &mut binds)?;
+        let conditions = Resolver { connection, engine }.points("d", &checked, &mut binds)?;
         let sql = format!(
             "SELECT {} FROM {relation} d WHERE d.run_id = $1{conditions} ORDER BY {}",
             column_list("d", table.columns.iter()),

@@ -195,14 +195,17 @@ pub(super) fn names(core: &Core, all: &Names, comparison: &mut Comparison) -> Re
                 continue;
             };
             found += 1;
-            if named.hierarchy != name.hierarchy {
-                comparison.differences.push(format!(
-                    "{} \"{}\": there in hierarchy {:?}, here in {:?}",
-                    kind.word(),
-                    name.name,
-                    name.hierarchy.as_deref().unwrap_or_default(),
-                    named.hierarchy.as_deref().unwrap_or_default(),
-                ));
+            for (what, left, right) in [
+                ("hierarchy", &name.hierarchy, &named.hierarchy),
+                ("docs", &name.docs, &named.docs),
+            ] {
+                if left != right {
+                    comparison.differences.push(format!(
+                        "{} \"{}\": {what}: there {left:?}, here {right:?}",
+                        kind.word(),
+                        name.name,
+                    ));
+                }
             }
         }
         comparison.count(kind.table(), there, found);

@@ -269,6 +269,7 @@ mod tests {
             kind,
             id: 1,
             name: "x".into(),
+            number: 1,
             value: None,
             unit: None,
             columns: columns

@@ -32,6 +32,8 @@ pub(super) struct SourceItem {
     pub(super) kind: ItemKind,
     pub(super) id: i64,
     pub(super) name: String,
+    /// 1, 2, 3 … of all items of its kind that the run has and had.
+    pub(super) number: i64,
     /// Of a scalar.
     pub(super) value: Option<f64>,
     /// Of a scalar: the id of its unit.
@@ -116,6 +118,18 @@ fn of_kind(
     };
     let table = table(kind);
     let mut columns = columns(source, run, span, kind, indexsets)?;
+    let ever = source.ever(table, "id, run__id");
+    let numbers: HashMap<i64, i64> = source
+        .rows(
+            &format!(
+                "SELECT DISTINCT CAST(e.id AS bigint) AS id FROM {ever} e WHERE e.run__id = {run} ORDER BY 1"
+            ),
+            &[("id", ColumnType::BigInt)],
+            |row| Ok(row.id(0)),
+        )?
+        .into_iter()
+        .zip(1..)
+        .collect();
     source.rows(
         &format!(
             "SELECT CAST(i.id AS bigint) AS id, i.name, {value} AS value, {unit} AS unit, {element_type} AS element_type, d.description
@@ -135,6 +149,7 @@ fn of_kind(
                 kind,
                 id: row.id(0),
                 name: row.name(1),
+                number: numbers.get(&row.id(0)).copied().unwrap_or_default(),
                 value: row.float(2),
                 unit: row.int(3),
                 columns: columns.remove(&row.id(0)).unwrap_or_default(),

@@ -83,14 +83,14 @@ fn indicator(key: &str, value: &MetaValue) -> String {
 fn item(
     kind: ItemKind,
     name: &str,
-    (value, unit): (Option<f64>, Option<&str>),
+    (value, unit, docs): (Option<f64>, Option<&str>, Option<&str>),
     columns: impl Iterator<Item = (String, String)>,
 ) -> String {
     let columns: Vec<_> = columns
         .map(|(column, indexset)| format!("{column} of {indexset}"))
         .collect();
     format!(
-        "{} \"{name}\": {value:?} {unit:?} ({})",
+        "{} \"{name}\": {value:?} {unit:?} ({}) {docs:?}",
         kind.word(),
         columns.join(", ")
     )
@@ -227,7 +227,12 @@ fn items_there(source: &mut Source, run: i64, part: Part, each: Each<'_>) -> Res
                     .columns
                     .iter()
                     .map(|column| (column.name.clone(), column.indexset.clone()));
-                each(&item(found.kind, &found.name, (found.value, unit), columns));
+                each(&item(
+                    found.kind,
+                    &found.name,
+                    (found.value, unit, found.docs.as_deref()),
+                    columns,
+                ));
             }
             _ => {}
         }
@@ -366,7 +371,7 @@ fn item_here(found: &Item) -> String {
     item(
         found.kind,
         &found.name,
-        (found.value, found.unit.as_deref()),
+        (found.value, found.unit.as_deref(), found.docs.as_deref()),
         columns,
     )
 }

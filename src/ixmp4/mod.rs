@@ -201,8 +201,8 @@ impl Import<'_, '_> {
         }
         if !taken.is_empty() {
             found.problems.push(format!(
-                "these runs are in {} already, and were not imported from there: {}. Their version numbers are taken: \
-                 import into another database, or delete those runs there if they are not needed",
+                "these version numbers are taken in {} by runs that were not imported from there: {}. A number never means \
+                 two things, also when its run was deleted: import into another database",
                 self.core.store.location(),
                 taken.join("; ")
             ));

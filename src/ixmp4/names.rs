@@ -15,7 +15,7 @@ use crate::names::{self, DEFAULT_HIERARCHY, Kind};
 use crate::schema::ColumnType;
 use crate::store::{doing, quote, sql};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::{BigInt, Nullable, Text};
 
 /// All kinds, and their tables there.
 pub(super) const KINDS: [(Kind, &str); 5] = [
@@ -74,8 +74,9 @@ impl Names {
         let mut problems = Vec::new();
         for (kind, _) in KINDS {
             for name in self.of(kind).filter(|name| needed.includes(kind, name)) {
-                let checked =
-                    names::check_name(kind, &name.name).and_then(|()| match &name.hierarchy {
+                let checked = names::check_docs(kind.word(), name.docs.as_deref())
+                    .and_then(|()| names::check_name(kind, &name.name))
+                    .and_then(|()| match &name.hierarchy {
                         Some(hierarchy) => names::check_text("hierarchy", hierarchy),
                         None => Ok(()),
                     });
@@ -262,7 +263,20 @@ fn make(core: &Core, kind: Kind, group: &[&Name]) -> Result<()> {
         Subject::Platform,
         &format!("{OPERATION}: {}", kind.table()),
         &last.origin,
-        |write| names::create_missing(write, kind, &texts, hierarchy),
+        |write| {
+            names::create_missing(write, kind, &texts, hierarchy)?;
+            for name in group.iter().filter(|name| name.docs.is_some()) {
+                sql(format!(
+                    "UPDATE {} SET docs = $1 WHERE name = $2 AND docs IS NULL",
+                    quote(kind.table())
+                ))
+                .bind::<Nullable<Text>, _>(name.docs.as_deref())
+                .bind::<Text, _>(&name.name)
+                .execute(write.connection)
+                .map_err(doing("describing"))?;
+            }
+            Ok(())
+        },
     )?;
     Ok(())
 }

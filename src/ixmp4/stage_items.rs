@@ -330,6 +330,21 @@ fn items_batch(
             )),
         ),
         (
+            "number",
+            Arc::new(Int64Array::from_iter_values(
+                items.iter().map(|item| item.number),
+            )),
+        ),
+        (
+            "docs",
+            Arc::new(
+                items
+                    .iter()
+                    .map(|item| item.docs.as_deref())
+                    .collect::<StringArray>(),
+            ),
+        ),
+        (
             "value",
             Arc::new(
                 items

@@ -70,7 +70,7 @@ impl Optimization<'_> {
     /// [`Error::NotFound`], [`Error::RunLockRequired`].
     pub fn remove_all_data(&self, kind: ItemKind, name: &str) -> Result<ChangeCounts> {
         let table = optimization_rows::table::description();
-        self.write(&format!("{}s.remove", kind.word()), |write| {
+        self.write(&format!("{}.remove", kind.words()), |write| {
             let item = self.live(write).item(kind, name)?;
             let of_item = [
                 ("kind", kind.bind()),
@@ -92,7 +92,7 @@ impl Optimization<'_> {
             RowOperation::Add => "add",
             RowOperation::Remove => "remove",
         };
-        self.write(&format!("{}s.{verb}", kind.word()), |write| {
+        self.write(&format!("{}.{verb}", kind.words()), |write| {
             let mut reader = self.live(write);
             let item = reader.item(kind, name)?;
             let incoming = Encoder {

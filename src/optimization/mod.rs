@@ -6,12 +6,17 @@ mod data;
 mod elements;
 mod read;
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::filter::{Checked, Filter, Subject};
 use crate::history::ChangeCounts;
+use crate::history::audit::{self, Audit};
 use crate::history::changes::ChangeSet;
 use crate::history::write::Write;
+use crate::ids::RunId;
 use crate::names::{self, Kind};
 use crate::run::Access;
 use crate::schema::VersionedTable;
@@ -73,6 +78,18 @@ impl ItemKind {
         }
     }
 
+    /// "indexsets", "scalars", …
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::IndexSet => "indexsets",
+            Self::Scalar => "scalars",
+            Self::Table => "tables",
+            Self::Parameter => "parameters",
+            Self::Variable => "variables",
+            Self::Equation => "equations",
+        }
+    }
+
     pub(crate) fn of(number: i16) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as i16 == number)
     }
@@ -102,12 +119,55 @@ pub struct Item {
     pub kind: ItemKind,
     /// Its name, unique among its kind in the run.
     pub name: String,
+    /// Counts the items of its kind in the run, in the order in which they were made; a clone keeps it.
+    pub number: i64,
+    /// A number that only this item has among all of its kind in the database: of its run and its number.
+    pub id: i64,
+    /// What is said of it: see [`Optimization::set_docs`].
+    pub docs: Option<String>,
     /// A scalar's value.
     pub value: Option<f64>,
     /// A scalar's unit.
     pub unit: Option<String>,
     /// The columns of a table, parameter, variable or equation.
     pub columns: Vec<ItemColumn>,
+}
+
+/// So many items of a kind can have an id in a run.
+const NUMBERS: i64 = 1_000_000;
+
+impl Item {
+    fn new(kind: ItemKind, name: &str) -> Self {
+        Self {
+            kind,
+            name: name.to_owned(),
+            number: 0,
+            id: 0,
+            docs: None,
+            value: None,
+            unit: None,
+            columns: Vec::new(),
+        }
+    }
+
+    fn numbered(mut self, run: RunId, number: i64) -> Self {
+        self.number = number;
+        self.id = run.0 * NUMBERS + number;
+        self
+    }
+
+    /// Makes it a scalar of that value.
+    fn set(&mut self, value: f64, unit: &str) -> Result<()> {
+        if !value.is_finite() {
+            return Err(Error::frame(format!(
+                "scalar \"{}\": {value} cannot be stored, only finite numbers",
+                self.name
+            )));
+        }
+        self.value = Some(value);
+        self.unit = Some(unit.to_owned());
+        Ok(())
+    }
 }
 
 /// The optimization items of a run. From a [`Run`](crate::Run) they can be read, from a
@@ -166,6 +226,32 @@ impl<'a> Optimization<'a> {
         )
     }
 
+    /// The items of a kind that a filter selects, in the order in which they were made.
+    ///
+    /// # Errors
+    /// [`Error::InvalidFilter`], listing what there is to filter by.
+    pub fn list_with(&self, kind: ItemKind, filter: &Filter) -> Result<Vec<Item>> {
+        let checked = Checked::of(filter, Subject::Items(kind))?;
+        self.read(|reader| reader.items_that_pass(kind, &checked))
+    }
+
+    /// Who made each item of a kind and who changed it last, and when, by name. Changes of an item's data do not count.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub fn audits(&self, kind: ItemKind) -> Result<HashMap<String, Audit>> {
+        let run = self.access.run();
+        let all = run
+            .core
+            .store
+            .read(|connection| audit::of_items(connection, run.id()))?;
+        Ok(all
+            .into_iter()
+            .filter(|((number, _), _)| *number == kind as i16)
+            .map(|((_, name), audit)| (name, audit))
+            .collect())
+    }
+
     /// The item of that kind and name.
     ///
     /// # Errors
@@ -174,7 +260,7 @@ impl<'a> Optimization<'a> {
         self.read(|reader| reader.item(kind, name))
     }
 
-    /// The items of a kind, by name.
+    /// The items of a kind, in the order in which they were made.
     ///
     /// # Errors
     /// Errors of the database.
@@ -187,13 +273,7 @@ impl<'a> Optimization<'a> {
     /// # Errors
     /// [`Error::RunLockRequired`], [`Error::AlreadyExists`], [`Error::InvalidName`].
     pub fn create_indexset(&self, name: &str) -> Result<Item> {
-        self.create_item(Item {
-            kind: ItemKind::IndexSet,
-            name: name.to_owned(),
-            value: None,
-            unit: None,
-            columns: Vec::new(),
-        })
+        self.create_item(Item::new(ItemKind::IndexSet, name))
     }
 
     /// Makes a scalar.
@@ -202,7 +282,9 @@ impl<'a> Optimization<'a> {
     /// As [`create_indexset`](Self::create_indexset); [`Error::NotFound`] for the unit, [`Error::InvalidFrame`] for
     /// NaN and infinity.
     pub fn create_scalar(&self, name: &str, value: f64, unit: &str) -> Result<Item> {
-        self.create_item(scalar(name, value, unit)?)
+        let mut item = Item::new(ItemKind::Scalar, name);
+        item.set(value, unit)?;
+        self.create_item(item)
     }
 
     /// Gives a scalar another value and unit.
@@ -210,9 +292,22 @@ impl<'a> Optimization<'a> {
     /// # Errors
     /// [`Error::NotFound`] for the scalar or the unit, [`Error::RunLockRequired`].
     pub fn set_scalar(&self, name: &str, value: f64, unit: &str) -> Result<ChangeCounts> {
-        let item = scalar(name, value, unit)?;
         self.write("scalars.set", |write| {
-            self.live(write).item(ItemKind::Scalar, name)?;
+            let mut item = self.live(write).item(ItemKind::Scalar, name)?;
+            item.set(value, unit)?;
+            self.put(write, &item)
+        })
+    }
+
+    /// Says something of an item, for people to read; `None` takes it back.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::RunLockRequired`]; [`Error::InvalidName`] for text with NUL.
+    pub fn set_docs(&self, kind: ItemKind, name: &str, docs: Option<&str>) -> Result<ChangeCounts> {
+        names::check_docs(kind.word(), docs)?;
+        self.write(&format!("{}.set_docs", kind.words()), |write| {
+            let mut item = self.live(write).item(kind, name)?;
+            item.docs = docs.map(ToOwned::to_owned);
             self.put(write, &item)
         })
     }
@@ -264,25 +359,21 @@ impl<'a> Optimization<'a> {
             }
             names::check_text("column", column)?;
         }
-        self.create_item(Item {
-            kind,
-            name: name.to_owned(),
-            value: None,
-            unit: None,
-            columns: columns
-                .iter()
-                .zip(indexsets)
-                .map(|(name, indexset)| ItemColumn {
-                    name: (*name).to_owned(),
-                    indexset: (*indexset).to_owned(),
-                })
-                .collect(),
-        })
+        let mut item = Item::new(kind, name);
+        item.columns = columns
+            .iter()
+            .zip(indexsets)
+            .map(|(name, indexset)| ItemColumn {
+                name: (*name).to_owned(),
+                indexset: (*indexset).to_owned(),
+            })
+            .collect();
+        self.create_item(item)
     }
 
     fn create_item(&self, item: Item) -> Result<Item> {
         names::check_text(item.kind.word(), &item.name)?;
-        self.write(&format!("{}s.create", item.kind.word()), |write| {
+        self.write(&format!("{}.create", item.kind.words()), |write| {
             if self.live(write).find(item.kind, &item.name)?.is_some() {
                 return Err(Error::AlreadyExists {
                     kind: item.kind.word(),
@@ -294,8 +385,10 @@ impl<'a> Optimization<'a> {
                 self.live(write)
                     .item(ItemKind::IndexSet, &column.indexset)?;
             }
+            let number = self.live(write).next_number(item.kind)?;
+            let item = item.clone().numbered(self.access.run().id(), number);
             self.put(write, &item)?;
-            Ok(item.clone())
+            Ok(item)
         })
     }
 
@@ -315,7 +408,7 @@ impl<'a> Optimization<'a> {
     /// # Errors
     /// [`Error::NotFound`], [`Error::RunLockRequired`]; [`Error::InUse`] for an indexset that items have columns of.
     pub fn delete(&self, kind: ItemKind, name: &str) -> Result<()> {
-        self.write(&format!("{}s.delete", kind.word()), |write| {
+        self.write(&format!("{}.delete", kind.words()), |write| {
             self.live(write).item(kind, name)?;
             let of_item = [("kind", kind.bind()), ("item", Bind::Text(name.to_owned()))];
             if kind == ItemKind::IndexSet {
@@ -392,19 +485,4 @@ impl<'a> Optimization<'a> {
         changes.apply(write)?;
         Ok(changes.counts())
     }
-}
-
-fn scalar(name: &str, value: f64, unit: &str) -> Result<Item> {
-    if !value.is_finite() {
-        return Err(Error::frame(format!(
-            "scalar \"{name}\": {value} cannot be stored, only finite numbers"
-        )));
-    }
-    Ok(Item {
-        kind: ItemKind::Scalar,
-        name: name.to_owned(),
-        value: Some(value),
-        unit: Some(unit.to_owned()),
-        columns: Vec::new(),
-    })
 }

@@ -3,22 +3,26 @@
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int16Array, Int32Array, Int64Array};
 use arrow::array::{RecordBatch, StringArray};
 use arrow::datatypes::{Float64Type, Int16Type, Int64Type, Schema};
+use diesel::prelude::*;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::filter::{Checked, Resolver, Scalar, What, Which};
 use crate::history::rows::RowOperation;
 use crate::history::write::Write;
 use crate::history::{ChangeCounts, as_of, retained};
 use crate::ids::{RunId, TransactionId};
 use crate::names::{self, Kind, similar};
-use crate::optimization::{Element, Item, ItemColumn, ItemKind, data};
+use crate::optimization::{Element, Item, ItemColumn, ItemKind, NUMBERS, data};
 use crate::run::Run;
 use crate::schema::tables::{
-    indexset_elements, optimization_columns, optimization_items, optimization_rows,
+    indexset_elements, optimization_columns, optimization_items, optimization_items_version,
+    optimization_rows,
 };
 use crate::schema::{TableDescription, VersionedTable};
 use crate::store::rows::{Bind, schema_of, select};
-use crate::store::{AnyConnection, Engine, column_list, quote};
+use crate::store::{AnyConnection, Engine, column_list, doing, quote};
 
 /// A batch of all columns of a table.
 pub(super) fn rows_batch(table: &TableDescription, arrays: Vec<ArrayRef>) -> Result<RecordBatch> {
@@ -110,10 +114,10 @@ impl<'c> Reader<'c> {
             .collect();
         let hint = match similar(name, &names) {
             Some(candidate) => format!("did you mean \"{candidate}\"?"),
-            None if names.is_empty() => format!("{} has no {}s", self.label, kind.word()),
+            None if names.is_empty() => format!("{} has no {}", self.label, kind.words()),
             None => format!(
-                "list them with run.optimization.{}s.tabulate()",
-                kind.word()
+                "list them with run.optimization.{}.tabulate()",
+                kind.words()
             ),
         };
         Err(Error::NotFound {
@@ -131,7 +135,7 @@ impl<'c> Reader<'c> {
         let rows = self.rows(
             &optimization_items::table::description(),
             with,
-            "d.kind, d.name",
+            "d.kind, d.number",
         )?;
         if rows.num_rows() == 0 {
             return Ok(Vec::new());
@@ -139,27 +143,104 @@ impl<'c> Reader<'c> {
         let columns = self.columns(with)?;
         let units = names::by_id(self.connection, Kind::Unit)?;
         let (kinds, item_names) = (int16(&rows, 1), text(&rows, 2));
-        let values = rows.column(3).as_primitive::<Float64Type>();
-        let unit_ids = rows.column(4).as_primitive::<Int64Type>();
+        let numbers = rows.column(3).as_primitive::<Int64Type>();
+        let values = rows.column(4).as_primitive::<Float64Type>();
+        let unit_ids = rows.column(5).as_primitive::<Int64Type>();
+        let docs = text(&rows, 6);
         Ok((0..rows.num_rows())
             .filter_map(|row| {
                 let kind = ItemKind::of(kinds.value(row))?;
                 let name = item_names.value(row);
-                Some(Item {
-                    kind,
-                    name: name.to_owned(),
-                    value: values.is_valid(row).then(|| values.value(row)),
-                    unit: unit_ids
-                        .is_valid(row)
-                        .then(|| units.get(&unit_ids.value(row)).cloned().unwrap_or_default()),
-                    columns: columns
-                        .iter()
-                        .filter(|(of, item, _)| *of == kind && item == name)
-                        .map(|(_, _, column)| column.clone())
-                        .collect(),
-                })
+                let mut item = Item::new(kind, name).numbered(self.run, numbers.value(row));
+                item.docs = docs.is_valid(row).then(|| docs.value(row).to_owned());
+                item.value = values.is_valid(row).then(|| values.value(row));
+                item.unit = unit_ids
+                    .is_valid(row)
+                    .then(|| units.get(&unit_ids.value(row)).cloned().unwrap_or_default());
+                item.columns = columns
+                    .iter()
+                    .filter(|(of, item, _)| *of == kind && item == name)
+                    .map(|(_, _, column)| column.clone())
+                    .collect();
+                Some(item)
             })
             .collect())
+    }
+
+    /// The items of a kind that pass.
+    pub(super) fn items_that_pass(
+        &mut self,
+        kind: ItemKind,
+        checked: &Checked,
+    ) -> Result<Vec<Item>> {
+        let mut items = self.items(kind)?;
+        let mut units = None;
+        for condition in &checked.conditions {
+            if let What::Named(Kind::Unit, names) = &condition.what {
+                let ids: HashSet<_> = Resolver {
+                    connection: self.connection,
+                    engine: self.engine,
+                }
+                .names(Kind::Unit, names, Which::Ever)?
+                .into_iter()
+                .collect();
+                let of_id = self.unit_names()?;
+                let names: HashSet<String> = of_id
+                    .into_iter()
+                    .filter(|(id, _)| ids.contains(id))
+                    .map(|(_, name)| name)
+                    .collect();
+                units = Some(names);
+            }
+        }
+        items.retain(|item| {
+            units
+                .as_ref()
+                .is_none_or(|units| item.unit.as_ref().is_some_and(|unit| units.contains(unit)))
+                && checked
+                    .conditions
+                    .iter()
+                    .all(|condition| match &condition.what {
+                        What::Is(test) if condition.name == "indexset" => item
+                            .columns
+                            .iter()
+                            .any(|column| test.passes_text(&column.indexset)),
+                        What::Is(test) => test.passes(
+                            match condition.name {
+                                "id" => Some(Scalar::Int(item.id)),
+                                "name" => Some(Scalar::Text(item.name.clone())),
+                                "docs" => item.docs.clone().map(Scalar::Text),
+                                _ => item.value.map(Scalar::Float),
+                            }
+                            .as_ref(),
+                        ),
+                        _ => true,
+                    })
+        });
+        Ok(items)
+    }
+
+    /// The number of the next item of a kind.
+    pub(super) fn next_number(&mut self, kind: ItemKind) -> Result<i64> {
+        let last: Option<i64> = optimization_items_version::table
+            .filter(optimization_items_version::run_id.eq(self.run.0))
+            .filter(optimization_items_version::kind.eq(kind as i16))
+            .select(diesel::dsl::max(optimization_items_version::number))
+            .get_result(self.connection)
+            .map_err(doing("counting items"))?;
+        let next = last.unwrap_or(0) + 1;
+        if next >= NUMBERS {
+            return Err(Error::InvalidItem {
+                kind: kind.word(),
+                name: String::new(),
+                problem: format!(
+                    "a run can have {} {} at most, deleted ones included",
+                    NUMBERS - 1,
+                    kind.words()
+                ),
+            });
+        }
+        Ok(next)
     }
 
     /// The columns of items, each with whose it is, in their order.
@@ -278,8 +359,10 @@ pub(super) fn put_item(
         Arc::new(Int64Array::from(vec![run.0])),
         Arc::new(Int16Array::from(vec![item.kind as i16])),
         Arc::new(StringArray::from(vec![item.name.as_str()])),
+        Arc::new(Int64Array::from(vec![item.number])),
         Arc::new(Float64Array::from(vec![item.value])),
         Arc::new(Int64Array::from(vec![unit])),
+        Arc::new(StringArray::from(vec![item.docs.as_deref()])),
     ];
     let batch = rows_batch(&table, arrays)?;
     data::write_batch(write, &table, &batch, RowOperation::Add)

@@ -13,6 +13,8 @@ use serde::Serialize;
 
 use crate::core::Core;
 use crate::error::{Error, Result};
+use crate::filter::{Checked, Filter, Subject};
+use crate::history::audit::{self, Audit};
 use crate::history::compact::compact;
 use crate::history::redact::{self, redact};
 use crate::history::revert;
@@ -20,7 +22,7 @@ use crate::history::{
     ChangeCounts, CompactOptions, CompactReport, Diff, Keep, LogEntry, LogFilter, RedactOptions,
     Redaction,
 };
-use crate::iamc::{Filter, Iamc};
+use crate::iamc::Iamc;
 use crate::ids::{RunId, TransactionId};
 use crate::meta::Meta;
 use crate::optimization::Optimization;
@@ -32,7 +34,7 @@ pub(crate) use checkpoint::{
 pub use copy::{CloneOptions, ClonedFrom};
 pub(crate) use lock::{Heart, Renewal, check_message, renew};
 pub use lock::{Lease, LockEvent, LockOptions, LockRow, Locks, RunLock};
-pub use runs::{RunFilter, Runs};
+pub use runs::Runs;
 pub(crate) use runs::{insert as insert_run, label_of};
 pub use table::RunTable;
 pub use view::RunView;
@@ -232,6 +234,18 @@ impl Run {
             .read(|connection| checkpoint::last_transaction(connection, self.id()))
     }
 
+    /// Who made it and who wrote to it last, and when.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub fn audit(&self) -> Result<Audit> {
+        let mut found = self
+            .core
+            .store
+            .read(|connection| audit::of_runs(connection, Some(self.id())))?;
+        Ok(found.remove(&self.id().0).unwrap_or_default())
+    }
+
     /// The run as it was, to be read: at a checkpoint, after one of its transactions, or at a time.
     ///
     /// ```
@@ -345,8 +359,9 @@ impl Run {
         options: RevertOptions<'_>,
     ) -> Result<ChangeCounts> {
         let target = target.into();
-        // A target that is not there is an error before anybody is kept waiting for the lock.
+        // What is not there, or cannot be asked, is an error before anybody is kept waiting for the lock.
         self.resolve(&target)?;
+        Checked::of(&options.only, Subject::Keys)?;
         let message = revert::description(&target, &options.only);
         let lock = self.lock_with(&message, options.lock)?;
         let counts = lock.revert_only(target, &options.only)?;

@@ -1,11 +1,14 @@
 //! Making, finding and deleting runs.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use diesel::prelude::*;
 
 use crate::core::Core;
 use crate::error::{Error, Result};
+use crate::filter::{self, Checked, Filter, Resolver};
+use crate::history::audit::{self, Audit};
 use crate::history::write::{Subject, Write};
 use crate::history::{chain, revert};
 use crate::ids::{RunId, TransactionId};
@@ -21,17 +24,6 @@ const ATTEMPTS: u32 = 200;
 #[derive(Clone)]
 pub struct Runs {
     core: Arc<Core>,
-}
-
-/// Which runs to list.
-#[derive(Clone, Debug, Default)]
-pub struct RunFilter {
-    /// Only of this model.
-    pub model: Option<String>,
-    /// Only of this scenario.
-    pub scenario: Option<String>,
-    /// Only default versions.
-    pub default_only: bool,
 }
 
 type Row = (i64, String, String, i32, bool, Option<i64>, Option<i64>);
@@ -138,12 +130,8 @@ impl Runs {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::NoDefaultVersion`], listing the versions there are.
     pub fn get(&self, model: &str, scenario: &str, version: Option<i32>) -> Result<Run> {
-        let filter = RunFilter {
-            model: Some(model.to_owned()),
-            scenario: Some(scenario.to_owned()),
-            default_only: false,
-        };
-        let found = self.list(&filter)?;
+        let mut found = self.list(&Filter::all())?;
+        found.retain(|run| run.info().model == model && run.info().scenario == scenario);
         let wanted = found.iter().find(|run| match version {
             Some(version) => run.info().version == version,
             None => run.info().is_default,
@@ -178,7 +166,7 @@ impl Runs {
     }
 
     fn hint(&self, model: &str, scenario: &str) -> String {
-        let all = self.list(&RunFilter::default()).unwrap_or_default();
+        let all = self.list(&Filter::all()).unwrap_or_default();
         let near = |name: &str, names: Vec<String>| {
             names::similar(name, &names).map(|candidate| format!("\"{candidate}\""))
         };
@@ -191,34 +179,41 @@ impl Runs {
         }
     }
 
-    /// The runs that a filter selects, by id.
+    /// The runs that a filter selects, by id; all versions unless it says `default_only`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidFilter`], listing what there is to filter by.
+    pub fn list(&self, filter: &Filter) -> Result<Vec<Run>> {
+        let checked = Checked::of(filter, filter::Subject::Runs)?;
+        let engine = self.core.store.engine();
+        self.core.store.read(|connection| {
+            let rows: Vec<Row> = named_runs!()
+                .order(runs::id)
+                .load(connection)
+                .map_err(doing("listing runs"))?;
+            let passing: Option<HashSet<i64>> = match checked.is_all() {
+                true => None,
+                false => {
+                    let ids = Resolver { connection, engine }.runs(&checked)?;
+                    Some(ids.into_iter().collect())
+                }
+            };
+            Ok(rows
+                .into_iter()
+                .filter(|row| passing.as_ref().is_none_or(|ids| ids.contains(&row.0)))
+                .map(|row| self.run(info(row)))
+                .collect())
+        })
+    }
+
+    /// Who made each run and who wrote to it last, and when, by id.
     ///
     /// # Errors
     /// Errors of the database.
-    pub fn list(&self, filter: &RunFilter) -> Result<Vec<Run>> {
-        let mut connection = self.core.store.connection()?;
-        let rows: Vec<Row> = named_runs!()
-            .order(runs::id)
-            .load(&mut *connection)
-            .map_err(doing("listing runs"))?;
-        Ok(rows
-            .into_iter()
-            .map(info)
-            .filter(|run| {
-                filter
-                    .model
-                    .as_ref()
-                    .is_none_or(|model| *model == run.model)
-            })
-            .filter(|run| {
-                filter
-                    .scenario
-                    .as_ref()
-                    .is_none_or(|scenario| *scenario == run.scenario)
-            })
-            .filter(|run| !filter.default_only || run.is_default)
-            .map(|info| self.run(info))
-            .collect())
+    pub fn audits(&self) -> Result<HashMap<i64, Audit>> {
+        self.core
+            .store
+            .read(|connection| audit::of_runs(connection, None))
     }
 
     /// Makes the run the default version of its model's scenario; another one is so no more.

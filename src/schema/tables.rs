@@ -8,6 +8,8 @@ versioned_table! {
     platform models (id) rank 10 unique (name) {
         id -> BigInt,
         name -> Text,
+        /// What is said of it.
+        docs -> Nullable<Text>,
     }
 }
 versioned_table! {
@@ -15,6 +17,8 @@ versioned_table! {
     platform scenarios (id) rank 10 unique (name) {
         id -> BigInt,
         name -> Text,
+        /// What is said of it.
+        docs -> Nullable<Text>,
     }
 }
 versioned_table! {
@@ -23,6 +27,8 @@ versioned_table! {
         id -> BigInt,
         name -> Text,
         hierarchy -> Text,
+        /// What is said of it.
+        docs -> Nullable<Text>,
     }
 }
 versioned_table! {
@@ -30,6 +36,8 @@ versioned_table! {
     platform units (id) rank 10 unique (name) {
         id -> BigInt,
         name -> Text,
+        /// What is said of it.
+        docs -> Nullable<Text>,
     }
 }
 versioned_table! {
@@ -37,6 +45,8 @@ versioned_table! {
     platform variables (id) rank 10 unique (name) {
         id -> BigInt,
         name -> Text,
+        /// What is said of it.
+        docs -> Nullable<Text>,
     }
 }
 versioned_table! {
@@ -90,9 +100,13 @@ versioned_table! {
         run_id -> BigInt,
         kind -> SmallInt,
         name -> Text,
+        /// Counts the items of its kind in the run, deleted ones included, in the order in which they were made.
+        number -> BigInt,
         /// Of scalars.
         value -> Nullable<Double>,
         unit_id -> Nullable<BigInt> => units,
+        /// What is said of it.
+        docs -> Nullable<Text>,
     }
 }
 versioned_table! {

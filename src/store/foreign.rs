@@ -6,7 +6,7 @@
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, RecordBatch};
 
 use crate::error::{Error, Result};
 use crate::schema::{Column, ColumnType};
@@ -20,6 +20,8 @@ const ROWS_AT_ONCE: usize = 1 << 16;
 pub(crate) struct Foreign {
     connection: AnyConnection,
     location: Location,
+    /// The time zone of its sessions by default; none on SQLite.
+    time_zone: Option<String>,
 }
 
 /// A column of a query's result, which may be NULL.
@@ -76,10 +78,21 @@ impl Foreign {
         connection
             .batch_execute(begin)
             .map_err(|source| failed(Box::new(source)))?;
-        Ok(Self {
+        let mut foreign = Self {
             connection,
             location,
-        })
+            time_zone: None,
+        };
+        if foreign.engine() == Engine::Postgres {
+            // What it would be without diesel, which sets it to UTC for the session.
+            let zone = foreign.select(
+                "SELECT reset_val AS zone FROM pg_settings WHERE name = 'TimeZone'",
+                &[column("zone", ColumnType::Text)],
+            )?;
+            let zone = zone.column(0).as_string::<i32>().iter().next().flatten();
+            foreign.time_zone = zone.map(str::to_owned);
+        }
+        Ok(foreign)
     }
 
     pub(crate) fn engine(&self) -> Engine {
@@ -125,10 +138,11 @@ impl Foreign {
     /// SQL for the time in UTC of a column that was filled by the database's own clock: PostgreSQL's `now()` in a
     /// column without time zone is the session's time, taken to be the one that a session has here by default.
     pub(crate) fn utc(&self, expression: &str) -> String {
-        match self.engine() {
-            Engine::Sqlite => expression.to_owned(),
-            Engine::Postgres => format!(
-                "(({expression}) AT TIME ZONE current_setting('TimeZone') AT TIME ZONE 'UTC')"
+        match &self.time_zone {
+            None => expression.to_owned(),
+            Some(zone) => format!(
+                "(({expression}) AT TIME ZONE '{}' AT TIME ZONE 'UTC')",
+                zone.replace('\'', "''")
             ),
         }
     }

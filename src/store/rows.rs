@@ -26,6 +26,7 @@ type AnyBackend = <AnyConnection as Connection>::Backend;
 #[derive(Clone, Debug)]
 pub(crate) enum Bind {
     BigInt(i64),
+    Double(f64),
     Text(String),
     Timestamp(NaiveDateTime),
 }
@@ -137,6 +138,7 @@ pub(crate) fn query<'q>(text: &str, binds: &[Bind]) -> BoxedSqlQuery<'q, AnyBack
     for bind in binds {
         query = match bind {
             Bind::BigInt(value) => query.bind::<BigInt, _>(*value),
+            Bind::Double(value) => query.bind::<Double, _>(*value),
             Bind::Text(value) => query.bind::<Text, _>(value.clone()),
             Bind::Timestamp(value) => query.bind::<Timestamp, _>(*value),
         };

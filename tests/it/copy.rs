@@ -43,14 +43,22 @@ fn counts(from: &Run, to: &Run) -> u64 {
     from_platform(&before, &after)
 }
 
+/// Without their ids, which no two runs share.
+fn scalars(view: &stratalog::RunView) -> Vec<stratalog::Item> {
+    let mut items = view.optimization().list(ItemKind::Scalar).unwrap();
+    for item in &mut items {
+        item.id = 0;
+    }
+    items
+}
+
 fn from_platform(before: &stratalog::RunView, after: &stratalog::RunView) -> u64 {
     let same = before.iamc().tabulate(&Filter::all()).unwrap()
         == after.iamc().tabulate(&Filter::all()).unwrap()
         && before.meta().all().unwrap() == after.meta().all().unwrap()
         && before.optimization().elements("i").unwrap()
             == after.optimization().elements("i").unwrap()
-        && before.optimization().list(ItemKind::Scalar).unwrap()
-            == after.optimization().list(ItemKind::Scalar).unwrap()
+        && scalars(before) == scalars(after)
         && before.table("flows").unwrap().tabulate().unwrap()
             == after.table("flows").unwrap().tabulate().unwrap();
     u64::from(!same)

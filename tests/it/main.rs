@@ -17,6 +17,7 @@ mod disk;
 mod doctor;
 mod faulty_disk;
 mod files;
+mod filters;
 mod flows;
 mod hammer;
 mod iamc;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use stratalog::{Error, MetaValue, Run, RunFilter};
+use stratalog::{Error, Filter, MetaValue, Run};
 
 use crate::both_engines;
 use crate::support::verify;
@@ -120,16 +120,27 @@ both_engines! {
                 platform.runs().set_as_default(run.id()).unwrap();
             }
         }
-        let listed = |filter: &RunFilter, keys: Option<&[String]>| -> Vec<_> {
-            let found = platform.meta(filter, keys).unwrap();
+        let listed = |filter: &Filter| -> Vec<_> {
+            let found = platform.meta(filter).unwrap();
             found
                 .into_iter()
                 .map(|found| (found.run.scenario, found.run.version, found.key))
                 .collect()
         };
-        assert_eq!(listed(&RunFilter::default(), None).len(), 6);
-        let default = RunFilter { default_only: true, ..RunFilter::default() };
+        let any_version = Filter::all().with("default_only", false);
+        assert_eq!(listed(&Filter::all().with("run", any_version.clone())).len(), 6);
+        assert_eq!(listed(&Filter::all()).len(), 4);
         let categories = [("s".into(), 1, "category".into()), ("t".into(), 1, "category".into())];
-        assert_eq!(listed(&default, Some(&["cat*".into()])), categories);
+        assert_eq!(listed(&Filter::all().with("key", "cat*")), categories);
+        assert_eq!(listed(&Filter::all().with("type", "str")), categories);
+        assert_eq!(listed(&Filter::all().with("value", ["s", "t"])), categories);
+        assert_eq!(listed(&Filter::all().with("value__gte", 2031)), []);
+        assert_eq!(listed(&Filter::all().with("value", 2030)).len(), 2);
+        assert_eq!(listed(&Filter::all().with("value", true)), []);
+        let second = any_version.with("version", 2);
+        let of_second = Filter::all().with("run", second).with("key__ne", "year");
+        assert_eq!(listed(&of_second), [("s".into(), 2, "category".into())]);
+        let error = platform.meta(&Filter::all().with("keys", "year")).unwrap_err().to_string();
+        assert!(error.contains("\"keys\" (did you mean \"key\"?)"), "{error}");
     }
 }

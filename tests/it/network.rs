@@ -3,7 +3,7 @@
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use stratalog::{Filter, Frame, Platform, Run, RunFilter};
+use stratalog::{Filter, Frame, Platform, Run};
 
 use crate::proxy::{Cut, Proxy};
 use crate::support::{Database, WithRun, points, verify, years_and_values};
@@ -99,7 +99,7 @@ fn every_kind_of_write(platform: &Platform, number: i64, around: Around<'_>) {
     });
     let gone = platform
         .runs()
-        .list(&RunFilter::default())
+        .list(&Filter::all())
         .expect("runs")
         .into_iter()
         .find(|run| run.info().scenario == "gone")

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use stratalog::{Filter, LogFilter, MigrateOptions, Platform, RunFilter, Target};
+use stratalog::{Filter, LogFilter, MigrateOptions, Platform, Target};
 
 use crate::flows;
 use crate::roles_support::{WithRoles, url_as};
@@ -69,14 +69,7 @@ fn the_whole_product_works_for_a_member_of_the_app_role() {
         .runs()
         .set_as_default(run.id())
         .expect("the default");
-    assert_eq!(
-        platform
-            .runs()
-            .list(&RunFilter::default())
-            .expect("runs")
-            .len(),
-        1
-    );
+    assert_eq!(platform.runs().list(&Filter::all()).expect("runs").len(), 1);
     with_run.verify();
     platform.runs().delete(run).expect("deleting the run");
     with_run.verify();

@@ -1,6 +1,6 @@
 //! Runs: versions, the default one, finding, deleting.
 
-use stratalog::{Filter, Frame, LogFilter, Platform, Run, RunFilter, RunId, Runs};
+use stratalog::{Filter, Frame, LogFilter, Platform, Run, RunId, Runs};
 
 use crate::platform::in_threads;
 use crate::support::{Database, verify};
@@ -183,11 +183,10 @@ both_engines! {
         let default = runs.get("a", "s", Some(2)).expect("get");
         runs.set_as_default(default.id()).expect("set");
         let list = |model: Option<&str>, scenario: Option<&str>, default_only| {
-            let filter = RunFilter {
-                model: model.map(Into::into),
-                scenario: scenario.map(Into::into),
-                default_only,
-            };
+            let filter = Filter::all()
+                .with("model", model)
+                .with("scenario", scenario)
+                .with("default_only", default_only);
             labels(&runs.list(&filter).expect("list"))
         };
         let all = ["a / s, version 1", "b / s, version 1", "a / t, version 1", "a / s, version 2"];
@@ -247,11 +246,11 @@ both_engines! {
         assert_eq!(message(runs.get("m", "s", Some(2))), "no run m / s, version 2: versions there: 1");
         message(runs.get_by_id(last.id()));
         assert!(runs.get("m", "s", None).is_err(), "the default one went with it");
-        assert_eq!(labels(&runs.list(&RunFilter::default()).expect("list")), ["m / s, version 1"]);
+        assert_eq!(labels(&runs.list(&Filter::all()).expect("list")), ["m / s, version 1"]);
         assert_eq!(runs.create("m", "s").expect("create").info().version, 3);
 
         runs.delete(&first).expect("delete");
-        for run in runs.list(&RunFilter::default()).expect("list") {
+        for run in runs.list(&Filter::all()).expect("list") {
             runs.delete(&run).expect("delete");
         }
         assert_eq!(runs.create("m", "s").expect("create").info().version, 4);
@@ -300,7 +299,7 @@ both_engines! {
             .collect();
         versions.sort();
         assert_eq!(versions, [1, 2, 3, 4, 5, 6, 7, 8]);
-        assert_eq!(platform.runs().list(&RunFilter::default()).expect("list").len(), 8);
+        assert_eq!(platform.runs().list(&Filter::all()).expect("list").len(), 8);
         assert_eq!(platform.models().list().expect("list").len(), 1);
         assert_eq!(platform.scenarios().list().expect("list").len(), 1);
         let transactions = database.plain().number("SELECT count(*) FROM transactions");

@@ -304,12 +304,14 @@ END;
 
 CREATE TABLE "models" (
   "id" INTEGER PRIMARY KEY AUTOINCREMENT,
-  "name" TEXT NOT NULL
+  "name" TEXT NOT NULL,
+  "docs" TEXT
 ) STRICT;
 CREATE UNIQUE INDEX "models_name" ON "models" ("name");
 CREATE TABLE "models_version" (
   "id" INTEGER NOT NULL,
   "name" TEXT NOT NULL,
+  "docs" TEXT,
   "transaction_id" INTEGER NOT NULL,
   "end_transaction_id" INTEGER,
   "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
@@ -328,10 +330,10 @@ BEGIN
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "models_version" WHERE "models_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "models_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "models_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "models_version" ("id", "name", "transaction_id", "operation_type")
-    SELECT NEW."id", NEW."name", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "models_version" before WHERE before."id" = NEW."id"
+  INSERT INTO "models_version" ("id", "name", "docs", "transaction_id", "operation_type")
+    SELECT NEW."id", NEW."name", NEW."docs", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "models_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "models_version" before WHERE before."id" = NEW."id"
-      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name");
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name" AND NOT before."docs" IS NOT NEW."docs");
   UPDATE "models_version" SET "end_transaction_id" = NULL WHERE "models_version"."id" = NEW."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
     AND NOT EXISTS (SELECT 1 FROM "models_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
@@ -342,10 +344,10 @@ BEGIN
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "models_version" WHERE "models_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "models_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "models_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "models_version" ("id", "name", "transaction_id", "operation_type")
-    SELECT NEW."id", NEW."name", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "models_version" before WHERE before."id" = NEW."id"
+  INSERT INTO "models_version" ("id", "name", "docs", "transaction_id", "operation_type")
+    SELECT NEW."id", NEW."name", NEW."docs", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "models_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "models_version" before WHERE before."id" = NEW."id"
-      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name");
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name" AND NOT before."docs" IS NOT NEW."docs");
   UPDATE "models_version" SET "end_transaction_id" = NULL WHERE "models_version"."id" = NEW."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
     AND NOT EXISTS (SELECT 1 FROM "models_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
@@ -356,8 +358,8 @@ BEGIN
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "models_version" WHERE "models_version"."id" = OLD."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "models_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "models_version"."id" = OLD."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "models_version" ("id", "name", "transaction_id", "operation_type")
-    SELECT OLD."id", OLD."name", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "models_version" before WHERE before."id" = OLD."id"
+  INSERT INTO "models_version" ("id", "name", "docs", "transaction_id", "operation_type")
+    SELECT OLD."id", OLD."name", OLD."docs", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "models_version" before WHERE before."id" = OLD."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
   UPDATE "models_version" SET "end_transaction_id" = NULL WHERE "models_version"."id" = OLD."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
     AND NOT EXISTS (SELECT 1 FROM "models_version" own WHERE own."id" = OLD."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
@@ -367,7 +369,7 @@ WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: models_version: history is written by stratalog only');
 END;
-CREATE TRIGGER "models_version_no_update" BEFORE UPDATE OF "id", "name", "transaction_id", "operation_type" ON "models_version"
+CREATE TRIGGER "models_version_no_update" BEFORE UPDATE OF "id", "name", "docs", "transaction_id", "operation_type" ON "models_version"
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: models_version: history is never changed');
 END;
@@ -385,12 +387,14 @@ END;
 
 CREATE TABLE "scenarios" (
   "id" INTEGER PRIMARY KEY AUTOINCREMENT,
-  "name" TEXT NOT NULL
+  "name" TEXT NOT NULL,
+  "docs" TEXT
 ) STRICT;
 CREATE UNIQUE INDEX "scenarios_name" ON "scenarios" ("name");
 CREATE TABLE "scenarios_version" (
   "id" INTEGER NOT NULL,
   "name" TEXT NOT NULL,
+  "docs" TEXT,
   "transaction_id" INTEGER NOT NULL,
   "end_transaction_id" INTEGER,
   "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
@@ -409,10 +413,10 @@ BEGIN
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "scenarios_version" WHERE "scenarios_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "scenarios_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "scenarios_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "scenarios_version" ("id", "name", "transaction_id", "operation_type")
-    SELECT NEW."id", NEW."name", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "scenarios_version" before WHERE before."id" = NEW."id"
+  INSERT INTO "scenarios_version" ("id", "name", "docs", "transaction_id", "operation_type")
+    SELECT NEW."id", NEW."name", NEW."docs", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "scenarios_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "scenarios_version" before WHERE before."id" = NEW."id"
-      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name");
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name" AND NOT before."docs" IS NOT NEW."docs");
   UPDATE "scenarios_version" SET "end_transaction_id" = NULL WHERE "scenarios_version"."id" = NEW."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
     AND NOT EXISTS (SELECT 1 FROM "scenarios_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
@@ -423,10 +427,10 @@ BEGIN
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "scenarios_version" WHERE "scenarios_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "scenarios_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "scenarios_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "scenarios_version" ("id", "name", "transaction_id", "operation_type")
-    SELECT NEW."id", NEW."name", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "scenarios_version" before WHERE before."id" = NEW."id"
+  INSERT INTO "scenarios_version" ("id", "name", "docs", "transaction_id", "operation_type")
+    SELECT NEW."id", NEW."name", NEW."docs", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "scenarios_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "scenarios_version" before WHERE before."id" = NEW."id"
-      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name");
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name" AND NOT before."docs" IS NOT NEW."docs");
   UPDATE "scenarios_version" SET "end_transaction_id" = NULL WHERE "scenarios_version"."id" = NEW."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
     AND NOT EXISTS (SELECT 1 FROM "scenarios_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
@@ -437,8 +441,8 @@ BEGIN
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "scenarios_version" WHERE "scenarios_version"."id" = OLD."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "scenarios_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "scenarios_version"."id" = OLD."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "scenarios_version" ("id", "name", "transaction_id", "operation_type")
-    SELECT OLD."id", OLD."name", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "scenarios_version" before WHERE before."id" = OLD."id"
+  INSERT INTO "scenarios_version" ("id", "name", "docs", "transaction_id", "operation_type")
+    SELECT OLD."id", OLD."name", OLD."docs", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "scenarios_version" before WHERE before."id" = OLD."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
   UPDATE "scenarios_version" SET "end_transaction_id" = NULL WHERE "scenarios_version"."id" = OLD."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
     AND NOT EXISTS (SELECT 1 FROM "scenarios_version" own WHERE own."id" = OLD."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
@@ -448,7 +452,7 @@ WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: scenarios_version: history is written by stratalog only');
 END;
-CREATE TRIGGER "scenarios_version_no_update" BEFORE UPDATE OF "id", "name", "transaction_id", "operation_type" ON "scenarios_version"
+CREATE TRIGGER "scenarios_version_no_update" BEFORE UPDATE OF "id", "name", "docs", "transaction_id", "operation_type" ON "scenarios_version"
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: scenarios_version: history is never changed');
 END;
@@ -467,13 +471,15 @@ END;
 CREATE TABLE "regions" (
   "id" INTEGER PRIMARY KEY AUTOINCREMENT,
   "name" TEXT NOT NULL,
-  "hierarchy" TEXT NOT NULL
+  "hierarchy" TEXT NOT NULL,
+  "docs" TEXT
 ) STRICT;
 CREATE UNIQUE INDEX "regions_name" ON "regions" ("name");
 CREATE TABLE "regions_version" (
   "id" INTEGER NOT NULL,
   "name" TEXT NOT NULL,
   "hierarchy" TEXT NOT NULL,
+  "docs" TEXT,
   "transaction_id" INTEGER NOT NULL,
   "end_transaction_id" INTEGER,
   "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
@@ -492,10 +498,10 @@ BEGIN
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "regions_version" WHERE "regions_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "regions_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "regions_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "regions_version" ("id", "name", "hierarchy", "transaction_id", "operation_type")
-    SELECT NEW."id", NEW."name", NEW."hierarchy", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "regions_version" before WHERE before."id" = NEW."id"
+  INSERT INTO "regions_version" ("id", "name", "hierarchy", "docs", "transaction_id", "operation_type")
+    SELECT NEW."id", NEW."name", NEW."hierarchy", NEW."docs", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "regions_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "regions_version" before WHERE before."id" = NEW."id"
-      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name" AND NOT before."hierarchy" IS NOT NEW."hierarchy");
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name" AND NOT before."hierarchy" IS NOT NEW."hierarchy" AND NOT before."docs" IS NOT NEW."docs");
   UPDATE "regions_version" SET "end_transaction_id" = NULL WHERE "regions_version"."id" = NEW."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
     AND NOT EXISTS (SELECT 1 FROM "regions_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
@@ -506,10 +512,10 @@ BEGIN
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "regions_version" WHERE "regions_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "regions_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "regions_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "regions_version" ("id", "name", "hierarchy", "transaction_id", "operation_type")
-    SELECT NEW."id", NEW."name", NEW."hierarchy", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "regions_version" before WHERE before."id" = NEW."id"
+  INSERT INTO "regions_version" ("id", "name", "hierarchy", "docs", "transaction_id", "operation_type")
+    SELECT NEW."id", NEW."name", NEW."hierarchy", NEW."docs", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "regions_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "regions_version" before WHERE before."id" = NEW."id"
-      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name" AND NOT before."hierarchy" IS NOT NEW."hierarchy");
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name" AND NOT before."hierarchy" IS NOT NEW."hierarchy" AND NOT before."docs" IS NOT NEW."docs");
   UPDATE "regions_version" SET "end_transaction_id" = NULL WHERE "regions_version"."id" = NEW."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
     AND NOT EXISTS (SELECT 1 FROM "regions_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
@@ -520,8 +526,8 @@ BEGIN
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "regions_version" WHERE "regions_version"."id" = OLD."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "regions_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "regions_version"."id" = OLD."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "regions_version" ("id", "name", "hierarchy", "transaction_id", "operation_type")
-    SELECT OLD."id", OLD."name", OLD."hierarchy", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "regions_version" before WHERE before."id" = OLD."id"
+  INSERT INTO "regions_version" ("id", "name", "hierarchy", "docs", "transaction_id", "operation_type")
+    SELECT OLD."id", OLD."name", OLD."hierarchy", OLD."docs", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "regions_version" before WHERE before."id" = OLD."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
   UPDATE "regions_version" SET "end_transaction_id" = NULL WHERE "regions_version"."id" = OLD."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
     AND NOT EXISTS (SELECT 1 FROM "regions_version" own WHERE own."id" = OLD."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
@@ -531,7 +537,7 @@ WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: regions_version: history is written by stratalog only');
 END;
-CREATE TRIGGER "regions_version_no_update" BEFORE UPDATE OF "id", "name", "hierarchy", "transaction_id", "operation_type" ON "regions_version"
+CREATE TRIGGER "regions_version_no_update" BEFORE UPDATE OF "id", "name", "hierarchy", "docs", "transaction_id", "operation_type" ON "regions_version"
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: regions_version: history is never changed');
 END;
@@ -549,12 +555,14 @@ END;
 
 CREATE TABLE "units" (
   "id" INTEGER PRIMARY KEY AUTOINCREMENT,
-  "name" TEXT NOT NULL
+  "name" TEXT NOT NULL,
+  "docs" TEXT
 ) STRICT;
 CREATE UNIQUE INDEX "units_name" ON "units" ("name");
 CREATE TABLE "units_version" (
   "id" INTEGER NOT NULL,
   "name" TEXT NOT NULL,
+  "docs" TEXT,
   "transaction_id" INTEGER NOT NULL,
   "end_transaction_id" INTEGER,
   "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
@@ -573,10 +581,10 @@ BEGIN
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "units_version" WHERE "units_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "units_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "units_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "units_version" ("id", "name", "transaction_id", "operation_type")
-    SELECT NEW."id", NEW."name", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "units_version" before WHERE before."id" = NEW."id"
+  INSERT INTO "units_version" ("id", "name", "docs", "transaction_id", "operation_type")
+    SELECT NEW."id", NEW."name", NEW."docs", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "units_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "units_version" before WHERE before."id" = NEW."id"
-      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name");
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name" AND NOT before."docs" IS NOT NEW."docs");
   UPDATE "units_version" SET "end_transaction_id" = NULL WHERE "units_version"."id" = NEW."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
     AND NOT EXISTS (SELECT 1 FROM "units_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
@@ -587,10 +595,10 @@ BEGIN
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "units_version" WHERE "units_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "units_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "units_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "units_version" ("id", "name", "transaction_id", "operation_type")
-    SELECT NEW."id", NEW."name", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "units_version" before WHERE before."id" = NEW."id"
+  INSERT INTO "units_version" ("id", "name", "docs", "transaction_id", "operation_type")
+    SELECT NEW."id", NEW."name", NEW."docs", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "units_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "units_version" before WHERE before."id" = NEW."id"
-      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name");
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name" AND NOT before."docs" IS NOT NEW."docs");
   UPDATE "units_version" SET "end_transaction_id" = NULL WHERE "units_version"."id" = NEW."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
     AND NOT EXISTS (SELECT 1 FROM "units_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
@@ -601,8 +609,8 @@ BEGIN
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "units_version" WHERE "units_version"."id" = OLD."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "units_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "units_version"."id" = OLD."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "units_version" ("id", "name", "transaction_id", "operation_type")
-    SELECT OLD."id", OLD."name", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "units_version" before WHERE before."id" = OLD."id"
+  INSERT INTO "units_version" ("id", "name", "docs", "transaction_id", "operation_type")
+    SELECT OLD."id", OLD."name", OLD."docs", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "units_version" before WHERE before."id" = OLD."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
   UPDATE "units_version" SET "end_transaction_id" = NULL WHERE "units_version"."id" = OLD."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
     AND NOT EXISTS (SELECT 1 FROM "units_version" own WHERE own."id" = OLD."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
@@ -612,7 +620,7 @@ WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: units_version: history is written by stratalog only');
 END;
-CREATE TRIGGER "units_version_no_update" BEFORE UPDATE OF "id", "name", "transaction_id", "operation_type" ON "units_version"
+CREATE TRIGGER "units_version_no_update" BEFORE UPDATE OF "id", "name", "docs", "transaction_id", "operation_type" ON "units_version"
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: units_version: history is never changed');
 END;
@@ -630,12 +638,14 @@ END;
 
 CREATE TABLE "variables" (
   "id" INTEGER PRIMARY KEY AUTOINCREMENT,
-  "name" TEXT NOT NULL
+  "name" TEXT NOT NULL,
+  "docs" TEXT
 ) STRICT;
 CREATE UNIQUE INDEX "variables_name" ON "variables" ("name");
 CREATE TABLE "variables_version" (
   "id" INTEGER NOT NULL,
   "name" TEXT NOT NULL,
+  "docs" TEXT,
   "transaction_id" INTEGER NOT NULL,
   "end_transaction_id" INTEGER,
   "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
@@ -654,10 +664,10 @@ BEGIN
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "variables_version" WHERE "variables_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "variables_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "variables_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "variables_version" ("id", "name", "transaction_id", "operation_type")
-    SELECT NEW."id", NEW."name", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "variables_version" before WHERE before."id" = NEW."id"
+  INSERT INTO "variables_version" ("id", "name", "docs", "transaction_id", "operation_type")
+    SELECT NEW."id", NEW."name", NEW."docs", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "variables_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "variables_version" before WHERE before."id" = NEW."id"
-      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name");
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name" AND NOT before."docs" IS NOT NEW."docs");
   UPDATE "variables_version" SET "end_transaction_id" = NULL WHERE "variables_version"."id" = NEW."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
     AND NOT EXISTS (SELECT 1 FROM "variables_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
@@ -668,10 +678,10 @@ BEGIN
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "variables_version" WHERE "variables_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "variables_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "variables_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "variables_version" ("id", "name", "transaction_id", "operation_type")
-    SELECT NEW."id", NEW."name", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "variables_version" before WHERE before."id" = NEW."id"
+  INSERT INTO "variables_version" ("id", "name", "docs", "transaction_id", "operation_type")
+    SELECT NEW."id", NEW."name", NEW."docs", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "variables_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "variables_version" before WHERE before."id" = NEW."id"
-      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name");
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name" AND NOT before."docs" IS NOT NEW."docs");
   UPDATE "variables_version" SET "end_transaction_id" = NULL WHERE "variables_version"."id" = NEW."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
     AND NOT EXISTS (SELECT 1 FROM "variables_version" own WHERE own."id" = NEW."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
@@ -682,8 +692,8 @@ BEGIN
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "variables_version" WHERE "variables_version"."id" = OLD."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "variables_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "variables_version"."id" = OLD."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "variables_version" ("id", "name", "transaction_id", "operation_type")
-    SELECT OLD."id", OLD."name", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "variables_version" before WHERE before."id" = OLD."id"
+  INSERT INTO "variables_version" ("id", "name", "docs", "transaction_id", "operation_type")
+    SELECT OLD."id", OLD."name", OLD."docs", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "variables_version" before WHERE before."id" = OLD."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
   UPDATE "variables_version" SET "end_transaction_id" = NULL WHERE "variables_version"."id" = OLD."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
     AND NOT EXISTS (SELECT 1 FROM "variables_version" own WHERE own."id" = OLD."id" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
@@ -693,7 +703,7 @@ WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: variables_version: history is written by stratalog only');
 END;
-CREATE TRIGGER "variables_version_no_update" BEFORE UPDATE OF "id", "name", "transaction_id", "operation_type" ON "variables_version"
+CREATE TRIGGER "variables_version_no_update" BEFORE UPDATE OF "id", "name", "docs", "transaction_id", "operation_type" ON "variables_version"
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: variables_version: history is never changed');
 END;
@@ -1097,16 +1107,20 @@ CREATE TABLE "optimization_items" (
   "run_id" INTEGER NOT NULL REFERENCES "runs" ("id"),
   "kind" INTEGER NOT NULL CHECK ("kind" BETWEEN -32768 AND 32767),
   "name" TEXT NOT NULL,
+  "number" INTEGER NOT NULL,
   "value" ANY CHECK ("value" IS NULL OR typeof("value") = 'real'),
   "unit_id" INTEGER REFERENCES "units" ("id"),
+  "docs" TEXT,
   PRIMARY KEY ("run_id", "kind", "name")
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE "optimization_items_version" (
   "run_id" INTEGER NOT NULL,
   "kind" INTEGER NOT NULL,
   "name" TEXT NOT NULL,
+  "number" INTEGER,
   "value" ANY,
   "unit_id" INTEGER,
+  "docs" TEXT,
   "transaction_id" INTEGER NOT NULL,
   "end_transaction_id" INTEGER,
   "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
@@ -1125,10 +1139,10 @@ BEGIN
    WHERE (SELECT run_id FROM transaction_context) IS NOT NEW."run_id";
   DELETE FROM "optimization_items_version" WHERE "optimization_items_version"."run_id" = NEW."run_id" AND "optimization_items_version"."kind" = NEW."kind" AND "optimization_items_version"."name" = NEW."name" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "optimization_items_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "optimization_items_version"."run_id" = NEW."run_id" AND "optimization_items_version"."kind" = NEW."kind" AND "optimization_items_version"."name" = NEW."name" AND "end_transaction_id" IS NULL;
-  INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "value", "unit_id", "transaction_id", "operation_type")
-    SELECT NEW."run_id", NEW."kind", NEW."name", NEW."value", NEW."unit_id", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "optimization_items_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."name" = NEW."name"
+  INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
+    SELECT NEW."run_id", NEW."kind", NEW."name", NEW."number", NEW."value", NEW."unit_id", NEW."docs", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "optimization_items_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."name" = NEW."name"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "optimization_items_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."name" = NEW."name"
-      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT (before."value" IS NOT NEW."value" OR before."value" = 0) AND NOT before."unit_id" IS NOT NEW."unit_id");
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."number" IS NOT NEW."number" AND NOT (before."value" IS NOT NEW."value" OR before."value" = 0) AND NOT before."unit_id" IS NOT NEW."unit_id" AND NOT before."docs" IS NOT NEW."docs");
   UPDATE "optimization_items_version" SET "end_transaction_id" = NULL WHERE "optimization_items_version"."run_id" = NEW."run_id" AND "optimization_items_version"."kind" = NEW."kind" AND "optimization_items_version"."name" = NEW."name" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
     AND NOT EXISTS (SELECT 1 FROM "optimization_items_version" own WHERE own."run_id" = NEW."run_id" AND own."kind" = NEW."kind" AND own."name" = NEW."name" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
@@ -1139,10 +1153,10 @@ BEGIN
    WHERE (SELECT run_id FROM transaction_context) IS NOT NEW."run_id";
   DELETE FROM "optimization_items_version" WHERE "optimization_items_version"."run_id" = NEW."run_id" AND "optimization_items_version"."kind" = NEW."kind" AND "optimization_items_version"."name" = NEW."name" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "optimization_items_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "optimization_items_version"."run_id" = NEW."run_id" AND "optimization_items_version"."kind" = NEW."kind" AND "optimization_items_version"."name" = NEW."name" AND "end_transaction_id" IS NULL;
-  INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "value", "unit_id", "transaction_id", "operation_type")
-    SELECT NEW."run_id", NEW."kind", NEW."name", NEW."value", NEW."unit_id", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "optimization_items_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."name" = NEW."name"
+  INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
+    SELECT NEW."run_id", NEW."kind", NEW."name", NEW."number", NEW."value", NEW."unit_id", NEW."docs", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "optimization_items_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."name" = NEW."name"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "optimization_items_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."name" = NEW."name"
-      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT (before."value" IS NOT NEW."value" OR before."value" = 0) AND NOT before."unit_id" IS NOT NEW."unit_id");
+      AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."number" IS NOT NEW."number" AND NOT (before."value" IS NOT NEW."value" OR before."value" = 0) AND NOT before."unit_id" IS NOT NEW."unit_id" AND NOT before."docs" IS NOT NEW."docs");
   UPDATE "optimization_items_version" SET "end_transaction_id" = NULL WHERE "optimization_items_version"."run_id" = NEW."run_id" AND "optimization_items_version"."kind" = NEW."kind" AND "optimization_items_version"."name" = NEW."name" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
     AND NOT EXISTS (SELECT 1 FROM "optimization_items_version" own WHERE own."run_id" = NEW."run_id" AND own."kind" = NEW."kind" AND own."name" = NEW."name" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
 END;
@@ -1153,8 +1167,8 @@ BEGIN
    WHERE (SELECT run_id FROM transaction_context) IS NOT OLD."run_id";
   DELETE FROM "optimization_items_version" WHERE "optimization_items_version"."run_id" = OLD."run_id" AND "optimization_items_version"."kind" = OLD."kind" AND "optimization_items_version"."name" = OLD."name" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "optimization_items_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "optimization_items_version"."run_id" = OLD."run_id" AND "optimization_items_version"."kind" = OLD."kind" AND "optimization_items_version"."name" = OLD."name" AND "end_transaction_id" IS NULL;
-  INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "value", "unit_id", "transaction_id", "operation_type")
-    SELECT OLD."run_id", OLD."kind", OLD."name", OLD."value", OLD."unit_id", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "optimization_items_version" before WHERE before."run_id" = OLD."run_id" AND before."kind" = OLD."kind" AND before."name" = OLD."name"
+  INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
+    SELECT OLD."run_id", OLD."kind", OLD."name", OLD."number", OLD."value", OLD."unit_id", OLD."docs", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "optimization_items_version" before WHERE before."run_id" = OLD."run_id" AND before."kind" = OLD."kind" AND before."name" = OLD."name"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
   UPDATE "optimization_items_version" SET "end_transaction_id" = NULL WHERE "optimization_items_version"."run_id" = OLD."run_id" AND "optimization_items_version"."kind" = OLD."kind" AND "optimization_items_version"."name" = OLD."name" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
     AND NOT EXISTS (SELECT 1 FROM "optimization_items_version" own WHERE own."run_id" = OLD."run_id" AND own."kind" = OLD."kind" AND own."name" = OLD."name" AND own."transaction_id" = (SELECT transaction_id FROM transaction_context));
@@ -1164,15 +1178,17 @@ WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: optimization_items_version: history is written by stratalog only');
 END;
-CREATE TRIGGER "optimization_items_version_no_update" BEFORE UPDATE OF "run_id", "kind", "name", "value", "unit_id", "transaction_id", "operation_type" ON "optimization_items_version"
+CREATE TRIGGER "optimization_items_version_no_update" BEFORE UPDATE OF "run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type" ON "optimization_items_version"
 WHEN NOT coalesce((OLD."run_id" IS NOT DISTINCT FROM NEW."run_id"
     AND OLD."kind" IS NOT DISTINCT FROM NEW."kind"
     AND OLD."name" IS NOT DISTINCT FROM NEW."name"
     AND OLD."transaction_id" IS NOT DISTINCT FROM NEW."transaction_id"
     AND OLD."end_transaction_id" IS NOT DISTINCT FROM NEW."end_transaction_id"
     AND OLD."operation_type" IS NOT DISTINCT FROM NEW."operation_type"
+    AND NEW."number" IS NULL
     AND NEW."value" IS NULL
     AND NEW."unit_id" IS NULL
+    AND NEW."docs" IS NULL
     AND (OLD."end_transaction_id" IS NOT NULL OR OLD."operation_type" = 2)
     AND EXISTS (SELECT 1 FROM "redacted_rows" r WHERE r."run_id" = OLD."run_id"
       AND r."transaction_id" = OLD."transaction_id" AND r."table_name" = 'optimization_items' AND r."row_key" = 'run_id=' || CAST(OLD."run_id" AS TEXT) || ', ' || 'kind=' || CAST(OLD."kind" AS TEXT) || ', ' || 'name=' || CAST(OLD."name" AS TEXT))), 0)
@@ -1204,8 +1220,10 @@ CREATE VIEW "optimization_items_named" AS SELECT
   d."run_id",
   d."kind",
   d."name",
+  d."number",
   d."value",
-  (SELECT p."name" FROM "units" p WHERE p."id" = d."unit_id") AS "unit"
+  (SELECT p."name" FROM "units" p WHERE p."id" = d."unit_id") AS "unit",
+  d."docs"
 FROM "optimization_items" d
 JOIN "runs" run ON run."id" = d."run_id";
 CREATE VIEW "optimization_items_history_named" AS SELECT
@@ -1216,8 +1234,10 @@ CREATE VIEW "optimization_items_history_named" AS SELECT
   d."run_id",
   d."kind",
   d."name",
+  CASE WHEN d."operation_type" < 2 THEN d."number" END AS "number",
   CASE WHEN d."operation_type" < 2 THEN d."value" END AS "value",
   coalesce((SELECT p."name" FROM "units" p WHERE p."id" = d."unit_id"), (SELECT p."name" FROM "units_version" p WHERE p."id" = d."unit_id" ORDER BY p."transaction_id" DESC LIMIT 1)) AS "unit",
+  CASE WHEN d."operation_type" < 2 THEN d."docs" END AS "docs",
   CASE d."operation_type" WHEN 0 THEN 'insert' WHEN 1 THEN 'update' ELSE 'delete' END AS "operation",
   d."transaction_id",
   d."end_transaction_id",

@@ -28,10 +28,11 @@ mod waiting;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+use crate::filter::Filter;
 use crate::history::ChangeCounts;
 use crate::history::revert::{self, Kind};
 use crate::history::write::{Origin, Subject, Write};
-use crate::iamc::{Filter, Iamc};
+use crate::iamc::Iamc;
 use crate::ids::{LockToken, TransactionId};
 use crate::meta::Meta;
 use crate::optimization::Optimization;

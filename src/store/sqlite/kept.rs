@@ -3,7 +3,7 @@
 
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
-use diesel::sql_types::{BigInt, Text, Timestamp};
+use diesel::sql_types::{BigInt, Double, Text, Timestamp};
 use diesel::sqlite::Sqlite;
 
 use crate::store::rows::Bind;
@@ -31,6 +31,7 @@ impl QueryFragment<Sqlite> for Kept<'_> {
             let number: usize = number.parse().unwrap_or_default();
             match number.checked_sub(1).and_then(|nth| self.binds.get(nth)) {
                 Some(Bind::BigInt(value)) => out.push_bind_param::<BigInt, _>(value)?,
+                Some(Bind::Double(value)) => out.push_bind_param::<Double, _>(value)?,
                 Some(Bind::Text(value)) => out.push_bind_param::<Text, _>(value)?,
                 Some(Bind::Timestamp(value)) => out.push_bind_param::<Timestamp, _>(value)?,
                 None => {

@@ -1,0 +1,110 @@
+//! Names and ids, read.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+
+use crate::error::{Error, Result};
+use crate::names::{Kind, Named, similar};
+use crate::store::{AnyConnection, doing, quote, sql};
+
+/// On the connection at hand: a pool of one has no other.
+pub(super) fn not_found(connection: &mut AnyConnection, kind: Kind, name: &str) -> Error {
+    let names: Vec<_> = all(connection, kind)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|named| named.name)
+        .collect();
+    let hint = match similar(name, &names) {
+        Some(candidate) => format!("did you mean \"{candidate}\"?"),
+        None if names.is_empty() => format!("there are no {} yet", kind.table()),
+        None => format!("list them with platform.{}.tabulate()", kind.table()),
+    };
+    Error::NotFound {
+        kind: kind.word(),
+        name: format!("\"{name}\""),
+        hint,
+    }
+}
+
+fn selected(kind: Kind) -> String {
+    let hierarchy = if kind.has_hierarchy() {
+        "hierarchy"
+    } else {
+        "CAST(NULL AS TEXT)"
+    };
+    format!(
+        "SELECT id, name, {hierarchy} AS hierarchy, docs FROM {}",
+        quote(kind.table())
+    )
+}
+
+pub(super) fn find(
+    connection: &mut AnyConnection,
+    kind: Kind,
+    name: &str,
+) -> Result<Option<Named>> {
+    sql(format!("{} WHERE name = $1", selected(kind)))
+        .bind::<Text, _>(name)
+        .get_result(connection)
+        .optional()
+        .map_err(doing("looking up a name"))
+}
+
+pub(super) fn find_by_id(
+    connection: &mut AnyConnection,
+    kind: Kind,
+    id: i64,
+) -> Result<Option<Named>> {
+    sql(format!("{} WHERE id = $1", selected(kind)))
+        .bind::<BigInt, _>(id)
+        .get_result(connection)
+        .optional()
+        .map_err(doing("looking up an id"))
+}
+
+/// All of a kind, by name.
+pub(crate) fn all(connection: &mut AnyConnection, kind: Kind) -> Result<Vec<Named>> {
+    sql(format!("{} ORDER BY name", selected(kind)))
+        .load(connection)
+        .map_err(doing("reading names"))
+}
+
+/// The id of each name of a kind.
+pub(crate) fn ids_by_name(
+    connection: &mut AnyConnection,
+    kind: Kind,
+) -> Result<HashMap<String, i64>> {
+    Ok(all(connection, kind)?
+        .into_iter()
+        .map(|named| (named.name, named.id))
+        .collect())
+}
+
+/// The id of a name that is there.
+pub(crate) fn id_of(connection: &mut AnyConnection, kind: Kind, name: &str) -> Result<i64> {
+    match find(connection, kind, name)? {
+        Some(named) => Ok(named.id),
+        None => Err(not_found(connection, kind, name)),
+    }
+}
+
+#[derive(QueryableByName)]
+struct IdAndName {
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+    #[diesel(sql_type = Text)]
+    name: String,
+}
+
+/// The name of each id that there is or ever was: history may refer to what was deleted.
+pub(crate) fn by_id(connection: &mut AnyConnection, kind: Kind) -> Result<HashMap<i64, String>> {
+    let rows: Vec<IdAndName> = sql(format!(
+        "SELECT id, name FROM {} WHERE end_transaction_id IS NULL",
+        quote(&format!("{}_version", kind.table()))
+    ))
+    .load(connection)
+    .map_err(doing("reading names"))?;
+    Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
+}
