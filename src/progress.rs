@@ -1,8 +1,12 @@
 //! Progress of long work on the terminal (stderr): the same bar for the command line and Python.
 
+use std::cell::RefCell;
 use std::io::Write;
+use std::time::Duration;
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+
+use crate::ixmp4::Ixmp4Step;
 
 /// A bar that counts rows. Nothing is drawn where stderr is not a terminal, except the closing line.
 pub struct RowBar {
@@ -64,5 +68,63 @@ impl RowBar {
             self.label,
             rows
         );
+    }
+}
+
+/// A sign of life on a terminal's stderr while something goes on; gone when it is finished.
+pub(crate) fn spinner(text: &str) -> ProgressBar {
+    let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+        spinner.set_style(style);
+    }
+    spinner.set_message(text.to_owned());
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    spinner
+}
+
+/// What is drawn while an ixmp4 database is imported.
+#[derive(Default)]
+pub struct Ixmp4Bar {
+    looking: RefCell<Option<ProgressBar>>,
+    writing: RefCell<Option<RowBar>>,
+}
+
+impl Ixmp4Bar {
+    /// Shows how far it is.
+    pub fn step(&self, step: Ixmp4Step<'_>) {
+        match step {
+            Ixmp4Step::Look(what) => self.look(&format!("looking at {what}")),
+            Ixmp4Step::Compare(run) => self.look(&format!("comparing {run}")),
+            Ixmp4Step::Begin { run, rows } => {
+                self.clear();
+                let rows = usize::try_from(rows).unwrap_or_default();
+                *self.writing.borrow_mut() = Some(RowBar::new(run, rows));
+            }
+            Ixmp4Step::Rows(rows) => {
+                if let Some(bar) = &*self.writing.borrow() {
+                    bar.advance(rows);
+                }
+            }
+        }
+    }
+
+    fn look(&self, text: &str) {
+        if let Some(bar) = self.writing.take() {
+            bar.clear();
+        }
+        self.looking
+            .borrow_mut()
+            .get_or_insert_with(|| spinner(text))
+            .set_message(text.to_owned());
+    }
+
+    /// Takes it away.
+    pub fn clear(&self) {
+        if let Some(spinner) = self.looking.take() {
+            spinner.finish_and_clear();
+        }
+        if let Some(bar) = self.writing.take() {
+            bar.clear();
+        }
     }
 }

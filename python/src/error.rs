@@ -123,6 +123,7 @@ fn exception_of(error: &Error) -> &'static str {
         Error::InUse { .. } => "InUse",
         Error::InvalidName { .. } => "InvalidName",
         Error::InvalidItem { .. } => "InvalidInput",
+        Error::Ixmp4 { .. } | Error::Ixmp4Unfit { .. } => "ImportRefused",
         Error::InvalidFrame { .. } => "InvalidFrame",
         Error::UnknownNames { .. } => "UnknownNames",
         Error::InvalidFilter(_) => "InvalidFilter",

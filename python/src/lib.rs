@@ -17,6 +17,7 @@ mod guard;
 mod held;
 mod iamc;
 mod input;
+mod ixmp4;
 mod locks;
 mod log;
 mod meta;
@@ -61,6 +62,8 @@ mod _stratalog {
     use super::held::_roll_back_open_blocks;
     #[pymodule_export]
     use super::iamc::Iamc;
+    #[pymodule_export]
+    use super::ixmp4::Ixmp4Report;
     #[pymodule_export]
     use super::locks::Locks;
     #[pymodule_export]

@@ -5,13 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use stratalog::{CompactOptions, CompactProgress, Engine, Keep, Lease, LogFilter, MigrateOptions};
+use stratalog::progress::Ixmp4Bar;
+use stratalog::{
+    CompactOptions, CompactProgress, Engine, Ixmp4Options, Ixmp4Step, Keep, Lease, LogFilter,
+    MigrateOptions,
+};
 
 use crate::chain;
 use crate::diff::Diff;
 use crate::doctor::DoctorReport;
 use crate::error::{Failure, Result};
 use crate::input::{LeaseTime, Moment, Text, Url, repr};
+use crate::ixmp4::Ixmp4Report;
 use crate::locks::Locks;
 use crate::log;
 use crate::meta::PlatformMeta;
@@ -300,6 +305,60 @@ impl Platform {
             platform.compact(run.as_ref().map(std::slice::from_ref), keep, options)
         })?;
         Ok(CompactReport(report))
+    }
+
+    /// Copies an ixmp4 database (ixmp4 0.14 to 0.17; SQLite or PostgreSQL) into this platform:
+    /// names, runs with their version numbers, time series, meta indicators, optimization items,
+    /// checkpoints, and the history where there is one (PostgreSQL). Then both sides are compared.
+    /// The source is only read. Close ixmp4's own platform in this process first.
+    ///
+    /// All of it is looked at before anything is written. An import that was broken off goes on
+    /// when it is called again; runs that have been copied are not copied again.
+    ///
+    /// Args:
+    ///     source: a path, or a URL as ixmp4 has it (``postgresql+psycopg://…``).
+    ///     dry_run: writes nothing, and reports what would be copied.
+    ///     history: ``False`` copies the present state only.
+    ///     progress: draws a bar on stderr.
+    ///
+    /// Raises:
+    ///     ImportRefused: it is not such a database or of another revision, something in it
+    ///         cannot be kept here, or version numbers are taken. The message has all of it.
+    #[pyo3(signature = (source, *, dry_run = false, history = true, progress = false))]
+    fn import_ixmp4(
+        &self,
+        py: Python<'_>,
+        source: &str,
+        dry_run: bool,
+        history: bool,
+        progress: bool,
+    ) -> Result<Ixmp4Report> {
+        let platform = self.0.platform()?;
+        let report = py.detach(|| {
+            let bar = progress.then(Ixmp4Bar::default);
+            let mut tell = |step: Ixmp4Step<'_>| {
+                if let Some(bar) = &bar {
+                    bar.step(step);
+                }
+            };
+            let interrupt = || {
+                Python::attach(|py| py.check_signals()).map_err(|_| stratalog::Error::Interrupted)
+            };
+            let report = platform.import_ixmp4(
+                source,
+                Ixmp4Options {
+                    dry_run,
+                    without_history: !history,
+                    progress: Some(&mut tell),
+                    interrupt: Some(&interrupt),
+                },
+            );
+            if let Some(bar) = &bar {
+                bar.clear();
+            }
+            report
+        })?;
+        Ok(Ixmp4Report(report))
     }
 
     /// What was redacted, oldest first. Columns: ``id``, ``run_id``, ``redacted_at`` (UTC),

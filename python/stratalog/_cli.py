@@ -13,7 +13,8 @@ def main() -> int:
     # Commands that only read never ask for signals: Ctrl-C ends them as it ends any program. So
     # it ends `unlock`, which the next one to lock the run finishes.
     # The others ask, and roll back; SIGTERM then is no different from Ctrl-C.
-    writes = bool({"import", "revert", "default", "regions", "units"} & set(sys.argv[1:]))
+    writing = {"import", "import-ixmp4", "revert", "default", "regions", "units"}
+    writes = bool(writing & set(sys.argv[1:]))
     if writes:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     else:

@@ -130,6 +130,10 @@ class InvalidLease(InvalidInput):
     """A lease or heartbeat that cannot work; the message says why."""
 
 
+class ImportRefused(InvalidInput):
+    """An ixmp4 database that cannot be imported, or not as it is; the message has all reasons."""
+
+
 class LockError(StratalogError):
     """Something about a run's lock."""
 

@@ -780,6 +780,32 @@ class Platform:
         Raises:
             InvalidFilter: not exactly one of ``keep``, ``before`` and ``last``.
         """
+    def import_ixmp4(
+        self,
+        source: str,
+        *,
+        dry_run: bool = False,
+        history: bool = True,
+        progress: bool = False,
+    ) -> Ixmp4Report:
+        """Copies an ixmp4 database (ixmp4 0.14 to 0.17; SQLite or PostgreSQL) into this platform:
+        names, runs with their version numbers, time series, meta indicators, optimization items,
+        checkpoints, and the history where there is one (PostgreSQL). Then both sides are compared.
+        The source is only read. Close ixmp4's own platform in this process first.
+
+        All of it is looked at before anything is written. An import that was broken off goes on
+        when it is called again; runs that have been copied are not copied again.
+
+        Args:
+            source: a path, or a URL as ixmp4 has it (``postgresql+psycopg://…``).
+            dry_run: writes nothing, and reports what would be copied.
+            history: ``False`` copies the present state only.
+            progress: draws a bar on stderr.
+
+        Raises:
+            ImportRefused: it is not such a database or of another revision, something in it
+                cannot be kept here, or version numbers are taken. The message has all of it.
+        """
     def redactions(self) -> pd.DataFrame:
         """What was redacted, oldest first. Columns: ``id``, ``run_id``, ``redacted_at`` (UTC),
         ``actor``, ``reason``, ``rows``.
@@ -837,6 +863,45 @@ class CompactReport:
     def tabulate(self) -> pd.DataFrame:
         """The runs that were compacted. Columns: ``run_id``, ``run``, ``rows_before``,
         ``rows_after``.
+        """
+
+@final
+class Ixmp4Report:
+    """What ``Platform.import_ixmp4`` did or, of a dry run, would do."""
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether both sides are the same, or, of a dry run, nothing keeps it from being imported."""
+    @property
+    def source(self) -> str:
+        """The source's URL or path, without a password."""
+    @property
+    def revision(self) -> str:
+        """The revision of its schema."""
+    @property
+    def history(self) -> bool:
+        """Whether its history is copied too."""
+    @property
+    def dry_run(self) -> bool:
+        """Whether nothing was written."""
+    @property
+    def notes(self) -> list[str]:
+        """What is worth knowing, and no difference."""
+    @property
+    def problems(self) -> list[str]:
+        """Of a dry run: what keeps it from being imported, with what to do."""
+    @property
+    def differences(self) -> list[str]:
+        """Where the sides differ when all is done."""
+    def counts(self) -> pd.DataFrame:
+        """How many there are of each. Columns: ``what`` (text), ``there``, ``here`` (int64). Of a dry
+        run ``there`` is what would be copied, and ``here`` is 0.
+        """
+    def runs(self) -> pd.DataFrame:
+        """The runs of the source. Columns: ``source_id`` (int64), ``model``, ``scenario`` (text),
+        ``version`` (int64), ``state`` (text: imported, continued, unchanged, deleted, taken),
+        ``run_id`` (Int64, with gaps for runs that are not here), ``transactions_there``,
+        ``transactions``, ``checkpoints`` (int64).
         """
 
 @final

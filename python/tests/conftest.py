@@ -6,6 +6,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from ixmp4_sources import Copies, Source, Sources
 from support import ENGINES, Database
 
 import stratalog
@@ -42,3 +43,41 @@ def platform(database: Database) -> stratalog.Platform:
 def run(platform: stratalog.Platform) -> stratalog.Run:
     """An empty run."""
     return platform.runs.create("model", "scenario")
+
+
+@pytest.fixture(scope="session")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sources]:
+    """ixmp4 databases, each made once: tests leave them as they are."""
+    made: dict[tuple[str, ...], Source] = {}
+
+    def get(engine: str, recipe: str = "everything", *arguments: str) -> Source:
+        key = (engine, recipe, *arguments)
+        if key not in made:
+            made[key] = Source.make(engine, tmp_path_factory.mktemp("source"), recipe, *arguments)
+        return made[key]
+
+    yield get
+    for source in made.values():
+        source.drop()
+
+
+@pytest.fixture(params=ENGINES)
+def source(request: pytest.FixtureRequest, sources: Sources) -> Source:
+    """An ixmp4 database with everything in it, on either engine."""
+    return sources(request.param)
+
+
+@pytest.fixture
+def copies(tmp_path: Path) -> Iterator[Copies]:
+    """Copies of ixmp4 databases, to be changed."""
+    made = []
+
+    def copy(source: Source) -> Source:
+        folder = tmp_path / f"copy{len(made)}"
+        folder.mkdir()
+        made.append(source.copy(folder))
+        return made[-1]
+
+    yield copy
+    for one in made:
+        one.drop()

@@ -1,17 +1,13 @@
 //! `stratalog import-ixmp4`
 
-use std::cell::RefCell;
-
-use indicatif::ProgressBar;
-
 use super::failure::Failure;
-use super::output::{count, counted, spinner};
+use super::output::{count, counted};
 use super::session::Session;
 use super::table::{Table, number, text};
 use crate::error::Error;
 use crate::ixmp4::{Ixmp4Options, Ixmp4Report, Ixmp4Run, Ixmp4RunState, Ixmp4Step, check_source};
 use crate::platform::Platform;
-use crate::progress::RowBar;
+use crate::progress::Ixmp4Bar;
 use crate::store::Location;
 
 /// Copy an ixmp4 database: runs, data, checkpoints and history
@@ -65,7 +61,7 @@ impl ImportIxmp4 {
         } else {
             session.open_or_make()?
         };
-        let progress = Progress::default();
+        let progress = Ixmp4Bar::default();
         let mut tell = |step: Ixmp4Step<'_>| progress.step(step);
         let report = platform.import_ixmp4(
             &self.source,
@@ -172,50 +168,5 @@ fn state(run: &Ixmp4Run, dry_run: bool) -> &'static str {
         (Ixmp4RunState::Unchanged, _) => "imported before",
         (Ixmp4RunState::Deleted, _) => "deleted here, left out",
         (Ixmp4RunState::Taken, _) => "version taken",
-    }
-}
-
-/// What is drawn while it goes on.
-#[derive(Default)]
-struct Progress {
-    looking: RefCell<Option<ProgressBar>>,
-    writing: RefCell<Option<RowBar>>,
-}
-
-impl Progress {
-    fn step(&self, step: Ixmp4Step<'_>) {
-        match step {
-            Ixmp4Step::Look(what) => self.look(&format!("looking at {what}")),
-            Ixmp4Step::Compare(run) => self.look(&format!("comparing {run}")),
-            Ixmp4Step::Begin { run, rows } => {
-                self.clear();
-                let rows = usize::try_from(rows).unwrap_or_default();
-                *self.writing.borrow_mut() = Some(RowBar::new(run, rows));
-            }
-            Ixmp4Step::Rows(rows) => {
-                if let Some(bar) = &*self.writing.borrow() {
-                    bar.advance(rows);
-                }
-            }
-        }
-    }
-
-    fn look(&self, text: &str) {
-        if let Some(bar) = self.writing.take() {
-            bar.clear();
-        }
-        self.looking
-            .borrow_mut()
-            .get_or_insert_with(|| spinner(text))
-            .set_message(text.to_owned());
-    }
-
-    fn clear(&self) {
-        if let Some(spinner) = self.looking.take() {
-            spinner.finish_and_clear();
-        }
-        if let Some(bar) = self.writing.take() {
-            bar.clear();
-        }
     }
 }

@@ -1,16 +1,14 @@
 //! What goes to stdout: text for people, or one JSON document.
 
-use std::cell::{Cell, RefCell};
-use std::io::{self, IsTerminal, Write};
-use std::time::Duration;
-
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::Value;
+use std::cell::{Cell, RefCell};
+use std::io::{self, IsTerminal, Write};
 
 use super::failure::Failure;
 use super::pager;
 use super::table::Table;
+pub(super) use crate::progress::spinner;
 
 /// When output has colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -168,17 +166,6 @@ fn say_utc(value: &mut Value) {
 /// "12.5 MB".
 pub(super) fn bytes(bytes: u64) -> String {
     indicatif::DecimalBytes(bytes).to_string()
-}
-
-/// A sign of life on a terminal's stderr while something goes on; gone when it is finished.
-pub(super) fn spinner(text: &str) -> ProgressBar {
-    let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
-        spinner.set_style(style);
-    }
-    spinner.set_message(text.to_owned());
-    spinner.enable_steady_tick(Duration::from_millis(100));
-    spinner
 }
 
 /// 1234567 as "1,234,567".

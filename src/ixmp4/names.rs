@@ -5,6 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use chrono::NaiveDateTime;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, Text};
+
 use super::check::Found;
 use super::source::Source;
 use super::steps::follows;
@@ -14,8 +18,6 @@ use crate::history::write::{Origin, Subject};
 use crate::names::{self, DEFAULT_HIERARCHY, Kind};
 use crate::schema::ColumnType;
 use crate::store::{doing, quote, sql};
-use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable, Text};
 
 /// All kinds, and their tables there.
 pub(super) const KINDS: [(Kind, &str); 5] = [
@@ -37,8 +39,9 @@ pub(super) struct Name {
     pub(super) hierarchy: Option<String>,
     pub(super) docs: Option<String>,
     origin: Origin,
-    /// Whether it was deleted there.
+    /// Whether it was deleted there, and when.
     pub(super) is_gone: bool,
+    gone_at: Option<NaiveDateTime>,
 }
 
 /// All of them there.
@@ -112,10 +115,11 @@ fn read(source: &mut Source, kind: Kind, table: &str, gone: Gone) -> Result<Vec<
         "CAST(NULL AS TEXT)"
     };
     let created = source.db.utc("n.created_at");
-    let (from, docs) = match gone {
+    let (from, docs, gone_at) = match gone {
         Gone::No => (
             format!("\"{table}\" n LEFT JOIN \"{table}_docs\" d ON d.dimension__id = n.id"),
             "d.description",
+            "CAST(NULL AS timestamp)".to_owned(),
         ),
         // The last state of each, which is the deletion.
         Gone::Yes => (
@@ -123,15 +127,18 @@ fn read(source: &mut Source, kind: Kind, table: &str, gone: Gone) -> Result<Vec<
                 "\"{table}_version\" n
                  JOIN (SELECT id, max(transaction_id) AS last FROM \"{table}_version\" GROUP BY id) l
                    ON l.id = n.id AND l.last = n.transaction_id
+                 LEFT JOIN \"transaction\" t ON t.id = n.transaction_id
                  WHERE NOT EXISTS (SELECT 1 FROM \"{table}\" p WHERE p.id = n.id)"
             ),
             "CAST(NULL AS TEXT)",
+            source.db.utc("t.issued_at"),
         ),
     };
     let is_gone = matches!(gone, Gone::Yes);
     source.rows(
         &format!(
-            "SELECT CAST(n.id AS bigint) AS id, n.name, {hierarchy} AS hierarchy, {docs} AS docs, {created} AS created_at, n.created_by
+            "SELECT CAST(n.id AS bigint) AS id, n.name, {hierarchy} AS hierarchy, {docs} AS docs, {created} AS created_at,
+               n.created_by, {gone_at} AS gone_at
              FROM {from} ORDER BY n.id"
         ),
         &[
@@ -141,6 +148,7 @@ fn read(source: &mut Source, kind: Kind, table: &str, gone: Gone) -> Result<Vec<
             ("docs", ColumnType::Text),
             ("created_at", ColumnType::Timestamp),
             ("created_by", ColumnType::Text),
+            ("gone_at", ColumnType::Timestamp),
         ],
         |row| {
             Ok(Name {
@@ -153,6 +161,7 @@ fn read(source: &mut Source, kind: Kind, table: &str, gone: Gone) -> Result<Vec<
                     actor: row.text(5),
                 },
                 is_gone,
+                gone_at: row.time(6),
             })
         },
     )
@@ -294,10 +303,10 @@ pub(super) fn delete_gone(core: &Core, all: &Names) -> Result<()> {
     // Children first: none refers to another, but the order is that of all deletions.
     for (kind, _) in KINDS.into_iter().rev() {
         let present: BTreeSet<_> = all.present(kind).map(|name| name.name.as_str()).collect();
-        let gone: BTreeSet<_> = all
+        let gone: HashMap<_, _> = all
             .of(kind)
             .filter(|name| name.is_gone && !present.contains(name.name.as_str()))
-            .map(|name| name.name.as_str())
+            .map(|name| (name.name.as_str(), name.gone_at))
             .collect();
         if gone.is_empty() {
             continue;
@@ -305,7 +314,10 @@ pub(super) fn delete_gone(core: &Core, all: &Names) -> Result<()> {
         core.write_from(
             Subject::Platform,
             &format!("{OPERATION}: {} that were deleted there", kind.table()),
-            &Origin::default(),
+            &Origin {
+                issued_at: gone.values().copied().max().flatten(),
+                actor: None,
+            },
             |write| {
                 let made: Vec<Made> = sql(format!(
                     "SELECT v.id, v.name FROM {} v JOIN transactions t ON t.id = v.transaction_id
@@ -316,7 +328,10 @@ pub(super) fn delete_gone(core: &Core, all: &Names) -> Result<()> {
                 ))
                 .load(write.connection)
                 .map_err(doing("looking for what an import made"))?;
-                for row in made.iter().filter(|row| gone.contains(row.name.as_str())) {
+                for row in made
+                    .iter()
+                    .filter(|row| gone.contains_key(row.name.as_str()))
+                {
                     if names::users(write, kind.table(), row.id)?.is_empty() {
                         sql(format!("DELETE FROM {} WHERE id = $1", quote(kind.table())))
                             .bind::<BigInt, _>(row.id)

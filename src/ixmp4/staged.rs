@@ -50,13 +50,6 @@ impl Staged {
         &mut self.tables[at]
     }
 
-    pub(super) fn rows(&self) -> usize {
-        self.tables
-            .iter()
-            .map(|staged| staged.removed.rows() + staged.added.rows())
-            .sum()
-    }
-
     /// Writes all of it.
     pub(super) fn write(
         &mut self,

@@ -4,7 +4,9 @@
 //! here that follow each other within ten seconds and have no checkpoint in between: a checkpoint names the state that
 //! it named there. It has the time of the last of them, so that the run as of a time holds nothing from later.
 
-use chrono::{NaiveDateTime, TimeDelta};
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use chrono::{DateTime, NaiveDateTime, TimeDelta};
 
 use super::names::OPERATION;
 use super::runs::SourceRun;
@@ -14,9 +16,6 @@ use crate::history::write::Origin;
 use crate::run::check_message;
 use crate::schema::ColumnType;
 use crate::store::foreign::column;
-use arrow::array::{Array, AsArray};
-use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
-use chrono::DateTime;
 
 /// How soon after another a transaction belongs to it.
 const TOGETHER: TimeDelta = TimeDelta::seconds(10);

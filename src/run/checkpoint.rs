@@ -161,17 +161,25 @@ pub(crate) fn create_at(
     created_at: Option<NaiveDateTime>,
 ) -> Result<Checkpoint> {
     let last = last_transaction(connection, run)?;
-    let row: CheckpointRow = diesel::insert_into(checkpoints::table)
-        .values((
-            checkpoints::run_id.eq(run.0),
-            checkpoints::transaction_id.eq(last.0),
-            checkpoints::message.eq(message),
-            checkpoints::actor.eq(actor),
-            created_at.map(|time| checkpoints::created_at.eq(time)),
-        ))
-        .returning(checkpoints::all_columns)
-        .get_result(connection)
-        .map_err(doing("making a checkpoint"))?;
+    let values = (
+        checkpoints::run_id.eq(run.0),
+        checkpoints::transaction_id.eq(last.0),
+        checkpoints::message.eq(message),
+        checkpoints::actor.eq(actor),
+    );
+    let insert = diesel::insert_into(checkpoints::table);
+    let row: CheckpointRow = match created_at {
+        Some(time) => insert
+            .values((values, checkpoints::created_at.eq(time)))
+            .returning(checkpoints::all_columns)
+            .get_result(connection),
+        // The column is not named: naming it takes a right.
+        None => insert
+            .values(values)
+            .returning(checkpoints::all_columns)
+            .get_result(connection),
+    }
+    .map_err(doing("making a checkpoint"))?;
     Ok(row.into())
 }
 
