@@ -440,6 +440,19 @@ impl Platform {
     /// All of it is looked at before anything is written. Who breaks it off repeats the call, which goes on; runs that
     /// have been copied are not copied again. `source`: a path, or a URL as SQLAlchemy has it.
     ///
+    /// ```
+    /// # fn main() -> stratalog::Result<()> {
+    /// # let platform = stratalog::Platform::open("sqlite://:memory:")?;
+    /// use stratalog::Ixmp4Options;
+    ///
+    /// match platform.import_ixmp4("ixmp4.sqlite3", Ixmp4Options::default()) {
+    ///     Ok(report) => assert!(report.is_ok(), "{:?}", report.differences),
+    ///     Err(error) => println!("{error}"), // says what is wrong, and what to do
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::InvalidUrl`], [`Error::Connection`]; [`Error::Ixmp4`] for what is not such a database or of another
     /// revision, and on PostgreSQL for a role that does not own the tables here; [`Error::Ixmp4Unfit`] for what cannot be

@@ -12,9 +12,9 @@ pub(crate) struct Ixmp4Report(pub(crate) stratalog::Ixmp4Report);
 
 #[pymethods]
 impl Ixmp4Report {
-    /// Whether both sides are the same, or, of a dry run, nothing keeps it from being imported.
+    /// Whether both sides are the same; of a dry run, whether it can be imported.
     #[getter]
-    fn is_ok(&self) -> bool {
+    fn ok(&self) -> bool {
         self.0.is_ok()
     }
 
@@ -98,9 +98,9 @@ impl Ixmp4Report {
 
     fn __repr__(&self) -> String {
         format!(
-            "Ixmp4Report(runs={}, is_ok={}, dry_run={}, notes={}, problems={}, differences={})",
+            "Ixmp4Report(runs={}, ok={}, dry_run={}, notes={}, problems={}, differences={})",
             self.0.runs.len(),
-            if self.is_ok() { "True" } else { "False" },
+            if self.ok() { "True" } else { "False" },
             if self.0.dry_run { "True" } else { "False" },
             self.0.notes.len(),
             self.0.problems.len(),

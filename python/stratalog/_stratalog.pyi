@@ -37,6 +37,7 @@ __all__ = [
     "Finding",
     "Iamc",
     "IamcAsOf",
+    "Ixmp4Report",
     "Locks",
     "Named",
     "Names",
@@ -870,8 +871,8 @@ class Ixmp4Report:
     """What ``Platform.import_ixmp4`` did or, of a dry run, would do."""
 
     @property
-    def is_ok(self) -> bool:
-        """Whether both sides are the same, or, of a dry run, nothing keeps it from being imported."""
+    def ok(self) -> bool:
+        """Whether both sides are the same; of a dry run, whether it can be imported."""
     @property
     def source(self) -> str:
         """The source's URL or path, without a password."""
@@ -894,8 +895,8 @@ class Ixmp4Report:
     def differences(self) -> list[str]:
         """Where the sides differ when all is done."""
     def counts(self) -> pd.DataFrame:
-        """How many there are of each. Columns: ``what`` (text), ``there``, ``here`` (int64). Of a dry
-        run ``there`` is what would be copied, and ``here`` is 0.
+        """How many there are of each. Columns: ``what`` (text), ``there``, ``here`` (int64). Of
+        a dry run ``there`` is what would be copied, and ``here`` is 0.
         """
     def runs(self) -> pd.DataFrame:
         """The runs of the source. Columns: ``source_id`` (int64), ``model``, ``scenario`` (text),

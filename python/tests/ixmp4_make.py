@@ -131,7 +131,9 @@ class Made:
             )
         # Listing them leaves out those without data in default runs.
         with sa.create_engine(self.dsn).connect() as connection:
-            variables = connection.execute(sa.text("SELECT name FROM iamc_variable")).scalars().all()
+            variables = (
+                connection.execute(sa.text("SELECT name FROM iamc_variable")).scalars().all()
+            )
         names = {
             "regions": {
                 region.name: [region.hierarchy, region.docs]
@@ -334,9 +336,7 @@ def small(made: Made, rows: str = "3") -> None:
         elements = run.optimization.indexsets.create("i")
         elements.add_data([f"e{at}" for at in range(3)])
         parameter = run.optimization.parameters.create("p", ["i"])
-        parameter.add_data(
-            {"i": ["e0", "e2"], "values": [1.5, 2.5], "units": ["EJ/yr", "EJ/yr"]}
-        )
+        parameter.add_data({"i": ["e0", "e2"], "values": [1.5, 2.5], "units": ["EJ/yr", "EJ/yr"]})
     made.note(run)
     other = platform.runs.create("model", "other")
     with other.transact("other"):

@@ -1,4 +1,4 @@
-"""ixmp4 databases to import from, made by ixmp4 itself in .venv-peer, and states of runs to compare."""
+"""ixmp4 databases to import from, made by ixmp4 itself in .venv-peer; states of runs to compare."""
 
 from __future__ import annotations
 
@@ -159,9 +159,7 @@ def state(view: stratalog.Run | stratalog.RunView) -> dict[str, Any]:
         "points": points(view.iamc.tabulate()),
         "meta": {key: [type(value).__name__, value] for key, value in view.meta.items()},
         "indexsets": {item.name: [item.docs, list(item.data)] for item in items.indexsets.list()},
-        "scalars": {
-            item.name: [item.docs, item.value, item.unit] for item in items.scalars.list()
-        },
+        "scalars": {item.name: [item.docs, item.value, item.unit] for item in items.scalars.list()},
         "tables": {item.name: described(item) for item in items.tables.list()},
         "parameters": {
             item.name: described(item, "value", "unit") for item in items.parameters.list()

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
+import os
+import re
+import shutil
+import subprocess
+import sysconfig
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 from ixmp4_sources import (
+    ROOT,
     Copies,
     Source,
     Sources,
@@ -23,6 +29,7 @@ from support import ENGINES, Database
 
 import stratalog
 
+
 def runs_of(platform: stratalog.Platform, source: Source) -> list[tuple[dict[str, Any], Any]]:
     """The source's runs as ixmp4 has them, and as they are here."""
     return [
@@ -35,7 +42,7 @@ def test_all_of_it_comes_along(database: Database, source: Source) -> None:
     before = source.contents()
     platform = database.open(actor="importer")
     report = platform.import_ixmp4(source.dsn)
-    assert report.is_ok, report.differences
+    assert report.ok, report.differences
     assert report.history == (source.engine == "postgres")
     assert report.runs()["state"].tolist() == ["imported"] * len(source.expected["runs"])
     counts = report.counts()
@@ -53,7 +60,7 @@ def test_all_of_it_comes_along(database: Database, source: Source) -> None:
     for kind in ("units", "models", "scenarios", "variables"):
         same({name.name: name.docs for name in getattr(platform, kind).list()}, names[kind])
 
-    assert platform.verify()
+    assert platform.verify().ok
     assert source.contents() == before
 
 
@@ -96,7 +103,7 @@ def test_the_history_is_one_to_work_with(database: Database, sources: Sources) -
     same(without_docs(state(run.as_of(between.to_pydatetime()))), without_docs(was["first"]))
     checkpoints = run.checkpoints.tabulate()
     assert checkpoints["created_at"].is_monotonic_increasing
-    assert (checkpoints["created_at"] < datetime.now(timezone.utc)).all()
+    assert (checkpoints["created_at"] < datetime.now(UTC)).all()
 
     # What is gone there, and the run's history has, is gone here as well.
     with pytest.raises(stratalog.RevertNeedsMissing, match="Gone"):
@@ -109,7 +116,7 @@ def test_the_history_is_one_to_work_with(database: Database, sources: Sources) -
         run.optimization.indexsets.create("another", ["a"])
     run.revert_to("after the revert")
     same(without_docs(state(run)), without_docs(there["state"]))
-    assert platform.verify()
+    assert platform.verify().ok
 
 
 def test_a_second_import_imports_nothing(database: Database, source: Source) -> None:
@@ -117,7 +124,7 @@ def test_a_second_import_imports_nothing(database: Database, source: Source) -> 
     platform.import_ixmp4(source.dsn)
     last = database.last_transaction()
     report = platform.import_ixmp4(source.dsn)
-    assert report.is_ok, report.differences
+    assert report.ok, report.differences
     assert set(report.runs()["state"]) == {"unchanged"}
     # Whatever is done here meanwhile: the data that were imported are still those that are there.
     run = platform.runs.list(default_only=False)[0]
@@ -126,15 +133,15 @@ def test_a_second_import_imports_nothing(database: Database, source: Source) -> 
         run.meta = {}
     assert database.last_transaction() > last
     last = database.last_transaction()
-    assert platform.import_ixmp4(source.dsn).is_ok
+    assert platform.import_ixmp4(source.dsn).ok
     assert database.last_transaction() == last
-    assert platform.verify()
+    assert platform.verify().ok
 
 
 def test_a_dry_run_writes_nothing(database: Database, source: Source, tmp_path: Path) -> None:
     platform = database.open()
     report = platform.import_ixmp4(source.dsn, dry_run=True)
-    assert report.is_ok and report.dry_run
+    assert report.ok and report.dry_run
     counts = report.counts().set_index("what")["there"]
     runs = source.expected["runs"]
     assert counts["runs"] == len(runs)
@@ -171,24 +178,47 @@ def test_the_command(database: Database, sources: Sources) -> None:
     assert "no such file" in err
 
 
+def test_the_examples_of_the_page_run(
+    sources: Sources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(sources("sqlite", "small").url, tmp_path / "ixmp4.sqlite3")
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs/import-ixmp4.md").read_text("utf-8")
+    commands, code = (
+        "\n".join(re.findall(rf"^```{language}\n(.*?)^```$", page, flags=re.M | re.S))
+        for language in ("console", "python")
+    )
+    path = sysconfig.get_path("scripts") + os.pathsep + os.environ["PATH"]
+    environment = {**os.environ, "PATH": path}
+    subprocess.run(["bash", "-ec", commands], env=environment, check=True, capture_output=True)
+    exec(compile(code, "docs/import-ixmp4.md", "exec"), {})
+    platform = stratalog.Platform("scenarios.db")
+    assert len(platform.runs.list(default_only=False)) == 2
+
+
+def test_hash_chains_go_on(database: Database, source: Source) -> None:
+    platform = database.open()
+    platform.enable_chain()
+    platform.import_ixmp4(source.dsn)
+    assert platform.verify(chain=True).ok
+
+
 def test_without_history(database: Database, sources: Sources) -> None:
     source = sources("postgres")
     platform = database.open()
     report = platform.import_ixmp4(source.dsn, history=False)
-    assert report.is_ok and not report.history
+    assert report.ok and not report.history
     for there, run in runs_of(platform, source):
         same(state(run), there["state"])
         assert len(run.log()) <= 3
         assert len(run.checkpoints) == len(there["checkpoints"])
     # The history does not come after all.
     last = database.last_transaction()
-    assert platform.import_ixmp4(source.dsn).is_ok
+    assert platform.import_ixmp4(source.dsn).ok
     assert database.last_transaction() == last
 
 
-def test_what_is_here_already_stays(
-    database: Database, sources: Sources, copies: Copies
-) -> None:
+def test_what_is_here_already_stays(database: Database, sources: Sources, copies: Copies) -> None:
     source = sources("sqlite", "small")
     platform = database.open()
     platform.regions.create("World", hierarchy="my own")
@@ -197,7 +227,7 @@ def test_what_is_here_already_stays(
     with pytest.raises(stratalog.ImportRefused, match="model / scenario, version 1"):
         platform.import_ixmp4(source.dsn)
     dry = platform.import_ixmp4(source.dsn, dry_run=True)
-    assert not dry.is_ok and "version numbers are taken" in dry.problems[0]
+    assert not dry.ok and "version numbers are taken" in dry.problems[0]
     _, err = import_ixmp4(database, source, "--dry-run", code=1)
     assert "1 problem" in err
     assert [unit.name for unit in platform.units.list()] == []
@@ -217,7 +247,7 @@ def test_what_is_here_already_stays(
     same(state(run), source.expected["runs"][0]["state"])
     assert platform.runs.create("model", "scenario").version == 3
     assert mine.log().empty
-    assert platform.verify()
+    assert platform.verify().ok
 
 
 def test_what_changed_there_since_is_a_difference(
@@ -261,7 +291,7 @@ def test_what_is_done_within_ten_seconds_is_one_transaction(
         "ORDER BY transaction_id LIMIT 1",
     )
     report = platform.import_ixmp4(source.dsn)
-    assert report.is_ok, report.differences
+    assert report.ok, report.differences
     run = platform.runs.get("model", "scenario", 1)
     log = run.log().iloc[::-1]
     tables = [sorted(row.split(", ")) for row in log["tables"]]
@@ -312,7 +342,7 @@ def test_a_history_that_is_not_all_is_made_up_for(
     )
     platform = database.open()
     report = platform.import_ixmp4(source.dsn)
-    assert report.is_ok, report.differences
+    assert report.ok, report.differences
     assert "one more transaction" in report.notes[0]
     run = platform.runs.get("model", "scenario", 1)
     assert [row[3:] for row in points(run.iamc.tabulate())] == [[2000, None, 0.0], [2001, None, 77]]
@@ -321,7 +351,7 @@ def test_a_history_that_is_not_all_is_made_up_for(
     assert run.optimization.parameters.get("p").tabulate().empty
     expected = source.expected["runs"][0]["checkpoints"][-1]["state"]
     same(state(run.as_of("all")), expected)
-    assert platform.verify()
+    assert platform.verify().ok
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -329,11 +359,11 @@ def test_a_hundred_thousand_points(database: Database, sources: Sources, engine:
     source = sources(engine, "small", "100000")
     platform = database.open()
     report = platform.import_ixmp4(source.dsn)
-    assert report.is_ok, report.differences
+    assert report.ok, report.differences
     run = platform.runs.get("model", "scenario", 1)
     same(state(run), source.expected["runs"][0]["state"])
     if engine == "postgres":
         assert len(run.as_of("half").iamc.tabulate()) == 50_000
         # One statement of ixmp4 is a transaction there.
         assert report.runs()["transactions_there"][0] > len(run.log())
-    assert platform.verify()
+    assert platform.verify().ok

@@ -28,7 +28,7 @@ def start(database: Database, source: Source) -> subprocess.Popen[str]:
 
 
 def everything(platform: stratalog.Platform) -> dict[str, Any]:
-    """All that there is, but for ids of transactions: an attempt that failed may have used some up."""
+    """All that there is, but for ids of transactions, of which a failed attempt may use some up."""
     log = platform.log(limit=None).iloc[::-1].drop(columns=["id", "run_id", "checkpoints"])
     runs = platform.runs.list(default_only=False)
     return {
@@ -81,14 +81,14 @@ def test_killed_at_any_moment_it_goes_on(
         if database.engine == "sqlite" and not Path(database.url).exists():
             continue
         platform = database.open()
-        assert platform.verify()
+        assert platform.verify().ok
         del platform
     assert killed > 0
     out, _ = import_ixmp4(database, source)
     assert "both sides are the same" in out
     platform = database.open()
     same(everything(platform), outcome)
-    assert platform.verify()
+    assert platform.verify().ok
     assert platform.locks.tabulate().empty
 
 
@@ -108,7 +108,7 @@ def test_ctrl_c_ends_it_and_it_goes_on(database: Database, sources: Sources) -> 
     import_ixmp4(database, source)
     run = platform.runs.get("model", "scenario")
     assert len(run.iamc.tabulate()) == 100_000
-    assert platform.verify()
+    assert platform.verify().ok
 
 
 def test_two_at_once_do_not_mix(database: Database, sources: Sources) -> None:
@@ -127,7 +127,7 @@ def test_two_at_once_do_not_mix(database: Database, sources: Sources) -> None:
         run = platform.runs.get(there["model"], there["scenario"], there["version"])
         same(state(run), there["state"])
         assert len(run.checkpoints) == len(there["checkpoints"])
-    assert platform.verify()
+    assert platform.verify().ok
 
 
 def test_a_run_that_somebody_else_wrote_to_meanwhile_is_left_alone(

@@ -1,4 +1,4 @@
-"""import-ixmp4 refuses what it does not understand or cannot keep, all at once, and writes nothing."""
+"""import-ixmp4 refuses what it does not understand or cannot keep, all of it at once."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_what_does_not_fit_is_told_all_at_once(
         '(1, \'nan\', \'{"i": ["e0"], "values": [NaN], "units": ["EJ/yr"]}\'), '
         '(1, \'unit\', \'{"i": ["e0"], "values": [1], "units": ["lost"]}\'), '
         '(1, \'twice\', \'{"i": ["e0", "e0"], "values": [1, 2], "units": ["EJ/yr", "EJ/yr"]}\'), '
-        '(1, \'column\', \'{}\')',
+        "(1, 'column', '{}')",
         "INSERT INTO opt_par_idx_association (parameter__id, indexset__id) "
         "VALUES (2, 1), (3, 1), (4, 1), (5, 2)",
     )
@@ -85,7 +85,7 @@ def test_what_does_not_fit_is_told_all_at_once(
     )
     assert message.count("\n  - ") == 20, message
     dry = database.open().import_ixmp4(source.dsn, dry_run=True)
-    assert not dry.is_ok
+    assert not dry.ok
     assert dry.problems == re.split(r"\n  - ", message)[1:]
     out, err = import_ixmp4(database, source, "--dry-run", code=1)
     assert "20 problems" in err and out.count("problem: ") == 20
@@ -119,7 +119,7 @@ def test_what_only_the_history_has_can_be_left_out(
         "--no-history",
     )
     report = database.open().import_ixmp4(source.dsn, history=False)
-    assert report.is_ok
+    assert report.ok
 
 
 @pytest.fixture(params=ENGINES)
@@ -156,7 +156,7 @@ def test_a_database_of_ixmp4_0_14(database: Database, old: Source) -> None:
     old.sql(*ITEMS)
     platform = database.open()
     report = platform.import_ixmp4(old.dsn)
-    assert report.is_ok and report.revision == OLD
+    assert report.ok and report.revision == OLD
     assert elements(platform) == EXPECTED
 
 
@@ -169,7 +169,7 @@ def test_one_that_was_upgraded_and_lost_the_types_of_elements(
     old.upgrade(HEAD)
     platform = database.open()
     report = platform.import_ixmp4(old.dsn)
-    assert report.is_ok and report.revision == HEAD
+    assert report.ok and report.revision == HEAD
     assert len([note for note in report.notes if "is lost there" in note]) == 4
     # The data of the table say what the years are; the forms of the others, what they are.
     assert elements(platform) == EXPECTED
@@ -226,7 +226,7 @@ def test_a_source_that_can_only_be_read(
     file.chmod(0o444)
     folder.chmod(0o555)
     try:
-        assert database.open().import_ixmp4(str(file)).is_ok
+        assert database.open().import_ixmp4(str(file)).ok
         assert [each.name for each in folder.iterdir()] == ["source.sqlite3"]
     finally:
         folder.chmod(0o755)
@@ -243,16 +243,16 @@ def test_the_app_role_may_not_give_transactions_times(tmp_path: Path, sources: S
         platform = stratalog.Platform(database.url_as(person, "secret"))
         with pytest.raises(stratalog.ImportRefused, match="owner of the tables"):
             platform.import_ixmp4(source.dsn)
-        assert platform.import_ixmp4(source.dsn, dry_run=True).is_ok
+        assert platform.import_ixmp4(source.dsn, dry_run=True).ok
         assert platform.log().empty
         admin = f"admin_{database.schema}"
         database.plain(f"CREATE ROLE {admin} LOGIN PASSWORD 'secret' IN ROLE {owner}")
         stratalog.Platform(database.url_as(admin, "secret")).import_ixmp4(source.dsn)
         # What is there can be read and compared by everybody.
-        assert platform.import_ixmp4(source.dsn).is_ok
+        assert platform.import_ixmp4(source.dsn).ok
         run = platform.runs.get("model", "scenario")
         with run.transact("goes on"):
             run.meta["new"] = 1
-        assert platform.verify()
+        assert platform.verify().ok
     finally:
         database.drop(owner, app, person, f"admin_{database.schema}")

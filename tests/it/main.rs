@@ -21,6 +21,7 @@ mod filters;
 mod flows;
 mod hammer;
 mod iamc;
+mod imported_runs;
 mod leases;
 mod lock;
 mod look_back;

@@ -164,6 +164,10 @@ fn forbidden(fixture: &WithRoles) -> Vec<(String, &'static str)> {
         "TRUNCATE run_locks",
         "INSERT INTO described_tables (name, description) VALUES ('x', '{}')",
         "UPDATE described_tables SET description = '{}'",
+        "INSERT INTO transactions (actor, operation, client_uuid, issued_at) VALUES ('x', 'x', 'x', '2000-01-01')",
+        "INSERT INTO imported_runs (run_id, source, identity, source_run, copied_until, checkpoints, transaction_id, actor)
+         VALUES (1, 'x', 'x', 1, 0, 0, 0, 'x')",
+        "UPDATE imported_runs SET copied_until = 1",
         "DELETE FROM __diesel_schema_migrations",
         "SELECT nextval('transactions_id_seq')",
         "SELECT setval('transactions_id_seq', 1)",
