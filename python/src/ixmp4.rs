@@ -60,8 +60,8 @@ impl Ixmp4Report {
         self.0.differences.clone()
     }
 
-    /// How many there are of each. Columns: ``what`` (text), ``there``, ``here`` (int64). Of a dry
-    /// run ``there`` is what would be copied, and ``here`` is 0.
+    /// How many there are of each. Columns: ``what`` (text), ``there``, ``here`` (int64). Of
+    /// a dry run ``there`` is what would be copied, and ``here`` is 0.
     fn counts(&self, py: Python<'_>) -> Result<Py<PyAny>> {
         let counts = &self.0.counts;
         Columns::default()

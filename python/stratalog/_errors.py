@@ -13,6 +13,7 @@ __all__ = [
     "DatabaseError",
     "DiskFull",
     "FileError",
+    "ImportRefused",
     "InUse",
     "InvalidFilter",
     "InvalidFrame",

@@ -8,7 +8,9 @@ ixmp4 gave them at that moment.
 
 from __future__ import annotations
 
+import itertools
 import json
+import random
 import sys
 import warnings
 from typing import Any
@@ -39,9 +41,10 @@ def points(run: Any) -> list[list[Any]]:
     return sorted(rows, key=repr)
 
 
-def typed(value: Any) -> list[Any]:
-    plain = value.item() if hasattr(value, "item") else value
-    return [type(plain).__name__, plain]
+def meta(run: Any) -> dict[str, list[Any]]:
+    """Type and value of each indicator. As a dict they are not exact: among floats 1 becomes 1.0."""
+    entries = run._backend.meta.list(run={"id": run.id, "default_only": False})
+    return {entry.key: [type(entry.value).__name__, entry.value] for entry in entries}
 
 
 def data(item: Any) -> list[list[Any]]:
@@ -62,7 +65,7 @@ def state(run: Any) -> dict[str, Any]:
     items = run.optimization
     return {
         "points": points(run),
-        "meta": {key: typed(value) for key, value in dict(run.meta).items()},
+        "meta": meta(run),
         "indexsets": {item.name: [item.docs, list(item.data)] for item in items.indexsets.list()},
         "scalars": {
             item.name: [item.docs, item.value, item.unit.name] for item in items.scalars.list()
@@ -335,6 +338,7 @@ def small(made: Made, rows: str = "3") -> None:
         run.meta["rows"] = count
         elements = run.optimization.indexsets.create("i")
         elements.add_data([f"e{at}" for at in range(3)])
+        run.optimization.indexsets.create("text").add_data(["1", "2"])
         parameter = run.optimization.parameters.create("p", ["i"])
         parameter.add_data({"i": ["e0", "e2"], "values": [1.5, 2.5], "units": ["EJ/yr", "EJ/yr"]})
     made.note(run)
@@ -344,7 +348,154 @@ def small(made: Made, rows: str = "3") -> None:
     run.set_as_default()
 
 
-RECIPES = {"everything": everything, "small": small}
+class Chance:
+    """Changes of one run at random."""
+
+    def __init__(self, run: Any, seed: int) -> None:
+        self.run = run
+        self.random = random.Random(seed)
+
+    def some(self, *of: Any) -> list[Any]:
+        return self.random.sample(of, self.random.randint(1, len(of)))
+
+    def some_points(self) -> pd.DataFrame:
+        values = [round(self.random.uniform(-5, 5), 1) for _ in range(6)]
+        kind = self.random.choice(["ANNUAL", "CATEGORICAL", "DATETIME"])
+        places = [("World", "A", "EJ/yr"), ("World", "B", "km"), ("Europe", "A", "EJ/yr")]
+        times = {
+            "ANNUAL": [(2020,), (2030,)],
+            "CATEGORICAL": [(2020, "summer"), (2020, "winter")],
+            "DATETIME": [(pd.Timestamp(2020, 1, 1, hour),) for hour in (1, 2)],
+        }[kind]
+        columns = {
+            "ANNUAL": ["step_year"],
+            "CATEGORICAL": ["step_year", "step_category"],
+            "DATETIME": ["step_datetime"],
+        }[kind]
+        keys = self.some(*(place + time for place in places for time in times))
+        rows = [(*key, value) for key, value in zip(keys, values, strict=False)]
+        return frame(rows, *columns).assign(type=kind)
+
+    def add_points(self) -> None:
+        self.run.iamc.add(self.some_points())
+
+    def remove_points(self) -> None:
+        self.run.iamc.remove(self.some_points().drop(columns="value"))
+
+    def set_meta(self) -> None:
+        for key in self.some("a", "b", "c"):
+            self.run.meta[key] = self.random.choice([1, 1.0, True, "one", None, 2, "two"])
+
+    def change_indexset(self) -> None:
+        sets = self.run.optimization.indexsets
+        for name, elements in (("i", ["x", "y", "z"]), ("j", [1, 2, 3])):
+            if name not in [each.name for each in sets.list()]:
+                sets.create(name)
+            indexset = sets.get_by_name(name)
+            gone = [element for element in self.some(*elements) if element in indexset.data]
+            if gone and self.random.random() < 0.4:
+                indexset.remove_data(gone)
+            new = [element for element in elements if element not in indexset.data]
+            if new:
+                indexset.add_data(self.some(*new))
+
+    def change_item(self, kind: str) -> None:
+        items = getattr(self.run.optimization, kind)
+        sets = {each.name: list(each.data) for each in self.run.optimization.indexsets.list()}
+        if not sets:
+            return
+        there = {each.name: each for each in items.list()}
+        name = self.random.choice(["p", "q"])
+        if name not in there:
+            used = self.some(*sets)
+            columns = [f"{each} column" for each in used] if self.random.random() < 0.5 else None
+            items.create(name, used, column_names=columns)
+            return
+        item = there[name]
+        if self.random.random() < 0.15:
+            items.delete(name)
+            return
+        columns = item.column_names or item.indexset_names
+        combinations = list(itertools.product(*(sets[each] for each in item.indexset_names)))
+        if not combinations:
+            return
+        keys = self.some(*combinations)[:4]
+        rows = pd.DataFrame(keys, columns=columns)
+        if self.random.random() < 0.3:
+            item.remove_data(rows)
+            return
+        number = [self.random.randint(-3, 3) / 2 for _ in keys]
+        if kind == "parameters":
+            rows = rows.assign(values=number, units=self.random.choice(["km", "EJ/yr"]))
+        elif kind != "tables":
+            rows = rows.assign(levels=number, marginals=0.5)
+        item.add_data(rows)
+
+    def change_scalar(self) -> None:
+        scalars = self.run.optimization.scalars
+        there = {each.name: each for each in scalars.list()}
+        name = self.random.choice(["s", "t"])
+        if name not in there:
+            scalars.create(name, self.random.random(), "km")
+        elif self.random.random() < 0.3:
+            scalars.delete(name)
+        else:
+            there[name].value = self.random.random()
+
+    def step(self) -> None:
+        change = self.random.choice(
+            [
+                self.add_points,
+                self.add_points,
+                self.remove_points,
+                self.set_meta,
+                self.change_indexset,
+                self.change_scalar,
+                lambda: self.change_item("tables"),
+                lambda: self.change_item("parameters"),
+                lambda: self.change_item("parameters"),
+                lambda: self.change_item("variables"),
+                lambda: self.change_item("equations"),
+            ]
+        )
+        change()
+
+
+def at_random(made: Made, seed: str, blocks: str) -> None:
+    """Two runs, changed in turn and at random, and now and then reverted by ixmp4."""
+    platform = made.platform
+    for region in ("World", "Europe"):
+        platform.regions.create(region, hierarchy="common")
+    for unit in ("EJ/yr", "km"):
+        platform.units.create(unit)
+    # A revert of ixmp4 takes measurands that are newer than its target from other runs as well,
+    # and fails: all of them are there before.
+    base = platform.runs.create("model", "base")
+    with base.transact("base"):
+        series = [("World", "A", "EJ/yr", 2020, 1.0), ("World", "B", "km", 2020, 1.0)]
+        base.iamc.add(frame(series, "step_year"), type="ANNUAL")
+    made.note(base)
+    runs = [platform.runs.create("model", "scenario") for _ in range(2)]
+    chances = [Chance(run, int(seed) * 2 + at) for at, run in enumerate(runs)]
+    for block in range(int(blocks)):
+        chance = chances[block % 2]
+        run = chance.run
+        checkpoints = run.checkpoints.tabulate()
+        if block > 4 and chance.random.random() < 0.2 and made.has_history:
+            target = chance.random.choice(checkpoints["transaction__id"].tolist())
+            with run.transact(f"block {block}"):
+                made.backend.runs.revert(run.id, int(target))
+            chance.run = run = platform.runs.get("model", "scenario", version=run.version)
+        else:
+            with run.transact(f"block {block}"):
+                for _ in range(chance.random.randint(1, 4)):
+                    chance.step()
+        made.note(run)
+        if chance.random.random() < 0.3:
+            made.pause(30)
+
+
+RECIPES = {"everything": everything, "small": small, "random": at_random}
 
 
 def main(recipe: str, dsn: str, file: str, *arguments: str) -> None:

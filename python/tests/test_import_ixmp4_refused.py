@@ -50,14 +50,14 @@ def test_what_does_not_fit_is_told_all_at_once(
         "(1, ' k', 'FLOAT', 1.0)",
         "INSERT INTO opt_sca (run__id, name, value, unit__id) VALUES (1, 's ', 9e999, 1)",
         "INSERT INTO opt_idx (run__id, name, data_type) VALUES (1, 'value', 'INT')",
-        "INSERT INTO opt_idx_data (indexset__id, value) VALUES (2, '1'), (2, 'one')",
+        "INSERT INTO opt_idx_data (indexset__id, value) VALUES (3, '1'), (3, 'one')",
         "INSERT INTO opt_par (run__id, name, data) VALUES "
         '(1, \'nan\', \'{"i": ["e0"], "values": [NaN], "units": ["EJ/yr"]}\'), '
         '(1, \'unit\', \'{"i": ["e0"], "values": [1], "units": ["lost"]}\'), '
         '(1, \'twice\', \'{"i": ["e0", "e0"], "values": [1, 2], "units": ["EJ/yr", "EJ/yr"]}\'), '
         "(1, 'column', '{}')",
         "INSERT INTO opt_par_idx_association (parameter__id, indexset__id) "
-        "VALUES (2, 1), (3, 1), (4, 1), (5, 2)",
+        "VALUES (2, 1), (3, 1), (4, 1), (5, 3)",
     )
     message = refused(
         database,

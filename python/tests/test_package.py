@@ -42,6 +42,7 @@ def test_errors_form_one_tree() -> None:
         "InvalidName": ["InvalidInput"],
         "InvalidFilter": ["InvalidInput"],
         "InvalidLease": ["InvalidInput"],
+        "ImportRefused": ["InvalidInput"],
         "LockError": ["StratalogError"],
         "RunIsLocked": ["LockError"],
         "RunLockRequired": ["LockError"],

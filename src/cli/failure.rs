@@ -22,6 +22,8 @@ pub(super) enum Failure {
     Usage(String),
     /// Anything else.
     Other(String),
+    /// It was interrupted; what there is to say of what was done.
+    BrokenOff(&'static str),
     /// `verify` or `doctor` found problems: so many.
     Problems(usize),
     /// Nobody reads stdout any more.
@@ -45,6 +47,7 @@ impl Failure {
             }
             Self::Usage(message) => (USAGE, message),
             Self::Other(message) => (ERROR, message),
+            Self::BrokenOff(message) => (INTERRUPTED, format!("interrupted; {message}")),
             Self::Problems(1) => (PROBLEMS, "1 problem found: see above".to_owned()),
             Self::Problems(count) => (PROBLEMS, format!("{count} problems found: see above")),
         };

@@ -97,13 +97,14 @@ impl ImportIxmp4 {
 }
 
 fn failure(error: Error) -> Failure {
-    let note =
-        "what has been copied stays: the same command goes on where this one ended".to_owned();
+    const GOES_ON: &str =
+        "what has been copied stays: the same command goes on where this one ended";
     match error {
+        Error::Interrupted => Failure::BrokenOff(GOES_ON),
         error @ (Error::Ixmp4Unfit { .. } | Error::Ixmp4 { .. } | Error::InvalidUrl { .. }) => {
             error.into()
         }
-        error => Failure::Error(error, vec![note]),
+        error => Failure::Error(error, vec![GOES_ON.to_owned()]),
     }
 }
 

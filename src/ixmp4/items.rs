@@ -255,6 +255,29 @@ pub(super) fn elements(
     )
 }
 
+/// The type of an indexset's elements that is known now or was known last: adding elements there comes a statement before
+/// the type is set.
+pub(super) fn type_ever(source: &mut Source, indexset: i64) -> Result<Option<ElementType>> {
+    let column = source.type_column();
+    let mut queries = vec![format!(
+        "SELECT \"{column}\" AS word, 0 AS age FROM opt_idx WHERE id = {indexset}"
+    )];
+    if source.has_history {
+        queries.push(format!(
+            "SELECT \"{column}\" AS word, -transaction_id AS age FROM opt_idx_version WHERE id = {indexset}"
+        ));
+    }
+    let words = source.rows(
+        &format!(
+            "SELECT word FROM ({}) w WHERE word IS NOT NULL ORDER BY CASE age WHEN 0 THEN 0 ELSE 1 END, age",
+            queries.join(" UNION ALL ")
+        ),
+        &[("word", ColumnType::Text)],
+        |row| Ok(row.name(0)),
+    )?;
+    Ok(words.iter().find_map(|word| ElementType::of_word(word)))
+}
+
 /// An item's data at the end of a span, as JSON.
 pub(super) fn data(source: &mut Source, item: &SourceItem, span: Span) -> Result<Option<String>> {
     let found = source.rows(

@@ -69,7 +69,7 @@ pub struct Ixmp4Run {
     pub run_id: Option<RunId>,
     /// How many transactions of its history there …
     pub transactions_there: u64,
-    /// … in how many here.
+    /// … in how many here at most: what changes nothing leaves no trace.
     pub transactions: u64,
     /// How many checkpoints it has there.
     pub checkpoints: u64,
@@ -108,7 +108,7 @@ const SHOWN: [&str; 20] = [
     "rows of items",
     "checkpoints",
     "transactions there",
-    "transactions here",
+    "transactions here, at most",
 ];
 
 impl Ixmp4Report {
@@ -134,7 +134,7 @@ impl Ixmp4Report {
             for step in &planned.steps {
                 found.count("checkpoints", step.checkpoints.len() as u64);
                 found.count("transactions there", step.transactions);
-                found.count("transactions here", 1);
+                found.count("transactions here, at most", 1);
             }
         }
         self.counts = SHOWN

@@ -21,7 +21,7 @@ use crate::names::{self, Kind};
 use crate::run::{RunInfo, insert_run};
 use crate::schema::ColumnType;
 use crate::schema::tables::{imported_runs, models, runs, scenarios};
-use crate::store::{AnyConnection, Outcome, doing, sql};
+use crate::store::{AnyConnection, Outcome, doing, is_unique_violation, sql};
 
 /// A run there.
 #[derive(Clone, Debug)]
@@ -253,7 +253,7 @@ impl Before {
 /// Makes a run with the version number that it has there. Its names have been copied.
 pub(super) fn make(core: &Core, source: &Source, run: &SourceRun) -> Result<Record> {
     let url = source.db.url();
-    core.write_from(
+    let made = core.write_from(
         Subject::Platform,
         &format!("{OPERATION}: run {}", run.id),
         &run.created,
@@ -276,7 +276,15 @@ pub(super) fn make(core: &Core, source: &Source, run: &SourceRun) -> Result<Reco
                 .map_err(doing("noting an imported run"))?;
             Ok(())
         },
-    )?;
+    );
+    match made {
+        Err(error) if is_unique_violation(&error) => Err(source.broken(format!(
+            "run {} was made here by somebody else at the same moment. If that is another import, let it end, then import \
+             again",
+            run.label()
+        ))),
+        made => made,
+    }?;
     core.store.read(|connection| {
         record_of(connection, &run.identity)?.ok_or_else(|| Error::NotFound {
             kind: "run",

@@ -45,7 +45,11 @@ impl State {
         let mut types = HashMap::new();
         let mut guessed = Vec::new();
         for indexset in items.iter().filter(|item| item.kind == ItemKind::IndexSet) {
-            if let Some(of) = indexset.element_type {
+            let known = match indexset.element_type {
+                None => items::type_ever(source, indexset.id)?,
+                known => known,
+            };
+            if let Some(of) = known {
                 types.insert(indexset.id, of);
             } else if let Some(of) = guess(source, &items, indexset, span)? {
                 types.insert(indexset.id, of);

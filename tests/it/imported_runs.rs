@@ -3,7 +3,6 @@
 use stratalog::{Ixmp4Options, Platform};
 
 use crate::both_engines;
-use crate::support::Database;
 
 const RECORD: &str = "INSERT INTO imported_runs (run_id, source, identity, source_run, copied_until, checkpoints, transaction_id, actor)
     VALUES (7, 'a.sqlite3', 'x', 3, 0, 0, 0, 'me')";
