@@ -42,7 +42,7 @@ def points(run: Any) -> list[list[Any]]:
 
 
 def meta(run: Any) -> dict[str, list[Any]]:
-    """Type and value of each indicator. As a dict they are not exact: among floats 1 becomes 1.0."""
+    """Types and values of indicators. As a dict they are not exact: among floats 1 becomes 1.0."""
     entries = run._backend.meta.list(run={"id": run.id, "default_only": False})
     return {entry.key: [type(entry.value).__name__, entry.value] for entry in entries}
 
