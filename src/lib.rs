@@ -51,6 +51,7 @@ mod input;
 mod meta;
 mod names;
 mod optimization;
+mod own_tables;
 mod platform;
 #[cfg(feature = "cli")]
 pub mod progress;
@@ -73,6 +74,7 @@ pub use ids::{CheckpointId, LockToken, RunId, TransactionId};
 pub use meta::{Meta, MetaIndicator, MetaValue, RESERVED_KEYS};
 pub use names::{Named, Names};
 pub use optimization::{Element, Item, ItemColumn, ItemKind, Optimization};
+pub use own_tables::OwnTables;
 pub use platform::{MigrateOptions, Platform, PlatformOptions};
 pub use run::{
     Checkpoint, CloneOptions, ClonedFrom, LAST_CHECKPOINT, Lease, LockEvent, LockOptions, LockRow,

@@ -206,7 +206,7 @@ impl<'c> Reader<'c> {
                             .iter()
                             .any(|column| test.passes_text(&column.indexset)),
                         What::Is(test) => test.passes(
-                            match condition.name {
+                            match condition.name.as_str() {
                                 "id" => Some(Scalar::Int(item.id)),
                                 "name" => Some(Scalar::Text(item.name.clone())),
                                 "docs" => item.docs.clone().map(Scalar::Text),

@@ -67,17 +67,7 @@ pub fn applied(diff: &Diff, state: &Rows) -> Rows {
     let mut state = state.clone();
     let mut expected = Vec::new();
     let points = diff.points().expect("points");
-    let operations = points.column_by_name("operation").expect("operations");
-    let operations: Vec<_> = operations
-        .as_string::<i32>()
-        .iter()
-        .map(|operation| match operation {
-            Some("insert") => 0,
-            Some("update") => 1,
-            Some("delete") => 2,
-            other => panic!("no operation: {other:?}"),
-        })
-        .collect();
+    let operations = operation_types(&points);
     apply(&mut state, "datapoints", ("variable", &points), &operations);
     expected.extend(counted("datapoints", &operations));
     for (table, key, values) in TOLD {

@@ -192,7 +192,7 @@ pub(super) fn leaves(
     label: Label,
 ) -> Result<BTreeMap<i64, Vec<Leaf>>> {
     let mut all: BTreeMap<i64, Vec<Leaf>> = BTreeMap::new();
-    for table in &core.tables {
+    for table in core.tables().iter() {
         if chain == super::PLATFORM && table.is_run_scoped() {
             continue;
         }
