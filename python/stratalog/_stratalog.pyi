@@ -499,7 +499,8 @@ class Locks:
         """Every run that is locked now: ``run_id`` (int64), ``run`` (its label), ``token``
         (int64), ``holder``, ``host`` (text), ``pid`` (int64), ``reason`` (text),
         ``acquired_at``, ``expires_at``, ``last_write_at`` (datetime64[us, UTC], NaT before
-        the first write), ``state`` (text).
+        the first write), ``state`` (text), ``lock_transaction`` (int64: the run's last
+        transaction when it was taken).
 
         States: "held"; "recovering": a rollback is to be done first; "expired": its lease ran
         out; "dead": its process has ended. An expired or dead one is taken over by whoever
