@@ -123,7 +123,7 @@ test-rust: tools
 	fi
 
 .PHONY: test-python
-test-python: develop
+test-python: develop .venv-peer/ready
 	tests/with-postgres $(BIN)/pytest -c python/pyproject.toml
 
 # The demo installs the wheel as a user would get it, the tests install the package as it stands in
