@@ -69,12 +69,13 @@ impl ItemKind {
         }
     }
 
-    /// The columns of its data beside those of the indexsets.
+    /// The columns of its data beside those of the indexsets. `levels` and not `level`, because that is what models
+    /// call one of their indexsets.
     pub fn value_columns(self) -> &'static [&'static str] {
         match self {
             Self::IndexSet | Self::Scalar | Self::Table => &[],
             Self::Parameter => &["value", "unit"],
-            Self::Variable | Self::Equation => &["level", "marginal"],
+            Self::Variable | Self::Equation => &["levels", "marginals"],
         }
     }
 
@@ -349,7 +350,7 @@ impl<'a> Optimization<'a> {
         for (position, column) in columns.iter().enumerate() {
             if kind.value_columns().contains(column) {
                 return refuse(format!(
-                    "a column cannot be called \"{column}\", which holds its {column}s: give other column names"
+                    "a column cannot be called \"{column}\", which is the name of a column of its values: give other column names"
                 ));
             }
             if columns[..position].contains(column) {

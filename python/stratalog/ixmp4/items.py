@@ -321,7 +321,7 @@ class Parameter(DataItem):
 class Solution(DataItem):
     """A variable or an equation: combinations of elements with a level and a marginal."""
 
-    _values: ClassVar[dict[str, str]] = {"levels": "level", "marginals": "marginal"}
+    _values: ClassVar[dict[str, str]] = {"levels": "levels", "marginals": "marginals"}
 
     @property
     def levels(self) -> list[float]:

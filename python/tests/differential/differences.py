@@ -103,10 +103,9 @@ DIFFERENCES = [
         "they have none: `InvalidArguments`",
     ),
     Difference(
-        "a column called level",
-        "only `levels`, `marginals`, `values` and `units` are taken",
-        "variables and equations can have no column `level` or `marginal`, parameters none "
-        "`value` or `unit`: give `column_names`",
+        "columns called value and unit",
+        "parameters can have such columns: their values are in `values` and `units`",
+        "they cannot, because that is what stratalog calls them: give `column_names`",
     ),
     Difference(
         "ids",

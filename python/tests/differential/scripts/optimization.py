@@ -274,16 +274,25 @@ def unknown_indexsets(platform: Any, see: Any) -> None:
     see(lambda: items.tables.tabulate()["name"].tolist(), differs="nothing is left behind")
 
 
-def reserved_columns(platform: Any, see: Any) -> None:
+def columns_like_values(platform: Any, see: Any) -> None:
+    """Models have indexsets that are called level."""
     run = _with_sets(platform, see)
     items = run.optimization
     with run.transact("all"):
         items.indexsets.create("level").add_data(["primary", "final"])
-        named = see(lambda: items.variables.create("y", ["level"], column_names=["lvl"]))
-        see(lambda: named.add_data({"lvl": ["final"], "levels": [1.0], "marginals": [0.0]}))
-        see(lambda: named.data)
-        see(lambda: items.parameters.create("p", ["level"]))
-        see(lambda: items.variables.create("x", ["level"]), differs="a column called level")
+        items.indexsets.create("unit").add_data(["km"])
+        x = see(lambda: items.variables.create("x", ["level"]))
+        see(lambda: x.add_data({"level": ["final"], "levels": [1.0], "marginals": [0.0]}))
+        see(lambda: x.data)
+        p = see(lambda: items.parameters.create("p", ["level"]))
+        see(lambda: p.add_data({"level": ["final"], "values": [1.0], "units": ["km"]}))
+        see(lambda: p.data)
+        named = see(lambda: items.parameters.create("named", ["unit"], column_names=["of"]))
+        see(lambda: named.add_data({"of": ["km"], "values": [1.0], "units": ["km"]}))
+        see(
+            lambda: items.parameters.create("q", ["unit"]),
+            differs="columns called value and unit",
+        )
 
 
 def _solution(run: Any, items: Any, see: Any) -> None:
