@@ -23,6 +23,11 @@ def with_run(database: Database) -> tuple[ixmp4.Platform, ixmp4.Run]:
     return platform, platform.runs.create("model", "scenario")
 
 
+def test_pandas_is_imported_when_it_is_needed() -> None:
+    process = python("import sys, stratalog.ixmp4; print('pandas' in sys.modules)")
+    assert finish(process) == (0, "False\n", "")
+
+
 def test_a_platform_is_opened_by_whatever_says_where_it_is(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -166,7 +166,7 @@ def register(root: str) -> None:
         outer, _, own = module.__name__.rpartition(".")
         setattr(sys.modules[outer], own, module)
     for name in ("iamc", "optimization"):
-        setattr(sys.modules[root], name, sys.modules[f"{root}.core.{name}"])
+        vars(sys.modules[root]).setdefault(name, sys.modules[f"{root}.core.{name}"])
 
 
 def install() -> None:

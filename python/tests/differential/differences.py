@@ -92,6 +92,13 @@ DIFFERENCES = [
         "`year` may be a list, and filters of runs are the same everywhere",
     ),
     Difference(
+        "docs of items",
+        "those of optimization items are set without a lock, and `list_docs` gives those of all "
+        "runs",
+        "setting needs the run's lock, because they go back with the run; those of the run are "
+        "listed",
+    ),
+    Difference(
         "an update of nothing",
         "`Scalar.update()` without arguments is an error of SQL",
         "it does nothing",

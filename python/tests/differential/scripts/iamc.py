@@ -110,6 +110,9 @@ def datetimes(platform: Any, see: Any) -> None:
             differs="one kind of refusal",
         )
         see(lambda: run.iamc.tabulate(), order=False)
+        zoned = DATETIME.assign(datetime=DATETIME["datetime"].dt.tz_localize("Europe/Vienna"))
+        see(lambda: run.iamc.add(zoned.assign(variable="Zoned")))
+        see(lambda: run.iamc.tabulate(variable="Zoned"), order=False)
         see(lambda: run.iamc.remove(DATETIME.iloc[1:]))
         see(lambda: run.iamc.tabulate(), order=False)
 

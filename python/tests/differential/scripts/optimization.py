@@ -435,3 +435,9 @@ def docs(platform: Any, see: Any) -> None:
             see(lambda facade=facade, item=item: facade.delete_docs(item))
             see(lambda item=item: item.docs)
             see(lambda facade=facade: facade.get_docs("not there"))
+    other = platform.runs.create("model", "scenario")
+    with other.transact("other"):
+        other.optimization.scalars.create("s", 1, "km").docs = "Of another run."
+    see(lambda: items.scalars.list_docs(), differs="docs of items")
+    see(lambda: setattr(items.scalars.get_by_name("s"), "docs", "Now."), differs="docs of items")
+    see(lambda: items.scalars.set_docs("s", "Later."), differs="docs of items")
