@@ -146,6 +146,7 @@ fn column(name: &str, given: &Bound<'_, PyAny>) -> Result<Column> {
         column_type,
         nullable: all > 1,
         references: None,
+        ordinal: false,
     })
 }
 
@@ -192,6 +193,7 @@ impl OwnTables {
             column_type: ColumnType::BigInt,
             nullable: false,
             references: Some("runs".to_owned()),
+            ordinal: false,
         };
         let mut described = vec![run];
         for (name, given) in columns {

@@ -136,7 +136,7 @@ pub(crate) fn select_difference(
         candidates = candidates.relation(table),
         a = before.join(table, "a"),
         b = after.join(table, "b"),
-        differs = engine.any_differs(table.value_columns(), "a", "b"),
+        differs = engine.any_differs(table.compared_columns(), "a", "b"),
     )
 }
 
@@ -363,6 +363,7 @@ impl Diff {
             column_type: crate::schema::ColumnType::SmallInt,
             nullable: false,
             references: None,
+            ordinal: false,
         }];
         read.extend(key_in_run(table).cloned());
         for column in table.value_columns() {

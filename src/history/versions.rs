@@ -28,6 +28,7 @@ pub(crate) fn of_run(
         column_type,
         nullable: true,
         references: None,
+        ordinal: false,
     };
     let mut columns: Vec<_> = table.key_columns().cloned().collect();
     columns.extend(table.value_columns().map(|column| Column {

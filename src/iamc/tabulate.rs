@@ -89,6 +89,7 @@ fn difference_columns(table: &TableDescription) -> Vec<Column> {
         column_type,
         nullable: true,
         references: None,
+        ordinal: false,
     };
     let mut columns = vec![column("operation_type", ColumnType::SmallInt)];
     columns.extend(

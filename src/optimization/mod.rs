@@ -120,7 +120,7 @@ pub struct Item {
     pub kind: ItemKind,
     /// Its name, unique among its kind in the run.
     pub name: String,
-    /// Counts the items of its kind in the run, in the order in which they were made; a clone keeps it.
+    /// Counts the items of its kind in the run, in the order in which they were first made; a clone keeps it.
     pub number: i64,
     /// A number that only this item has among all of its kind in the database: of its run and its number.
     pub id: i64,
@@ -386,7 +386,7 @@ impl<'a> Optimization<'a> {
                 self.live(write)
                     .item(ItemKind::IndexSet, &column.indexset)?;
             }
-            let number = self.live(write).next_number(item.kind)?;
+            let number = self.live(write).number_for(item.kind, &item.name)?;
             let item = item.clone().numbered(self.access.run().id(), number);
             self.put(write, &item)?;
             Ok(item)

@@ -228,6 +228,7 @@ fn columns(table: &TableDescription, label: Label) -> Vec<Column> {
         column_type,
         nullable: false,
         references: None,
+        ordinal: false,
     };
     let mut columns = as_of::columns(table);
     columns.push(extra(TRANSACTION_ID, ColumnType::BigInt));
