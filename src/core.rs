@@ -1,8 +1,11 @@
 //! What every part of an opened platform shares.
 
+use std::sync::{Arc, RwLock};
+
 use diesel::prelude::*;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::own_tables;
 use crate::run::{Heart, Lease};
 use crate::schema::TableDescription;
 use crate::schema::tables::{self, described_tables};
@@ -22,39 +25,64 @@ pub(crate) struct Core {
     pub(crate) lease: Lease,
     /// Renews the leases of the locks that are held.
     pub(crate) heart: Heart,
-    /// All versioned tables, parents first.
-    pub(crate) tables: Vec<TableDescription>,
+    /// See [`tables`](Self::tables).
+    pub(crate) tables: RwLock<Arc<Vec<TableDescription>>>,
 }
 
 impl Core {
+    /// The versioned tables that are known, parents first.
+    pub(crate) fn tables(&self) -> Arc<Vec<TableDescription>> {
+        match self.tables.read() {
+            Ok(tables) => Arc::clone(&tables),
+            Err(poisoned) => Arc::clone(&poisoned.into_inner()),
+        }
+    }
+
     /// The description of a versioned table.
-    pub(crate) fn table(&self, name: &str) -> Option<&TableDescription> {
-        self.tables.iter().find(|table| table.name == name)
+    pub(crate) fn table(&self, name: &str) -> Option<TableDescription> {
+        self.tables()
+            .iter()
+            .find(|table| table.name == name)
+            .cloned()
     }
 
     /// The description of a table that holds rows of runs.
-    pub(crate) fn run_scoped(&self, name: &str) -> Result<&TableDescription> {
-        self.table(name).filter(|table| table.is_run_scoped()).ok_or_else(|| {
-            Error::InvalidDescription {
-                table: name.to_owned(),
-                problem: "not a run-scoped table of this platform: open it with Platform::options().table::<…>()".into(),
-            }
-        })
+    pub(crate) fn run_scoped(&self, name: &str) -> Result<TableDescription> {
+        let known = || self.table(name).filter(TableDescription::is_run_scoped);
+        if let Some(table) = known() {
+            return Ok(table);
+        }
+        self.store
+            .read(|connection| self.refresh_tables(connection))?;
+        known().ok_or_else(|| own_tables::not_found(self, name))
     }
 
-    /// Refuses when a program has added a table since this platform was opened: a revert that does not
-    /// know it would leave its rows behind.
-    pub(crate) fn check_tables(&self, connection: &mut AnyConnection) -> Result<()> {
+    /// Takes in the tables that programs have added since: what works on all of a run must not leave rows behind.
+    pub(crate) fn refresh_tables(&self, connection: &mut AnyConnection) -> Result<()> {
         let described: i64 = described_tables::table
             .count()
             .get_result(connection)
             .map_err(doing("counting table descriptions"))?;
-        if usize::try_from(described).ok() == Some(self.tables.len() - tables::versioned().len()) {
-            return Ok(());
+        let known = self.tables().len() - tables::versioned().len();
+        if usize::try_from(described).ok() != Some(known) {
+            self.set_tables(own_tables::read(connection)?);
         }
-        Err(Error::InvalidDescription {
-            table: "described_tables".into(),
-            problem: "a table was added to the database after it was opened here: open the platform again".into(),
-        })
+        Ok(())
     }
+
+    fn set_tables(&self, own: Vec<TableDescription>) {
+        let tables = Arc::new(with_own(own));
+        match self.tables.write() {
+            Ok(mut known) => *known = tables,
+            Err(poisoned) => *poisoned.into_inner() = tables,
+        }
+    }
+}
+
+/// All versioned tables, parents first.
+pub(crate) fn with_own(own: Vec<TableDescription>) -> Vec<TableDescription> {
+    let mut all = tables::versioned();
+    all.extend(own);
+    all.sort_by_key(|table| table.rank);
+    all
 }

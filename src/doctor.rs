@@ -124,7 +124,7 @@ impl DoctorReport {
 impl Core {
     pub(crate) fn doctor(&self) -> Result<DoctorReport> {
         Ok(DoctorReport {
-            findings: self.store.examine(&self.tables)?,
+            findings: self.store.examine(&self.tables())?,
         })
     }
 }

@@ -2,13 +2,20 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
+use arrow::compute::cast;
+use arrow::compute::kernels::cmp::not_distinct;
+use arrow::datatypes::DataType;
 
 use crate::error::{Error, Result};
 use crate::schema::{ColumnType, TableDescription};
+use crate::store::rows::arrow_type;
 
 /// How many bad rows a message names.
 const NAMED_ROWS: usize = 10;
+
+/// The times that both engines take, in microseconds since 1970-01-01 UTC: years of four digits.
+const YEARS: std::ops::Range<i64> = -62_135_596_800_000_000..253_402_300_800_000_000;
 
 /// "rows 3, 7 and 12 more".
 pub(crate) fn row_list(rows: &[usize]) -> String {
@@ -32,7 +39,7 @@ pub(crate) fn check_values(
     needed: bool,
 ) -> Result<()> {
     use arrow::array::AsArray;
-    use arrow::datatypes::Float64Type;
+    use arrow::datatypes::{Float64Type, TimestampMicrosecondType};
     let refuse = |what: &str, rows: &[usize]| -> Result<()> {
         if rows.is_empty() {
             return Ok(());
@@ -53,6 +60,13 @@ pub(crate) fn check_values(
                 .filter(|row| values.is_valid(*row) && !values.value(*row).is_finite())
                 .collect();
             refuse("NaN or infinity", &rows)
+        }
+        ColumnType::Timestamp => {
+            let values = array.as_primitive::<TimestampMicrosecondType>();
+            let rows: Vec<_> = (0..values.len())
+                .filter(|row| values.is_valid(*row) && !YEARS.contains(&values.value(*row)))
+                .collect();
+            refuse("times before the year 1 or after 9999", &rows)
         }
         ColumnType::Text => {
             let values = array.as_string::<i32>();
@@ -102,4 +116,74 @@ pub(crate) fn refuse_duplicate_keys(table: &TableDescription, batch: &RecordBatc
         "the same key more than once, in {}",
         row_list(&duplicates)
     )))
+}
+
+/// An array of whatever type as what a column of a table holds; refuses values that would not be the same, naming the
+/// rows. Text is not taken for a number, nor a number for text.
+pub(crate) fn exactly(name: &str, array: &ArrayRef, column_type: ColumnType) -> Result<ArrayRef> {
+    if array.logical_null_count() == array.len() {
+        // A column without a value has whatever type.
+        return Ok(new_null_array(&arrow_type(column_type), array.len()));
+    }
+    let given = match array.data_type() {
+        // Categoricals of pandas, dictionaries of Arrow.
+        DataType::Dictionary(_, values) => cast(array, values)?,
+        _ => Arc::clone(array),
+    };
+    let kind = given.data_type();
+    let fits = match column_type {
+        ColumnType::BigInt | ColumnType::Integer | ColumnType::SmallInt | ColumnType::Double => {
+            kind.is_numeric()
+        }
+        ColumnType::Text => {
+            matches!(
+                kind,
+                DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+            )
+        }
+        ColumnType::Bool => *kind == DataType::Boolean,
+        ColumnType::Timestamp => {
+            matches!(
+                kind,
+                DataType::Timestamp(..) | DataType::Date32 | DataType::Date64
+            )
+        }
+    };
+    if !fits {
+        return Err(Error::frame(format!(
+            "column \"{name}\" must hold {}, not {kind}",
+            column_type.word()
+        )));
+    }
+    // An instant stays what it is whatever its zone; it is kept in UTC.
+    let zone = match kind {
+        DataType::Timestamp(_, zone) => zone.clone(),
+        _ => None,
+    };
+    let wanted = match arrow_type(column_type) {
+        DataType::Timestamp(unit, _) => DataType::Timestamp(unit, zone),
+        wanted => wanted,
+    };
+    let converted = cast(&given, &wanted)?;
+    let back = cast(&converted, kind)?;
+    let changed: Vec<_> = not_distinct(&back, &given)?
+        .iter()
+        .enumerate()
+        .filter(|(_, same)| *same != Some(true))
+        .map(|(row, _)| row)
+        .collect();
+    if !changed.is_empty() {
+        return Err(Error::frame(format!(
+            "column \"{name}\" must hold {}; these do not fit: {}",
+            column_type.word(),
+            row_list(&changed)
+        )));
+    }
+    match converted.data_type() {
+        DataType::Timestamp(unit, Some(_)) => {
+            let utc = cast(&converted, &DataType::Int64)?;
+            Ok(cast(&utc, &DataType::Timestamp(*unit, None))?)
+        }
+        _ => Ok(converted),
+    }
 }

@@ -52,6 +52,7 @@ mod ixmp4;
 mod meta;
 mod names;
 mod optimization;
+mod own_tables;
 mod platform;
 #[cfg(feature = "cli")]
 pub mod progress;
@@ -75,6 +76,7 @@ pub use ixmp4::{Ixmp4Count, Ixmp4Options, Ixmp4Report, Ixmp4Run, Ixmp4RunState, 
 pub use meta::{Meta, MetaIndicator, MetaValue, RESERVED_KEYS};
 pub use names::{Named, Names};
 pub use optimization::{Element, Item, ItemColumn, ItemKind, Optimization};
+pub use own_tables::OwnTables;
 pub use platform::{MigrateOptions, Platform, PlatformOptions};
 pub use run::{
     Checkpoint, CloneOptions, ClonedFrom, LAST_CHECKPOINT, Lease, LockEvent, LockOptions, LockRow,

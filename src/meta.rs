@@ -23,7 +23,7 @@ use crate::store::rows::{Bind, schema_of, select};
 use crate::store::{AnyConnection, Engine, column_list, quote};
 
 /// Keys that would be mistaken for what identifies a run where indicators become columns of a table.
-pub const RESERVED_KEYS: [&str; 4] = ["id", "model", "scenario", "version"];
+pub const RESERVED_KEYS: [&str; 5] = ["id", "is_default", "model", "scenario", "version"];
 
 /// The value of an indicator. Its type is kept: `true` is not 1, and 1 is not 1.0.
 #[derive(Clone, Debug, PartialEq, Serialize)]

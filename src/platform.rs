@@ -1,10 +1,8 @@
 //! The platform: one database, opened by URL.
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
-use diesel::prelude::*;
-
-use crate::core::Core;
+use crate::core::{Core, with_own};
 use crate::doctor::DoctorReport;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
@@ -18,11 +16,11 @@ use crate::iamc::PlatformIamc;
 use crate::ixmp4::{self, Ixmp4Options, Ixmp4Report};
 use crate::meta::{self, MetaIndicator};
 use crate::names::{Kind, Names};
+use crate::own_tables::{self, OwnTables};
 use crate::run::{Heart, Lease, Locks, Run, RunView, Runs};
-use crate::schema::tables::{self, described_tables};
-use crate::schema::{Scope, TableDescription, VersionedTable};
+use crate::schema::{TableDescription, VersionedTable};
 use crate::store::clock::{Clock, SimulatedClock};
-use crate::store::{AnyConnection, Engine, Location, Outcome, Roles, Store, doing, migrate};
+use crate::store::{Engine, Location, Roles, Store, migrate};
 
 /// One database. Cheap to clone; clones share the connections.
 ///
@@ -112,9 +110,7 @@ impl PlatformOptions {
             migrate::migrate(&store, None)?;
         }
         migrate::check(&store)?;
-        let mut tables = tables::versioned();
-        tables.extend(with_described_tables(&store, &self.tables)?);
-        tables.sort_by_key(|table| table.rank);
+        let tables = with_own(own_tables::make_missing(&store, &self.tables)?);
         let client = uuid::Uuid::new_v4().to_string();
         let clock = Clock::new(store.engine(), self.clock);
         let heart = Heart::new(store.location(), &client, clock.clone());
@@ -126,7 +122,7 @@ impl PlatformOptions {
                 clock,
                 lease,
                 heart,
-                tables,
+                tables: RwLock::new(Arc::new(tables)),
             }),
         })
     }
@@ -153,99 +149,6 @@ impl MigrateOptions {
 
 pub(crate) fn operating_system_user() -> String {
     whoami::username().unwrap_or_else(|_| "unknown".to_owned())
-}
-
-/// The tables that programs added, those of this program made or compared first.
-fn with_described_tables(store: &Store, own: &[TableDescription]) -> Result<Vec<TableDescription>> {
-    let mut known = store.read(read_described_tables)?;
-    for table in own {
-        table.validate()?;
-        let refuse = |problem: &str| Error::InvalidDescription {
-            table: table.name.clone(),
-            problem: problem.into(),
-        };
-        if table.scope == Scope::Bookkeeping
-            || tables::versioned().iter().any(|t| t.name == table.name)
-        {
-            return Err(refuse("the name is taken by stratalog itself"));
-        }
-        for parent in table
-            .columns
-            .iter()
-            .filter_map(|column| table.parent_of(column))
-        {
-            let parent = tables::versioned()
-                .into_iter()
-                .chain(known.iter().cloned())
-                .find(|candidate| candidate.name == parent)
-                .ok_or_else(|| {
-                    refuse(&format!(
-                        "it refers to {parent}, which is not a described table"
-                    ))
-                })?;
-            if parent.rank >= table.rank || !parent.has_generated_id() {
-                return Err(refuse(&format!(
-                    "its rank must be above that of {}, which must have a key of just id",
-                    parent.name
-                )));
-            }
-        }
-        if !known.iter().any(|k| k.name == table.name) {
-            known = store.transaction("describe", |connection| {
-                create_described_table(store.engine(), connection, table)
-            })?;
-        }
-        if !known.contains(table) {
-            return Err(refuse(
-                "the database has it with other columns, key or rank: describe it the same, or use another name",
-            ));
-        }
-    }
-    Ok(known)
-}
-
-fn create_described_table(
-    engine: Engine,
-    connection: &mut AnyConnection,
-    table: &TableDescription,
-) -> Result<Outcome<Vec<TableDescription>>> {
-    migrate::enter_ddl(connection)?;
-    // Another process may have made it in the meantime.
-    let known = read_described_tables(connection)?;
-    if known.iter().any(|k| k.name == table.name) {
-        return Ok(Outcome::Nothing(known));
-    }
-    let description = serde_json::to_string(table).map_err(|error| Error::InvalidDescription {
-        table: table.name.clone(),
-        problem: error.to_string(),
-    })?;
-    let mut tables = tables::versioned();
-    tables.extend(known);
-    migrate::make_table(engine, connection, table, &tables)?;
-    diesel::insert_into(described_tables::table)
-        .values((
-            described_tables::name.eq(&table.name),
-            described_tables::description.eq(&description),
-        ))
-        .execute(connection)
-        .map_err(doing("keeping a table's description"))?;
-    Ok(Outcome::Commit(read_described_tables(connection)?))
-}
-
-fn read_described_tables(connection: &mut AnyConnection) -> Result<Vec<TableDescription>> {
-    let rows: Vec<(String, String)> = described_tables::table
-        .select((described_tables::name, described_tables::description))
-        .order(described_tables::name)
-        .load(connection)
-        .map_err(doing("reading table descriptions"))?;
-    rows.into_iter()
-        .map(|(table, description)| {
-            serde_json::from_str(&description).map_err(|error| Error::InvalidDescription {
-                table,
-                problem: error.to_string(),
-            })
-        })
-        .collect()
 }
 
 impl Platform {
@@ -305,9 +208,14 @@ impl Platform {
         &self.core.actor
     }
 
-    /// The descriptions of all versioned tables, parents first.
-    pub fn tables(&self) -> &[TableDescription] {
-        &self.core.tables
+    /// The descriptions of all versioned tables that are known here, parents first.
+    pub fn descriptions(&self) -> Vec<TableDescription> {
+        self.core.tables().as_ref().clone()
+    }
+
+    /// Tables of one's own.
+    pub fn tables(&self) -> OwnTables {
+        OwnTables::new(Arc::clone(&self.core))
     }
 
     /// Runs.

@@ -6,6 +6,7 @@ use stratalog::{Filter, RunView};
 
 use crate::error::Result;
 use crate::frame::{self, Columns};
+use crate::input::Text;
 
 /// What differs between two states: of one run (``run.diff("raw data")``) or of two
 /// (``platform.diff(a, b)``). True when anything does; ``len`` is the number of rows that differ,
@@ -79,6 +80,17 @@ impl Diff {
     fn arrow(&self, py: Python<'_>) -> Result<Py<PyAny>> {
         let batch = py.detach(|| self.0.points())?;
         frame::to_pyarrow(py, batch)
+    }
+
+    /// The rows of one of one's own tables that differ, as a pandas ``DataFrame``: ``operation``
+    /// (insert, update, delete), the key, then each other column twice, as ``…_before`` and
+    /// ``…_after``.
+    ///
+    /// Raises:
+    ///     NotFound: there is no such table.
+    fn table(&self, py: Python<'_>, name: Text) -> Result<Py<PyAny>> {
+        let batch = py.detach(|| self.0.table(&name.0))?;
+        frame::to_pandas(py, batch)
     }
 
     /// Draws the series that differ, before (dashed) and after, with matplotlib

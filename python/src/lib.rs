@@ -31,6 +31,7 @@ mod run;
 mod run_lock;
 mod runs;
 mod session;
+mod tables;
 mod transact;
 mod verify;
 mod view;
@@ -84,6 +85,8 @@ mod _stratalog {
     use super::run_lock::RunLock;
     #[pymodule_export]
     use super::runs::Runs;
+    #[pymodule_export]
+    use super::tables::{OwnTable, OwnTables, RunTable, RunTables};
     #[pymodule_export]
     use super::transact::Transact;
     #[pymodule_export]

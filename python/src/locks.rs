@@ -28,7 +28,8 @@ impl Locks {
     /// Every run that is locked now: ``run_id`` (int64), ``run`` (its label), ``token``
     /// (int64), ``holder``, ``host`` (text), ``pid`` (int64), ``reason`` (text),
     /// ``acquired_at``, ``expires_at``, ``last_write_at`` (datetime64[us, UTC], NaT before
-    /// the first write), ``state`` (text).
+    /// the first write), ``state`` (text), ``lock_transaction`` (int64: the run's last
+    /// transaction when it was taken).
     ///
     /// States: "held"; "recovering": a rollback is to be done first; "expired": its lease ran
     /// out; "dead": its process has ended. An expired or dead one is taken over by whoever
@@ -62,6 +63,10 @@ impl Locks {
                 }),
             )
             .text("state", rows.iter().map(|row| row.state.clone()))
+            .integers(
+                "lock_transaction",
+                rows.iter().map(|row| row.lock_transaction.0),
+            )
             .into_pandas(py)
     }
 

@@ -26,6 +26,7 @@ use crate::retention::{self, CompactReport};
 use crate::run::log_filter;
 use crate::runs::{Runs, id_of};
 use crate::session::Session;
+use crate::tables::OwnTables;
 use crate::verify::VerifyReport;
 use crate::view::{self, AnyState};
 
@@ -179,6 +180,12 @@ impl Platform {
     #[getter]
     fn scenarios(&self) -> Names {
         Names::new(&self.0, stratalog::Platform::scenarios)
+    }
+
+    /// Tables of one's own, whose rows belong to runs.
+    #[getter]
+    fn tables(&self) -> OwnTables {
+        OwnTables::new(&self.0)
     }
 
     /// Run locks.

@@ -22,6 +22,7 @@ use crate::meta::MetaIndicators;
 use crate::optimization::OptimizationItems;
 use crate::run_lock::RunLock;
 use crate::session::Session;
+use crate::tables::RunTables;
 use crate::transact::Transact;
 use crate::view::RunView;
 
@@ -301,6 +302,12 @@ impl Run {
     #[getter]
     fn optimization<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         OptimizationItems::facade(py, &self.0, None)
+    }
+
+    /// Its rows in the tables of one's own, by table: see ``Platform.tables``.
+    #[getter]
+    fn tables(&self) -> RunTables {
+        RunTables::new(&self.0, None)
     }
 
     /// Its checkpoints.

@@ -15,6 +15,7 @@ use crate::held::HeldRun;
 use crate::input::AnyTarget;
 use crate::meta::MetaIndicators;
 use crate::optimization::OptimizationItems;
+use crate::tables::RunTables;
 
 /// What a view's state is compared with unless somebody says otherwise.
 #[derive(Clone)]
@@ -84,6 +85,12 @@ impl RunView {
     #[getter]
     fn optimization<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         OptimizationItems::facade(py, &self.run, Some(self.at))
+    }
+
+    /// The run's rows in the tables of one's own as they were, to be read.
+    #[getter]
+    fn tables(&self) -> RunTables {
+        RunTables::new(&self.run, Some(self.at))
     }
 
     fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {

@@ -21,8 +21,8 @@ class Meta(MutableMapping[str, MetaValue]):
     ``True`` is not 1, and 1 is not 1.0. Setting ``None`` or NaN removes. ``run.meta = {…}``
     replaces all of them, ``run.meta.update({…})`` sets several, each as one transaction.
 
-    ``model``, ``scenario``, ``version`` and ``id`` are no keys: they would be mistaken for what
-    identifies a run.
+    ``model``, ``scenario``, ``version``, ``id`` and ``is_default`` are no keys: they would be
+    mistaken for what identifies a run.
     """
 
     def __init__(self, indicators: _MetaIndicators) -> None:

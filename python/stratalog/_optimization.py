@@ -178,7 +178,7 @@ class DataItem(Item):
 
         Args:
             df: a table from pandas, polars, pyarrow or DuckDB, or a dict of lists, with the item's
-                columns, and ``value`` and ``unit`` (parameters) or ``level`` and ``marginal``
+                columns, and ``value`` and ``unit`` (parameters) or ``levels`` and ``marginals``
                 (variables and equations).
 
         Raises:
@@ -196,7 +196,7 @@ class DataItem(Item):
 
     def tabulate(self) -> pd.DataFrame:
         """Its rows in the order of its indexsets' elements: its columns, then ``value`` (float64)
-        and ``unit``, or ``level`` and ``marginal`` (float64).
+        and ``unit``, or ``levels`` and ``marginals`` (float64).
         """
         return self._items.tabulate(self._kind, self._name)
 

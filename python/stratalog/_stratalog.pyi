@@ -41,6 +41,8 @@ __all__ = [
     "Locks",
     "Named",
     "Names",
+    "OwnTable",
+    "OwnTables",
     "Platform",
     "PlatformIamc",
     "PlatformMeta",
@@ -48,6 +50,8 @@ __all__ = [
     "Regions",
     "Run",
     "RunLock",
+    "RunTable",
+    "RunTables",
     "RunView",
     "Runs",
     "Transact",
@@ -195,6 +199,14 @@ class Diff:
     def arrow(self) -> pa.Table:
         """The points that differ, as a pyarrow ``Table``: as ``tabulate``, with the names as
         dictionaries.
+        """
+    def table(self, name: str) -> pd.DataFrame:
+        """The rows of one of one's own tables that differ, as a pandas ``DataFrame``: ``operation``
+        (insert, update, delete), the key, then each other column twice, as ``…_before`` and
+        ``…_after``.
+
+        Raises:
+            NotFound: there is no such table.
         """
     def plot(self, ax: Axes | None = None, max_series: int = 6) -> Axes:
         """Draws the series that differ, before (dashed) and after, with matplotlib
@@ -488,7 +500,8 @@ class Locks:
         """Every run that is locked now: ``run_id`` (int64), ``run`` (its label), ``token``
         (int64), ``holder``, ``host`` (text), ``pid`` (int64), ``reason`` (text),
         ``acquired_at``, ``expires_at``, ``last_write_at`` (datetime64[us, UTC], NaT before
-        the first write), ``state`` (text).
+        the first write), ``state`` (text), ``lock_transaction`` (int64: the run's last
+        transaction when it was taken).
 
         States: "held"; "recovering": a rollback is to be done first; "expired": its lease ran
         out; "dead": its process has ended. An expired or dead one is taken over by whoever
@@ -627,6 +640,130 @@ class Names:
         """
 
 @final
+class OwnTable:
+    """A table of one's own: what it is called and holds."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The columns with their types: ``str``, ``int``, ``float``, ``bool`` or ``datetime``,
+        ``… | None`` where values may be missing.
+        """
+    @property
+    def key(self) -> list[str]:
+        """The columns that tell the rows of a run apart."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class OwnTables:
+    """The tables of one's own of a platform: ``platform.tables.create("flows", …)`` makes one, and
+    every run then has rows in it, ``run.tables["flows"]``.
+    """
+
+    def create(self, name: str, columns: dict[str, Any], key: Sequence[str]) -> OwnTable:
+        """Makes a table whose rows belong to runs: logged, locked, looked at as they were, compared
+        and reverted with them. The description is kept in the database; every process knows it.
+        Making it again, with the same description, does nothing.
+
+        Args:
+            name: lower-case letters, digits and ``_``, at most 40.
+            columns: types by name: ``str``, ``int`` (64 bits), ``float``, ``bool``,
+                ``datetime.datetime`` (UTC, microseconds); ``… | None`` where values may be
+                missing.
+            key: the columns that tell the rows of a run apart; none may be missing.
+
+        Raises:
+            SchemaError: it cannot be so, or is there with another description; says why.
+            InvalidInput: a type that columns cannot have.
+        """
+    def get(self, name: str) -> OwnTable:
+        """The one of that name.
+
+        Raises:
+            NotFound: with a similar name if there is one.
+        """
+    def list(self) -> list[OwnTable]:
+        """All of them, by name."""
+    def tabulate(self) -> pd.DataFrame:
+        """The columns of all of them: ``table``, ``column``, ``type`` (text), ``may_be_missing``,
+        ``is_key`` (bool).
+        """
+
+@final
+class RunTables:
+    """The rows of a run in the tables of one's own, by table: ``run.tables["flows"]``."""
+
+    def __getitem__(self, name: str, /) -> RunTable: ...
+    def __contains__(self, name: str, /) -> bool: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[str]: ...
+
+@final
+class RunTable:
+    """The rows of a run in one table. Reading needs no lock, writing does; it is logged and goes
+    back with the run.
+    """
+
+    @property
+    def name(self) -> str:
+        """The table's name."""
+    def add(self, df: _Table) -> ChangeCounts:
+        """Inserts rows that are new and updates those that differ, by the table's key. Rows that
+        stay as they are leave no trace. All or nothing.
+
+        Args:
+            df: a table from pandas, polars, pyarrow or DuckDB, or a dict of lists, with the table's
+                columns.
+
+        Raises:
+            RunLockRequired: outside of ``with run.transact(…)``.
+            InvalidFrame: columns, values or duplicates that do not fit, with their rows (counted
+                from 0); nothing was written.
+        """
+    def remove(self, df: _Table) -> ChangeCounts:
+        """Deletes the rows with these keys; other columns are not needed and not looked at. Keys
+        that are not there are passed over; the counts say how many were deleted. All or nothing.
+
+        Args and errors: as ``add``.
+        """
+    def tabulate(self, **filters: _Filter) -> pd.DataFrame:
+        """The rows in the order of the key as a pandas ``DataFrame``: the table's columns;
+        times are UTC, without a zone.
+
+        Args:
+            filters: by the columns: ``node="a*"``, ``year__gte=2030`` …, as ``Iamc.tabulate`` takes
+                them.
+
+        Raises:
+            InvalidFilter: an unknown column, or a value that does not fit.
+        """
+    def arrow(self, **filters: _Filter) -> pa.Table:
+        """As ``tabulate``, as a pyarrow ``Table``."""
+    def polars(self, **filters: _Filter) -> pl.DataFrame:
+        """As ``tabulate``, as a polars ``DataFrame``."""
+    def history(self, **filters: _Filter) -> pd.DataFrame:
+        """Every version of the rows, by key, oldest first: the table's columns (those that are not
+        of the key missing where the row was deleted), then ``operation`` (insert, update, delete),
+        ``transaction_id`` (int64), ``issued_at`` (datetime64[us, UTC]), ``actor``, ``what``,
+        ``checkpoint``, as ``Iamc.history``.
+        """
+    def difference(self, a: _Target, b: _Target | None = None) -> pd.DataFrame:
+        """What changed from state ``a`` to state ``b`` (default: the present), a row per row:
+        ``operation`` (insert, update, delete), the key, then each other column twice, as
+        ``…_before`` and ``…_after``. Costs what changed.
+
+        Args:
+            a, b: states, as ``Run.as_of`` takes them.
+
+        Raises:
+            CheckpointNotFound, TransactionNotFound: say what there is.
+        """
+
+@final
 class Platform:
     """One database with runs, regions, units, and the log of all that was written.
 
@@ -709,6 +846,9 @@ class Platform:
     @property
     def scenarios(self) -> Names:
         """Scenarios. Creating runs makes them as needed."""
+    @property
+    def tables(self) -> OwnTables:
+        """Tables of one's own, whose rows belong to runs."""
     @property
     def locks(self) -> Locks:
         """Run locks."""
@@ -1125,6 +1265,9 @@ class Run:
     def optimization(self) -> Optimization:
         """Its optimization items: indexsets, scalars, tables, parameters, variables, equations."""
     @property
+    def tables(self) -> RunTables:
+        """Its rows in the tables of one's own, by table: see ``Platform.tables``."""
+    @property
     def checkpoints(self) -> Checkpoints:
         """Its checkpoints."""
     def as_of(self, target: _Target) -> RunView:
@@ -1368,6 +1511,9 @@ class RunView:
     @property
     def optimization(self) -> Optimization:
         """The run's optimization items as they were, to be read."""
+    @property
+    def tables(self) -> RunTables:
+        """The run's rows in the tables of one's own as they were, to be read."""
     def _repr_html_(self) -> str: ...
 
 @final

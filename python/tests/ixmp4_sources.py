@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pandas as pd
+import peer
 import psycopg
 from support import NO_SERVER, Database
 
 import stratalog
 
-ROOT = Path(__file__).parents[2]
-PEER = ROOT / ".venv-peer/bin/python"
 PROGRAM = str(Path(sys.executable).with_name("stratalog"))
 
 _SQL = """
@@ -29,13 +28,6 @@ connection = sqlite3.connect(sys.argv[1], isolation_level=None)
 for statement in sys.argv[2:]:
     connection.execute(statement)
 """
-
-
-def peer(*arguments: str | Path) -> None:
-    """Runs a script in .venv-peer; it has to succeed."""
-    assert PEER.exists(), f"{PEER} is missing: make .venv-peer/ready"
-    done = subprocess.run([PEER, *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
 
 
 class Source:
@@ -63,7 +55,7 @@ class Source:
         source.create()
         file = folder / f"{recipe}_{engine}.json"
         script = Path(__file__).parent / "ixmp4_make.py"
-        peer(script, recipe, source.dsn, file, *arguments)
+        peer.run(script, recipe, source.dsn, file, *arguments)
         source.expected = json.loads(file.read_text("utf-8"))
         return source
 
@@ -97,7 +89,7 @@ class Source:
             "import sys; from ixmp4.db import get_alembic_controller; "
             "get_alembic_controller(sys.argv[1]).upgrade_database(sys.argv[2])"
         )
-        peer("-c", code, self.dsn, revision)
+        peer.run("-c", code, self.dsn, revision)
 
     def contents(self) -> str:
         """A hash of all that is in it."""
@@ -165,10 +157,10 @@ def state(view: stratalog.Run | stratalog.RunView) -> dict[str, Any]:
             item.name: described(item, "value", "unit") for item in items.parameters.list()
         },
         "variables": {
-            item.name: described(item, "level", "marginal") for item in items.variables.list()
+            item.name: described(item, "levels", "marginals") for item in items.variables.list()
         },
         "equations": {
-            item.name: described(item, "level", "marginal") for item in items.equations.list()
+            item.name: described(item, "levels", "marginals") for item in items.equations.list()
         },
     }
 

@@ -13,7 +13,7 @@ def full(run: stratalog.Run) -> stratalog.Run:
         run.meta = {"category": "C1"}
         run.optimization.indexsets.create("i", ["x"])
         run.optimization.variables.create("v", ["i"])
-        solution = {"i": ["x"], "level": [1.0], "marginal": [0.0]}
+        solution = {"i": ["x"], "levels": [1.0], "marginals": [0.0]}
         run.optimization.variables.get("v").add_data(solution)
     return run
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import peer
 import pytest
 from ixmp4_sources import (
-    ROOT,
     Copies,
     Source,
     Sources,
@@ -200,7 +200,7 @@ def test_the_examples_of_the_page_run(
 ) -> None:
     shutil.copy(sources("sqlite", "small").url, tmp_path / "ixmp4.sqlite3")
     monkeypatch.chdir(tmp_path)
-    page = (ROOT / "docs/import-ixmp4.md").read_text("utf-8")
+    page = (peer.ROOT / "docs/import-ixmp4.md").read_text("utf-8")
     commands, code = (
         "\n".join(re.findall(rf"^```{language}\n(.*?)^```$", page, flags=re.M | re.S))
         for language in ("console", "python")

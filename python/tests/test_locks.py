@@ -266,6 +266,7 @@ def test_the_table_of_locks(run: stratalog.Run, database: Database) -> None:
         "expires_at": "datetime64[us, UTC]",
         "last_write_at": "datetime64[us, UTC]",
         "state": "object",
+        "lock_transaction": "int64",
     }
     assert table.empty and table.columns.tolist() == list(columns)
     lock = ada.runs.get_by_id(run.id).lock("long edit")
@@ -287,6 +288,7 @@ def test_the_table_of_locks(run: stratalog.Run, database: Database) -> None:
         "pid": os.getpid(),
         "reason": "long edit",
         "state": "held",
+        "lock_transaction": 0,
     }
     second = timedelta(seconds=1)
     assert before - second <= times["acquired_at"] <= datetime.now(UTC) + second

@@ -61,7 +61,7 @@ def test_items_come_back_as_they_were_made(transport: stratalog.Run) -> None:
     assert described["id"].tolist() == [supply.id, items.parameters.get("d").id]
     assert described["columns"].tolist() == [["plant"], ["i", "j"]]
     assert repr(supply) == "<parameter 'a'>" and supply == items.parameters.get("a")
-    assert items.variables.get("x").tabulate().columns.tolist() == ["i", "j", "level", "marginal"]
+    assert items.variables.get("x").tabulate().columns.tolist() == ["i", "j", "levels", "marginals"]
     assert not items.has_solution()
 
 
@@ -73,9 +73,9 @@ def test_a_change_is_logged_and_reverted(transport: stratalog.Run) -> None:
         items.scalars.get("f").unit = "km"
         assert parameter.add_data(distances().head(2).assign(value=[2.5, 9.9])).updated == 1
         items.variables.get("x").add_data(
-            {"i": ["seattle"], "j": ["chicago"], "level": [300.0], "marginal": [0.0]}
+            {"i": ["seattle"], "j": ["chicago"], "levels": [300.0], "marginals": [0.0]}
         )
-        items.equations.get("cost").add_data({"level": [153.675], "marginal": [1.0]})
+        items.equations.get("cost").add_data({"levels": [153.675], "marginals": [1.0]})
     assert items.has_solution() and items.equations.get("cost").tabulate().shape == (1, 2)
     with transport.transact("less"):
         assert items.remove_solution().deleted == 2
@@ -90,6 +90,18 @@ def test_a_change_is_logged_and_reverted(transport: stratalog.Run) -> None:
     assert parameter.tabulate()["value"].tolist() == distances()["value"].tolist()
     assert items.scalars.get("f").value == 90.0
     assert "optimization_rows" in str(transport.diff("solved").summary())
+
+
+def test_a_model_may_have_levels_of_its_own(run: stratalog.Run) -> None:
+    with run.transact("energy system"):
+        run.optimization.indexsets.create("level", ["primary", "final"])
+        supply = run.optimization.variables.create("supply", ["level"])
+        supply.add_data({"level": ["final"], "levels": [2.0], "marginals": [0.5]})
+    assert supply.tabulate().to_dict("list") == {
+        "level": ["final"],
+        "levels": [2.0],
+        "marginals": [0.5],
+    }
 
 
 def test_elements_keep_order_and_type(run: stratalog.Run) -> None:

@@ -6,9 +6,11 @@
 
 mod chain;
 mod checkpoints;
+mod clone;
 mod compact;
 mod criterion;
 mod default;
+mod delete;
 mod diff;
 mod doctor;
 mod export;
@@ -18,12 +20,14 @@ mod import;
 mod import_ixmp4;
 mod locks;
 mod log;
+mod meta;
 mod migrate;
 mod names;
 mod output;
 mod pager;
 mod points;
 mod redact;
+mod restore;
 mod revert;
 mod run_and_target;
 mod run_labels;
@@ -117,6 +121,10 @@ enum Command {
     Export(export::Export),
     Runs(runs::Runs),
     Default(default::Default),
+    Clone(clone::Clone),
+    Delete(delete::Delete),
+    Restore(restore::Restore),
+    Meta(meta::Meta),
     Regions(names::Regions),
     Units(names::Units),
     Log(log::Log),
@@ -185,6 +193,10 @@ impl Command {
             Self::Export(command) => command.run(session),
             Self::Runs(command) => session.out.paged(|| command.run(session)),
             Self::Default(command) => command.run(session),
+            Self::Clone(command) => command.run(session),
+            Self::Delete(command) => command.run(session),
+            Self::Restore(command) => command.run(session),
+            Self::Meta(command) => session.out.paged(|| command.run(session)),
             Self::Regions(command) => session.out.paged(|| command.run(session)),
             Self::Units(command) => session.out.paged(|| command.run(session)),
             Self::Log(command) => session.out.paged(|| command.run(session)),

@@ -12,6 +12,7 @@ use crate::filter::Filter;
 Examples:
   stratalog runs
   stratalog runs --model MESSAGEix --default
+  stratalog runs --deleted
   stratalog runs --json | jq '.[].id'")]
 pub(super) struct Runs {
     /// Only of this model; * stands for any text
@@ -23,6 +24,9 @@ pub(super) struct Runs {
     /// Only default versions
     #[arg(long)]
     default: bool,
+    /// Those that were deleted and not restored
+    #[arg(long, conflicts_with_all = ["model", "scenario", "default", "filter"])]
+    deleted: bool,
     /// Any other filter: version__gte=2, 'iamc={"region": "World"}'; may be repeated
     #[arg(long, value_name = "NAME=VALUE")]
     filter: Vec<Criterion>,
@@ -34,10 +38,11 @@ impl Runs {
             .with("model", self.model.clone())
             .with("scenario", self.scenario.clone())
             .with("default_only", self.default);
-        let runs = session
-            .open()?
-            .runs()
-            .list(&Criterion::all(filter, &self.filter))?;
+        let runs = session.open()?.runs();
+        let runs = match self.deleted {
+            true => runs.deleted()?,
+            false => runs.list(&Criterion::all(filter, &self.filter))?,
+        };
         if session.out.is_json() {
             return session
                 .out

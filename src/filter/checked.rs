@@ -19,7 +19,7 @@ pub(crate) struct Checked {
 #[derive(Clone, Debug)]
 pub(crate) struct Condition {
     /// The name of what it is about, without an ending.
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) what: What,
 }
 
@@ -39,13 +39,13 @@ pub(crate) enum What {
 impl Checked {
     /// # Errors
     /// [`Error::InvalidFilter`](crate::Error::InvalidFilter), listing what there is to filter by.
-    pub(crate) fn of(filter: &Filter, subject: Subject) -> Result<Self> {
+    pub(crate) fn of(filter: &Filter, subject: Subject<'_>) -> Result<Self> {
         let mut conditions = Vec::new();
         for (name, value) in filter.criteria() {
             let condition = condition(subject, name, value)?;
             // Asking for default runs only is a condition, not asking for them is none.
             let asks_for_any = matches!(
-                (condition.name, value),
+                (condition.name.as_str(), value),
                 ("default_only", FilterValue::Bool(false))
             );
             if !asks_for_any {
@@ -64,14 +64,14 @@ impl Checked {
         self.conditions
             .iter()
             .all(|condition| match &condition.what {
-                What::Is(test) => test.passes(value(condition.name).as_ref()),
+                What::Is(test) => test.passes(value(&condition.name).as_ref()),
                 _ => true,
             })
     }
 }
 
-fn condition(subject: Subject, criterion: &str, value: &FilterValue) -> Result<Condition> {
-    let members: BTreeMap<_, _> = subject.members().collect();
+fn condition(subject: Subject<'_>, criterion: &str, value: &FilterValue) -> Result<Condition> {
+    let members: BTreeMap<_, _> = subject.members().into_iter().collect();
     let found = |name: &str| {
         members
             .get_key_value(name)
@@ -92,7 +92,7 @@ fn condition(subject: Subject, criterion: &str, value: &FilterValue) -> Result<C
         (Member::Named(kind), value) => {
             let test = test(criterion, Member::Text, lookup, value)?;
             let name = Condition {
-                name: "name",
+                name: "name".to_owned(),
                 what: What::Is(test),
             };
             What::Named(
@@ -128,12 +128,19 @@ fn condition(subject: Subject, criterion: &str, value: &FilterValue) -> Result<C
         }
         (member, value) => What::Is(test(criterion, member, lookup, value)?),
     };
-    Ok(Condition { name, what })
+    Ok(Condition {
+        name: name.to_owned(),
+        what,
+    })
 }
 
 /// Lists the known ones.
-fn unknown(subject: Subject, criterion: &str) -> crate::Error {
-    let names: Vec<String> = subject.members().map(|(name, _)| name.to_owned()).collect();
+fn unknown(subject: Subject<'_>, criterion: &str) -> crate::Error {
+    let names: Vec<String> = subject
+        .members()
+        .into_iter()
+        .map(|(name, _)| name.to_owned())
+        .collect();
     let name = criterion.split("__").next().unwrap_or(criterion);
     let hint = match similar(name, &names) {
         Some(near) if near != name => format!(" (did you mean \"{near}\"?)"),

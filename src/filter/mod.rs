@@ -10,6 +10,7 @@
 mod checked;
 mod lookup;
 mod resolve;
+mod rows;
 mod subject;
 mod value;
 
@@ -20,6 +21,7 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 pub(crate) use checked::{Checked, What};
 pub(crate) use lookup::{Scalar, Test};
 pub(crate) use resolve::{Resolver, Which};
+pub(crate) use rows::rows_that_pass;
 pub(crate) use subject::Subject;
 pub use value::FilterValue;
 
@@ -56,6 +58,7 @@ use crate::error::{Error, Result};
 /// | regions, units, variables, models, scenarios | `id`, `name`, `hierarchy` (regions), `docs`, `iamc` (in use: `true`, `false`, or by which points) |
 /// | runs | `id`, `model`, `scenario`, `version`, `is_default`, `default_only`, `iamc` |
 /// | meta indicators | `key`, `value`, `type` (bool, int, float, str), `model`, `scenario`, `run` |
+/// | rows of a table of one's own | its columns |
 /// | optimization items | `id`, `name`, `docs`, `indexset`; of scalars `value` and `unit` |
 ///
 /// `region`, `model` and the like take a name, a list of names, or a filter of such things. Points and indicators of a

@@ -248,7 +248,7 @@ impl Resolver<'_> {
                     self.engine
                         .is_in_list(&format!("{alias}.{}_id", kind.word()), &list)
                 }
-                What::Is(test) => self.own(alias, condition.name, test, binds)?,
+                What::Is(test) => self.own(alias, &condition.name, test, binds)?,
             };
             text += " AND ";
             text += &term;

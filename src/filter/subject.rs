@@ -2,10 +2,11 @@
 
 use crate::names;
 use crate::optimization::ItemKind;
+use crate::schema::{ColumnType, RUN_ID, TableDescription};
 
 /// What is filtered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Subject {
+pub(crate) enum Subject<'a> {
     /// Points of a run.
     Points,
     /// What identifies points of a run: to choose what to revert, compare or redact.
@@ -18,6 +19,8 @@ pub(crate) enum Subject {
     Runs,
     Meta,
     Items(ItemKind),
+    /// Rows of a run in a table, by its columns.
+    Rows(&'a TableDescription),
 }
 
 /// What a criterion is about.
@@ -87,10 +90,18 @@ const SCALARS: Members = &[
     ("unit", Member::Named(names::Kind::Unit)),
 ];
 
-impl Subject {
+impl<'a> Subject<'a> {
     /// The criteria that there are.
-    pub(super) fn members(self) -> impl Iterator<Item = (&'static str, Member)> {
+    pub(super) fn members(self) -> Vec<(&'a str, Member)> {
         let lists: &[Members] = match self {
+            Self::Rows(table) => {
+                return table
+                    .columns
+                    .iter()
+                    .filter(|column| column.name != RUN_ID)
+                    .map(|column| (column.name.as_str(), of_type(column.column_type)))
+                    .collect();
+            }
             Self::Points => &[POINTS, VALUE],
             Self::Keys => &[POINTS],
             Self::PlatformPoints | Self::Uses => &[POINTS, VALUE, OF_RUNS],
@@ -102,11 +113,11 @@ impl Subject {
             Self::Items(ItemKind::Scalar) => &[ITEMS, SCALARS],
             Self::Items(_) => &[ITEMS, INDEXSETS],
         };
-        lists.iter().flat_map(|list| list.iter().copied())
+        lists.iter().flat_map(|list| list.iter().copied()).collect()
     }
 
     /// "points", "regions" …
-    pub(super) fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'a str {
         match self {
             Self::Points | Self::PlatformPoints | Self::Uses => "points",
             Self::Keys => "a selection of points",
@@ -114,6 +125,17 @@ impl Subject {
             Self::Runs => "runs",
             Self::Meta => "meta indicators",
             Self::Items(kind) => kind.words(),
+            Self::Rows(table) => &table.name,
         }
+    }
+}
+
+fn of_type(column_type: ColumnType) -> Member {
+    match column_type {
+        ColumnType::BigInt | ColumnType::Integer | ColumnType::SmallInt => Member::Int,
+        ColumnType::Double => Member::Float,
+        ColumnType::Text => Member::Text,
+        ColumnType::Bool => Member::Bool,
+        ColumnType::Timestamp => Member::Time,
     }
 }

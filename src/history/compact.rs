@@ -134,7 +134,7 @@ pub(crate) fn compact(
         ));
     }
     let mut report = CompactReport {
-        bytes_before: core.store.history_bytes(&core.tables)?,
+        bytes_before: core.store.history_bytes(&core.tables())?,
         ..CompactReport::default()
     };
     for run in runs {
@@ -155,9 +155,9 @@ pub(crate) fn compact(
         }
     }
     if !options.dry_run {
-        core.store.give_back_space(&core.tables)?;
+        core.store.give_back_space(&core.tables())?;
     }
-    report.bytes_after = core.store.history_bytes(&core.tables)?;
+    report.bytes_after = core.store.history_bytes(&core.tables())?;
     Ok(report)
 }
 
@@ -219,12 +219,12 @@ fn compact_run(
     options: &mut CompactOptions<'_>,
 ) -> Result<Option<CompactedRun>> {
     let lock = run.lock("compaction")?;
-    let tables: Vec<_> = run
-        .core
-        .tables
-        .iter()
-        .filter(|table| table.is_run_scoped())
-        .collect();
+    // Nobody else can write to the run under this lock, to tables that are added meanwhile neither.
+    run.core
+        .store
+        .read(|connection| run.core.refresh_tables(connection))?;
+    let all = run.core.tables();
+    let tables: Vec<_> = all.iter().filter(|table| table.is_run_scoped()).collect();
     let begun = lock.proved("compact", |connection| {
         let begun = begin(connection, &lock, keep, &tables)?;
         Ok(match begun {
@@ -305,7 +305,6 @@ fn begin(
     tables: &[&TableDescription],
 ) -> Result<Option<Begun>> {
     let run = lock.run();
-    run.core.check_tables(connection)?;
     let last = retained::last(connection, run.id())?;
     let (earlier, is_finished) = match &last {
         Some(last) => (

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, SmallInt};
 use serde::Serialize;
@@ -13,7 +14,7 @@ use crate::error::Result;
 use crate::filter::Filter;
 use crate::history::as_of::{touched_keys, was_state};
 use crate::history::changes::{ChangeCounts, OperationCount};
-use crate::history::retained;
+use crate::history::{retained, versions};
 use crate::iamc;
 use crate::ids::{RunId, TransactionId};
 use crate::run::{RunView, Runs};
@@ -135,7 +136,7 @@ pub(crate) fn select_difference(
         candidates = candidates.relation(table),
         a = before.join(table, "a"),
         b = after.join(table, "b"),
-        differs = engine.any_differs(table.value_columns(), "a", "b"),
+        differs = engine.any_differs(table.compared_columns(), "a", "b"),
     )
 }
 
@@ -252,12 +253,9 @@ impl Diff {
     pub fn counts(&self) -> Result<DiffSummary> {
         self.core.store.read(|connection| {
             let mut summary = Vec::new();
-            for table in self
-                .core
-                .tables
-                .iter()
-                .filter(|table| table.is_run_scoped())
-            {
+            self.core.refresh_tables(connection)?;
+            let tables = self.core.tables();
+            for table in tables.iter().filter(|table| table.is_run_scoped()) {
                 let Some((select, binds)) = self.select(connection, table, "")? else {
                     continue;
                 };
@@ -352,19 +350,20 @@ impl Diff {
         })
     }
 
-    /// Every row of another table that differs, by its key: `operation` (insert 0, update 1, delete 2), the key
-    /// without the run's id, then each other column twice, as `…_before` and `…_after`.
+    /// Every row of another table that differs, by its key: `operation` (text: insert, update, delete), the key without
+    /// the run's id, then each other column twice, as `…_before` and `…_after`.
     ///
     /// # Errors
     /// [`Error::InvalidDescription`](crate::Error::InvalidDescription) when there is no such run-scoped table.
     pub fn table(&self, name: &str) -> Result<RecordBatch> {
-        let table = self.core.run_scoped(name)?;
+        let table = &self.core.run_scoped(name)?;
         let mut columns = format!(", {}", column_list("k", key_in_run(table)));
         let mut read = vec![crate::schema::Column {
             name: "operation_type".into(),
             column_type: crate::schema::ColumnType::SmallInt,
             nullable: false,
             references: None,
+            ordinal: false,
         }];
         read.extend(key_in_run(table).cloned());
         for column in table.value_columns() {
@@ -380,14 +379,15 @@ impl Diff {
         }
         self.core.store.read(|connection| {
             let Some((select, binds)) = self.select(connection, table, &columns)? else {
-                return Ok(RecordBatch::new_empty(crate::store::rows::schema_of(&read)));
+                let nothing = RecordBatch::new_empty(crate::store::rows::schema_of(&read));
+                return with_operation(&nothing);
             };
             let order = column_list("d", key_in_run(table));
             let text = format!(
                 "SELECT CAST(operation_type AS SMALLINT) AS operation_type, {} FROM ({select}) d ORDER BY {order}",
                 column_list("d", read[1..].iter())
             );
-            crate::store::rows::select(connection, &text, &binds, &read)
+            with_operation(&crate::store::rows::select(connection, &text, &binds, &read)?)
         })
     }
 
@@ -457,6 +457,15 @@ impl std::fmt::Debug for Diff {
             .field("filter", &self.filter)
             .finish_non_exhaustive()
     }
+}
+
+/// The operation types of the first column as words.
+fn with_operation(rows: &RecordBatch) -> Result<RecordBatch> {
+    let (schema, mut arrays, _) = rows.clone().into_parts();
+    let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
+    arrays[0] = versions::operations(&arrays[0]);
+    fields[0] = Arc::new(Field::new("operation", DataType::Utf8, false));
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
 }
 
 fn key_in_run(table: &TableDescription) -> impl Iterator<Item = &crate::schema::Column> {

@@ -118,6 +118,7 @@ impl Core {
     pub(crate) fn log(&self, filter: &LogFilter) -> Result<Vec<LogEntry>> {
         self.store.read(|connection| {
             let rows = selected(connection, filter)?;
+            self.refresh_tables(connection)?;
             let engine = self.store.engine();
             let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
             let ids = Bind::Text(engine.list_of(&ids));
@@ -126,7 +127,7 @@ impl Core {
             runs.dedup();
             let runs = Bind::Text(engine.list_of(&runs));
             let mut changes: HashMap<i64, Vec<(String, ChangeCounts)>> = HashMap::new();
-            for table in &self.tables {
+            for table in self.tables().iter() {
                 for (transaction, counts) in counted(connection, engine, table, &runs, &ids)? {
                     changes
                         .entry(transaction)

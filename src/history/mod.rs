@@ -15,6 +15,7 @@ pub(crate) mod retained;
 pub(crate) mod revert;
 pub(crate) mod rows;
 mod verify;
+pub(crate) mod versions;
 pub(crate) mod write;
 
 pub use audit::Audit;

@@ -94,7 +94,7 @@ pub(crate) fn redact(
     }
     let lock = run.lock("redaction")?;
     let redaction = lock.proved("redact", |connection| {
-        run.core.check_tables(connection)?;
+        run.core.refresh_tables(connection)?;
         run.core.store.erase_for_good(connection)?;
         let (redacted_at, id): (NaiveDateTime, i64) = diesel::insert_into(redactions::table)
             .values((
@@ -106,7 +106,12 @@ pub(crate) fn redact(
             .get_result(connection)
             .map_err(doing("recording a redaction"))?;
         let mut rows = 0;
-        for table in run.core.tables.iter().filter(|table| table.is_run_scoped()) {
+        for table in run
+            .core
+            .tables()
+            .iter()
+            .filter(|table| table.is_run_scoped())
+        {
             rows += redact_in(connection, run, table, id, options)?;
         }
         let redaction = Redaction {
@@ -127,7 +132,7 @@ pub(crate) fn redact(
     })?;
     lock.release()?;
     if redaction.is_some() && !options.dry_run {
-        run.core.store.give_back_space(&run.core.tables)?;
+        run.core.store.give_back_space(&run.core.tables())?;
     }
     Ok(redaction)
 }

@@ -160,9 +160,9 @@ fn set_back(
     touched: Touched,
     only: &Filter,
 ) -> Result<ChangeCounts> {
-    let (core, engine) = (write.core, write.engine());
+    let (tables, engine) = (write.core.tables(), write.engine());
     let mut sets = Vec::new();
-    for table in core.tables.iter().filter(|table| table.is_run_scoped()) {
+    for table in tables.iter().filter(|table| table.is_run_scoped()) {
         let mut binds = touched.binds(run);
         let conditions = only.conditions_on(table, "k", write.connection, engine, &mut binds)?;
         let Some(conditions) = conditions else {
@@ -211,7 +211,7 @@ pub(crate) fn check_undo(
     }
     let mut count = 0;
     let mut named = Vec::new();
-    for table in core.tables.iter().filter(|table| table.is_run_scoped()) {
+    for table in core.tables().iter().filter(|table| table.is_run_scoped()) {
         // The state that the transaction left, `w`, is the present one, `a`: nothing came in between, or it was
         // taken back.
         let left = format!(

@@ -85,7 +85,8 @@ impl Core {
     ) -> Result<VerifyReport> {
         self.store.read(|connection| {
             let mut report = VerifyReport::default();
-            for table in &self.tables {
+            self.refresh_tables(connection)?;
+            for table in self.tables().iter() {
                 progress(&table.name);
                 report.live_rows += count(connection, &quote(&table.name))?;
                 report.version_rows += count(connection, &quote(&table.version_name()))?;

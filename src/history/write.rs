@@ -150,7 +150,7 @@ impl Core {
         run: Option<i64>,
     ) -> Result<Changed> {
         let terms: Vec<_> = self
-            .tables
+            .tables()
             .iter()
             .filter(|table| run.is_some() || !table.is_run_scoped())
             .map(changed_in)

@@ -12,7 +12,7 @@ use arrow::datatypes::{Field, Int16Type, Int64Type, Schema};
 use crate::error::Result;
 use crate::filter::{Checked, Filter, Resolver, Subject};
 use crate::history::diff::SeriesCount;
-use crate::history::{ChangeCounts, SeriesDifference, as_of, retained};
+use crate::history::{ChangeCounts, SeriesDifference, as_of, retained, versions};
 use crate::iamc::PointType;
 use crate::ids::TransactionId;
 use crate::names::{self, Kind};
@@ -73,16 +73,7 @@ pub(crate) fn changed_points(
         }
         None => RecordBatch::new_empty(schema_of(&columns)),
     };
-    let operations: StringArray = column(&rows, "operation_type")
-        .as_primitive::<Int16Type>()
-        .iter()
-        .map(|operation| match operation {
-            Some(0) => Some("insert"),
-            Some(1) => Some("update"),
-            _ => Some("delete"),
-        })
-        .collect();
-    let operations: ArrayRef = Arc::new(operations);
+    let operations = versions::operations(&column(&rows, "operation_type"));
     let value = |name: &str| (field(name, rows.column_by_name(name)), column(&rows, name));
     named(
         connection,
@@ -98,6 +89,7 @@ fn difference_columns(table: &TableDescription) -> Vec<Column> {
         column_type,
         nullable: true,
         references: None,
+        ordinal: false,
     };
     let mut columns = vec![column("operation_type", ColumnType::SmallInt)];
     columns.extend(

@@ -327,7 +327,7 @@ fn of_item(item: &SourceItem) -> Vec<String> {
         }
         if item.kind.value_columns().contains(&column.name.as_str()) {
             problems.push(format!(
-                "its column is called \"{0}\", which here holds its {0}s",
+                "its column is called \"{}\", as one of its values is here",
                 column.name
             ));
         }

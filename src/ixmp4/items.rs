@@ -32,7 +32,7 @@ pub(super) struct SourceItem {
     pub(super) kind: ItemKind,
     pub(super) id: i64,
     pub(super) name: String,
-    /// 1, 2, 3 … of all items of its kind that the run has and had.
+    /// 1, 2, 3 … of the names that items of its kind have and had in the run.
     pub(super) number: i64,
     /// Of a scalar.
     pub(super) value: Option<f64>,
@@ -118,18 +118,7 @@ fn of_kind(
     };
     let table = table(kind);
     let mut columns = columns(source, run, span, kind, indexsets)?;
-    let ever = source.ever(table, "id, run__id");
-    let numbers: HashMap<i64, i64> = source
-        .rows(
-            &format!(
-                "SELECT DISTINCT CAST(e.id AS bigint) AS id FROM {ever} e WHERE e.run__id = {run} ORDER BY 1"
-            ),
-            &[("id", ColumnType::BigInt)],
-            |row| Ok(row.id(0)),
-        )?
-        .into_iter()
-        .zip(1..)
-        .collect();
+    let numbers = numbers(source, run, table)?;
     source.rows(
         &format!(
             "SELECT CAST(i.id AS bigint) AS id, i.name, {value} AS value, {unit} AS unit, {element_type} AS element_type, d.description
@@ -149,7 +138,7 @@ fn of_kind(
                 kind,
                 id: row.id(0),
                 name: row.name(1),
-                number: numbers.get(&row.id(0)).copied().unwrap_or_default(),
+                number: numbers.get(&row.name(1)).copied().unwrap_or_default(),
                 value: row.float(2),
                 unit: row.int(3),
                 columns: columns.remove(&row.id(0)).unwrap_or_default(),
@@ -158,6 +147,20 @@ fn of_kind(
             })
         },
     )
+}
+
+/// The names that items of a kind have and had in a run, numbered as they were first made.
+fn numbers(source: &mut Source, run: i64, table: &str) -> Result<HashMap<String, i64>> {
+    let ever = source.ever(table, "id, run__id, name");
+    let names = source.rows(
+        &format!(
+            "SELECT e.name, CAST(min(e.id) AS bigint) AS first FROM {ever} e WHERE e.run__id = {run}
+             GROUP BY e.name ORDER BY 2"
+        ),
+        &[("name", ColumnType::Text)],
+        |row| Ok(row.name(0)),
+    )?;
+    Ok(names.into_iter().zip(1..).collect())
 }
 
 fn columns(

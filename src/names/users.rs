@@ -19,7 +19,7 @@ pub(crate) fn users(write: &mut Write<'_>, table: &str, id: i64) -> Result<Strin
     const SHOWN: usize = 5;
     let core = write.core;
     let mut users = Vec::new();
-    for child in &core.tables {
+    for child in core.tables().iter() {
         for column in child
             .columns
             .iter()

@@ -40,7 +40,7 @@ pub(super) fn write_batch(
 
 impl Optimization<'_> {
     /// Inserts rows that are new and updates those that differ, by their elements. Columns: those of the item, and
-    /// `value` and `unit` (parameters) or `level` and `marginal` (variables, equations).
+    /// `value` and `unit` (parameters) or `levels` and `marginals` (variables, equations).
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::RunLockRequired`]; [`Error::InvalidFrame`] for missing or unknown columns,
@@ -132,7 +132,7 @@ impl Optimization<'_> {
     }
 
     /// The rows of an item in the order of its indexsets' elements: its columns (text as dictionaries, int64 or
-    /// float64), then `value` (float64) and `unit` (text), or `level` and `marginal` (float64).
+    /// float64), then `value` (float64) and `unit` (text), or `levels` and `marginals` (float64).
     ///
     /// # Errors
     /// [`Error::NotFound`].
@@ -201,8 +201,8 @@ impl Encoder<'_> {
             Arc::new(keys),
             self.numbers("value")?,
             self.units(reader)?,
-            self.numbers("level")?,
-            self.numbers("marginal")?,
+            self.numbers("levels")?,
+            self.numbers("marginals")?,
         ];
         let batch = rows_batch(&optimization_rows::table::description(), arrays)?;
         self.sorted(batch)
@@ -498,10 +498,15 @@ fn decode(item: &Item, reader: &mut Reader<'_>) -> Result<RecordBatch> {
         push(&described.name, column.into_array()?);
     }
     for name in item.kind.value_columns() {
-        let array = match *name {
+        let stored = match *name {
+            "levels" => "level",
+            "marginals" => "marginal",
+            name => name,
+        };
+        let array = match stored {
             "unit" => unit_names(&rows, reader)?,
-            name => rows
-                .column_by_name(name)
+            stored => rows
+                .column_by_name(stored)
                 .cloned()
                 .unwrap_or_else(|| new_null_array(&DataType::Float64, rows.num_rows())),
         };

@@ -69,12 +69,13 @@ impl ItemKind {
         }
     }
 
-    /// The columns of its data beside those of the indexsets.
+    /// The columns of its data beside those of the indexsets. `levels` and not `level`, because that is what models
+    /// call one of their indexsets.
     pub fn value_columns(self) -> &'static [&'static str] {
         match self {
             Self::IndexSet | Self::Scalar | Self::Table => &[],
             Self::Parameter => &["value", "unit"],
-            Self::Variable | Self::Equation => &["level", "marginal"],
+            Self::Variable | Self::Equation => &["levels", "marginals"],
         }
     }
 
@@ -119,7 +120,7 @@ pub struct Item {
     pub kind: ItemKind,
     /// Its name, unique among its kind in the run.
     pub name: String,
-    /// Counts the items of its kind in the run, in the order in which they were made; a clone keeps it.
+    /// Counts the items of its kind in the run, in the order in which they were first made; a clone keeps it.
     pub number: i64,
     /// A number that only this item has among all of its kind in the database: of its run and its number.
     pub id: i64,
@@ -349,7 +350,7 @@ impl<'a> Optimization<'a> {
         for (position, column) in columns.iter().enumerate() {
             if kind.value_columns().contains(column) {
                 return refuse(format!(
-                    "a column cannot be called \"{column}\", which holds its {column}s: give other column names"
+                    "a column cannot be called \"{column}\", which is the name of a column of its values: give other column names"
                 ));
             }
             if columns[..position].contains(column) {
@@ -385,7 +386,7 @@ impl<'a> Optimization<'a> {
                 self.live(write)
                     .item(ItemKind::IndexSet, &column.indexset)?;
             }
-            let number = self.live(write).next_number(item.kind)?;
+            let number = self.live(write).number_for(item.kind, &item.name)?;
             let item = item.clone().numbered(self.access.run().id(), number);
             self.put(write, &item)?;
             Ok(item)

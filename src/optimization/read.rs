@@ -206,7 +206,7 @@ impl<'c> Reader<'c> {
                             .iter()
                             .any(|column| test.passes_text(&column.indexset)),
                         What::Is(test) => test.passes(
-                            match condition.name {
+                            match condition.name.as_str() {
                                 "id" => Some(Scalar::Int(item.id)),
                                 "name" => Some(Scalar::Text(item.name.clone())),
                                 "docs" => item.docs.clone().map(Scalar::Text),
@@ -220,12 +220,20 @@ impl<'c> Reader<'c> {
         Ok(items)
     }
 
-    /// The number of the next item of a kind.
-    pub(super) fn next_number(&mut self, kind: ItemKind) -> Result<i64> {
-        let last: Option<i64> = optimization_items_version::table
+    /// The number of an item that is to be made: the one that it had before it was deleted, or the next.
+    pub(super) fn number_for(&mut self, kind: ItemKind, name: &str) -> Result<i64> {
+        let of_kind = optimization_items_version::table
             .filter(optimization_items_version::run_id.eq(self.run.0))
             .filter(optimization_items_version::kind.eq(kind as i16))
-            .select(diesel::dsl::max(optimization_items_version::number))
+            .select(diesel::dsl::max(optimization_items_version::number));
+        let before: Option<i64> = of_kind
+            .filter(optimization_items_version::name.eq(name))
+            .get_result(self.connection)
+            .map_err(doing("looking for an item's number"))?;
+        if let Some(number) = before {
+            return Ok(number);
+        }
+        let last: Option<i64> = of_kind
             .get_result(self.connection)
             .map_err(doing("counting items"))?;
         let next = last.unwrap_or(0) + 1;

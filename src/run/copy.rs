@@ -115,9 +115,9 @@ impl Runs {
             ))
             .and_then(|lock| {
                 lock.write("runs.clone", |write| {
-                    write.core.check_tables(write.connection)?;
+                    write.core.refresh_tables(write.connection)?;
                     let core = write.core;
-                    for table in core.tables.iter().filter(|table| table.is_run_scoped()) {
+                    for table in core.tables().iter().filter(|table| table.is_run_scoped()) {
                         copy(write, table, clone.id(), cloned_from, options.keep_solution)?;
                     }
                     Ok(())

@@ -281,15 +281,10 @@ impl Runs {
     pub fn delete(&self, run: &Run) -> Result<()> {
         let lock = run.lock("delete the run")?;
         lock.write_and_release("runs.delete", |write| {
-            write.core.check_tables(write.connection)?;
-            let core = write.core;
+            write.core.refresh_tables(write.connection)?;
             // Children first.
-            for table in core
-                .tables
-                .iter()
-                .rev()
-                .filter(|table| table.is_run_scoped())
-            {
+            let tables = write.core.tables();
+            for table in tables.iter().rev().filter(|table| table.is_run_scoped()) {
                 revert::delete_all(write, table, run.id())?.apply(write)?;
             }
             diesel::delete(runs::table.find(run.id().0))

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, new_null_array};
-use arrow::compute::CastOptions;
+use arrow::datatypes::{Field, Schema};
 
 use crate::error::{Error, Result};
+use crate::filter::{Checked, Filter, Subject, rows_that_pass};
 use crate::history::ChangeCounts;
 use crate::history::rows::{Incoming, RowOperation};
-use crate::history::{as_of, retained};
-use crate::input::{check_values, refuse_duplicate_keys};
+use crate::history::{as_of, retained, versions};
+use crate::input::{check_values, exactly, refuse_duplicate_keys};
 use crate::run::Access;
 use crate::schema::{RUN_ID, TableDescription};
 use crate::store::rows::{Bind, arrow_type, select};
@@ -19,7 +20,7 @@ use crate::store::{column_list, quote};
 /// [`PlatformOptions::table`](crate::PlatformOptions::table). Batches have the table's columns without `run_id`.
 pub struct RunTable<'a> {
     access: Access<'a>,
-    table: &'a TableDescription,
+    table: TableDescription,
 }
 
 impl<'a> RunTable<'a> {
@@ -38,7 +39,7 @@ impl<'a> RunTable<'a> {
         self.write(rows, RowOperation::Add)
     }
 
-    /// Deletes the rows with these keys; other columns are not needed. Keys that are not there are passed over.
+    /// Deletes the rows with these keys; other columns are not needed and not looked at. Keys that are not there are passed over.
     ///
     /// # Errors
     /// As [`add`](Self::add).
@@ -54,7 +55,7 @@ impl<'a> RunTable<'a> {
             RowOperation::Remove => format!("{}.remove", self.table.name),
         };
         lock.write(&name, |write| {
-            let mut incoming = Incoming::begin(write, self.table, operation)?;
+            let mut incoming = Incoming::begin(write, &self.table, operation)?;
             incoming.load(write, &rows, &mut |_| Ok(()))?;
             incoming.write(write)
         })
@@ -70,9 +71,18 @@ impl<'a> RunTable<'a> {
             .map(|field| format!("\"{}\"", field.name()))
             .collect();
         if !unknown.is_empty() {
+            let known: Vec<_> = self
+                .table
+                .columns
+                .iter()
+                .filter(|column| column.name != RUN_ID)
+                .map(|column| column.name.as_str())
+                .collect();
             return Err(Error::frame(format!(
-                "unknown columns {}",
-                unknown.join(", ")
+                "unknown columns {}: {} has {}",
+                unknown.join(", "),
+                self.table.name,
+                known.join(", ")
             )));
         }
         let mut arrays: Vec<ArrayRef> = Vec::new();
@@ -84,15 +94,10 @@ impl<'a> RunTable<'a> {
                     self.access.run().id().0;
                     rows.num_rows()
                 ]))
-            } else if let Some(array) = rows.column_by_name(&column.name) {
-                let options = CastOptions {
-                    safe: false,
-                    ..CastOptions::default()
-                };
-                arrow::compute::cast_with_options(array, &wanted, &options)
-                    .map_err(|error| Error::frame(format!("column \"{}\": {error}", column.name)))?
             } else if operation == RowOperation::Remove && !self.table.key.contains(&column.name) {
                 new_null_array(&wanted, rows.num_rows())
+            } else if let Some(array) = rows.column_by_name(&column.name) {
+                exactly(&column.name, array, column.column_type)?
             } else {
                 return Err(Error::frame(format!(
                     "the column \"{}\" is missing",
@@ -106,11 +111,11 @@ impl<'a> RunTable<'a> {
                 &array,
                 needed && !column.nullable,
             )?;
-            fields.push(arrow::datatypes::Field::new(&column.name, wanted, true));
+            fields.push(Field::new(&column.name, wanted, true));
             arrays.push(array);
         }
-        let batch = RecordBatch::try_new(Arc::new(arrow::datatypes::Schema::new(fields)), arrays)?;
-        refuse_duplicate_keys(self.table, &batch)?;
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?;
+        refuse_duplicate_keys(&self.table, &batch)?;
         Ok(batch)
     }
 
@@ -119,8 +124,17 @@ impl<'a> RunTable<'a> {
     /// # Errors
     /// Errors of the database.
     pub fn tabulate(&self) -> Result<RecordBatch> {
+        self.tabulate_with(&Filter::all())
+    }
+
+    /// The rows of the run that a filter selects, by the table's columns.
+    ///
+    /// # Errors
+    /// [`Error::InvalidFilter`], listing the columns.
+    pub fn tabulate_with(&self, filter: &Filter) -> Result<RecordBatch> {
+        let checked = Checked::of(filter, Subject::Rows(&self.table))?;
         let mut columns = match self.access.at() {
-            Some(_) => as_of::columns(self.table),
+            Some(_) => as_of::columns(&self.table),
             None => self.table.columns.clone(),
         };
         columns.retain(|column| column.name != RUN_ID);
@@ -129,7 +143,7 @@ impl<'a> RunTable<'a> {
         let relation = match self.access.at() {
             Some(at) => {
                 binds.push(Bind::BigInt(at.0));
-                as_of::relation(run.core.store.engine(), self.table, "$1", "$2")
+                as_of::relation(run.core.store.engine(), &self.table, "$1", "$2")
             }
             None => quote(&self.table.name),
         };
@@ -138,11 +152,46 @@ impl<'a> RunTable<'a> {
             column_list("d", columns.iter()),
             column_list("d", self.table.key_columns())
         );
-        run.core.store.read(|connection| {
+        let rows = run.core.store.read(|connection| {
             if let Some(at) = self.access.at() {
                 retained::check(connection, run.id(), at)?;
             }
             select(connection, &sql, &binds, &columns)
-        })
+        })?;
+        rows_that_pass(&rows, &checked)
+    }
+
+    /// Every version of the rows that a filter selects, by key, oldest first: the table's columns without `run_id` (those
+    /// that are not of the key null where the row was deleted), then `operation` (insert, update, delete),
+    /// `transaction_id` (int64), `issued_at` (timestamp\[us, UTC\]), `actor`, `what` (what the transaction did),
+    /// `checkpoint` (text: the one in force, that is the run's last at or before the transaction).
+    ///
+    /// # Errors
+    /// [`Error::InvalidFilter`], listing the columns.
+    pub fn history(&self, filter: &Filter) -> Result<RecordBatch> {
+        let checked = Checked::of(filter, Subject::Rows(&self.table))?;
+        let run = self.access.run();
+        let rows = run.core.store.read(|connection| {
+            let until = self.access.at();
+            let rows = versions::of_run(connection, &self.table, run.id(), until, ("", &[]))?;
+            let columns = self
+                .table
+                .columns
+                .iter()
+                .filter(|column| column.name != RUN_ID);
+            let mut all: Vec<_> = columns
+                .filter_map(|column| {
+                    let array = rows.column_by_name(&column.name)?.clone();
+                    Some((
+                        Field::new(&column.name, array.data_type().clone(), true),
+                        array,
+                    ))
+                })
+                .collect();
+            all.extend(versions::described(connection, run.id(), &rows)?);
+            let (fields, arrays): (Vec<_>, Vec<_>) = all.into_iter().unzip();
+            Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
+        })?;
+        rows_that_pass(&rows, &checked)
     }
 }

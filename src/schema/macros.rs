@@ -12,6 +12,7 @@
 /// - `rank N`: parents first. Stratalog's own tables have ranks below 100.
 /// - `unique (a, b)`: further unique combinations; `when flag`: only among rows where that Bool is true.
 /// - `column -> Type => parents`: the column holds an `id` of the table `parents`.
+/// - `column -> Type as ordinal`: the column says in which order rows were made, and is not compared with other states.
 ///
 /// Types: `BigInt`, `Integer`, `SmallInt`, `Double`, `Text`, `Bool`, `Timestamp`, each also `Nullable<…>`.
 ///
@@ -34,11 +35,11 @@ macro_rules! versioned_table {
         $(#[$meta:meta])*
         $scope:ident $name:ident ($($key:ident),+ $(,)?) rank $rank:literal
         $(unique ($($unique:ident),+) $(when $when:ident)?)*
-        { $( $(#[$column_meta:meta])* $column:ident -> $type:ident $(<$inner:ident>)? $(=> $parent:ident)?, )+ }
+        { $( $(#[$column_meta:meta])* $column:ident -> $type:ident $(<$inner:ident>)? $(=> $parent:ident)? $(as $role:ident)?, )+ }
     ) => {
         $crate::__described_table! {
             $(#[$meta])* $scope $name ($($key),+) rank $rank $(unique ($($unique),+) $(when $when)?)*
-            { $( $(#[$column_meta])* $column -> $type $(<$inner>)? $(=> $parent)?, )+ }
+            { $( $(#[$column_meta])* $column -> $type $(<$inner>)? $(=> $parent)? $(as $role)?, )+ }
         }
         $crate::__private::paste! {
             $crate::__private::diesel::table! {
@@ -69,7 +70,7 @@ macro_rules! __described_table {
         $(#[$meta:meta])*
         $scope:ident $name:ident ($($key:ident),+ $(,)?) rank $rank:literal
         $(unique ($($unique:ident),+) $(when $when:ident)?)*
-        { $( $(#[$column_meta:meta])* $column:ident -> $type:ident $(<$inner:ident>)? $(=> $parent:ident)?, )+ }
+        { $( $(#[$column_meta:meta])* $column:ident -> $type:ident $(<$inner:ident>)? $(=> $parent:ident)? $(as $role:ident)?, )+ }
     ) => {
         $crate::__private::diesel::table! {
             $(#[$meta])*
@@ -89,12 +90,14 @@ macro_rules! __described_table {
                 fn column<T: $crate::schema::DescribedType>(
                     name: &str,
                     references: Option<&str>,
+                    role: Option<&str>,
                 ) -> $crate::schema::Column {
                     $crate::schema::Column {
                         name: name.into(),
                         column_type: T::COLUMN_TYPE,
                         nullable: T::NULLABLE,
                         references: references.map(|parent: &str| parent.into()),
+                        ordinal: role == Some("ordinal"),
                     }
                 }
                 $crate::TableDescription {
@@ -110,6 +113,7 @@ macro_rules! __described_table {
                         column::<$type $(<$inner>)?>(
                             stringify!($column),
                             $crate::__parent!($($parent)?),
+                            $crate::__parent!($($role)?),
                         )
                     ),+],
                 }

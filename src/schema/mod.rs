@@ -39,6 +39,9 @@ pub struct Column {
     pub nullable: bool,
     /// The table whose `id` it holds.
     pub references: Option<String>,
+    /// Whether it only says in which order rows were made: states that differ in nothing else are the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ordinal: bool,
 }
 
 /// A combination of columns that is unique.
@@ -131,6 +134,11 @@ impl TableDescription {
         self.columns
             .iter()
             .filter(|column| !self.key.contains(&column.name))
+    }
+
+    /// The columns by which states of a row are compared.
+    pub(crate) fn compared_columns(&self) -> impl Iterator<Item = &Column> {
+        self.value_columns().filter(|column| !column.ordinal)
     }
 
     /// The columns of the key, in the key's order.

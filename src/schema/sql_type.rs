@@ -23,6 +23,21 @@ pub enum ColumnType {
     Timestamp,
 }
 
+impl ColumnType {
+    /// What it holds, for messages.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::BigInt => "whole numbers",
+            Self::Integer => "whole numbers of 32 bits",
+            Self::SmallInt => "whole numbers of 16 bits",
+            Self::Double => "numbers",
+            Self::Text => "text",
+            Self::Bool => "true or false",
+            Self::Timestamp => "dates and times to the microsecond",
+        }
+    }
+}
+
 /// Diesel's SQL types that a described table may use.
 pub trait DescribedType {
     /// The type in a description.

@@ -101,7 +101,7 @@ versioned_table! {
         kind -> SmallInt,
         name -> Text,
         /// Counts the items of its kind in the run, deleted ones included, in the order in which they were made.
-        number -> BigInt,
+        number -> BigInt as ordinal,
         /// Of scalars.
         value -> Nullable<Double>,
         unit_id -> Nullable<BigInt> => units,

@@ -3,7 +3,9 @@
 use std::ops::ControlFlow;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Float64Type, Int16Type, Int32Type, Int64Type};
+use arrow::datatypes::{
+    DataType, Float64Type, Int16Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
+};
 use diesel::prelude::*;
 
 use crate::error::Result;
@@ -18,6 +20,8 @@ pub(super) enum ColumnValues<'a> {
     Double(&'a ArrayRef, &'a [f64]),
     Text(&'a StringArray),
     Bool(&'a BooleanArray),
+    /// Microseconds since 1970-01-01 UTC.
+    Timestamp(&'a ArrayRef, &'a [i64]),
 }
 
 /// One value.
@@ -29,6 +33,7 @@ pub(super) enum Value<'a> {
     Double(&'a f64),
     Text(&'a str),
     Bool(bool),
+    Timestamp(i64),
 }
 
 impl<'a> ColumnValues<'a> {
@@ -40,6 +45,10 @@ impl<'a> ColumnValues<'a> {
             DataType::Float64 => Self::Double(array, array.as_primitive::<Float64Type>().values()),
             DataType::Utf8 => Self::Text(array.as_string()),
             DataType::Boolean => Self::Bool(array.as_boolean()),
+            DataType::Timestamp(TimeUnit::Microsecond, None) => Self::Timestamp(
+                array,
+                array.as_primitive::<TimestampMicrosecondType>().values(),
+            ),
             other => {
                 return Err(diesel::result::Error::SerializationError(
                     format!("a column of type {other} cannot be loaded").into(),
@@ -52,6 +61,7 @@ impl<'a> ColumnValues<'a> {
         match self {
             Self::BigInt(array, _) | Self::Integer(array, _) if array.is_null(row) => Value::Null,
             Self::SmallInt(array, _) | Self::Double(array, _) if array.is_null(row) => Value::Null,
+            Self::Timestamp(array, _) if array.is_null(row) => Value::Null,
             Self::Text(array) if array.is_null(row) => Value::Null,
             Self::Bool(array) if array.is_null(row) => Value::Null,
             Self::BigInt(_, values) => Value::BigInt(&values[row]),
@@ -60,6 +70,7 @@ impl<'a> ColumnValues<'a> {
             Self::Double(_, values) => Value::Double(&values[row]),
             Self::Text(array) => Value::Text(array.value(row)),
             Self::Bool(array) => Value::Bool(array.value(row)),
+            Self::Timestamp(_, values) => Value::Timestamp(values[row]),
         }
     }
 }

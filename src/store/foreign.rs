@@ -31,6 +31,7 @@ pub(crate) fn column(name: &str, column_type: ColumnType) -> Column {
         column_type,
         nullable: true,
         references: None,
+        ordinal: false,
     }
 }
 

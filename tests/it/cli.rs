@@ -376,6 +376,37 @@ datapoints  World   Population         0        1        0
         assert!(ok(database, &["runs", "--default"]).contains("no such runs"));
     }
 
+    fn runs_are_cloned_deleted_and_restored_and_their_indicators_listed(database: &Database) {
+        ok(database, &["migrate"]);
+        let folder = Folder::new();
+        ok(database, &["import", &folder.file("a.csv", LONG), "--create"]);
+        let platform = database.open();
+        let run = platform.runs().get_by_id(stratalog::RunId(1)).expect("the run");
+        let lock = run.lock("meta").expect("lock");
+        lock.meta().set("category", "C1").expect("set");
+        lock.meta().set("cost", 2.5).expect("set");
+        lock.commit().expect("commit");
+        assert!(ok(database, &["meta"]).contains("no such meta indicators"), "the run is no default");
+        ok(database, &["default", "1"]);
+        assert!(ok(database, &["meta", "--filter", "value__gt=2"]).contains("cost"));
+
+        let clone = json(database, &["clone", "1", "--scenario", "what if"]);
+        assert_eq!((&clone["scenario"], &clone["version"], &clone["cloned_from"]["run"]), (&json!("what if"), &json!(1), &json!(1)));
+        assert!(ok(database, &["clone", "m/s", "--without-solution"]).contains("version 2 (id 3) is a copy of m / s, version 1 now"));
+        assert_eq!(json(database, &["meta", "--key", "cat*", "--all-versions"]).as_array().expect("rows").len(), 3);
+        assert_eq!(json(database, &["meta", "--scenario", "s", "--key", "cost"])[0]["value"], 2.5);
+
+        assert!(ok(database, &["delete", "3"]).contains("`stratalog restore 3` brings it back"));
+        assert!(fails(database, 1, &["delete", "3"]).contains("no run with id 3"));
+        assert_eq!(json(database, &["runs", "--deleted"])[0]["id"], 3);
+        assert!(ok(database, &["restore", "3"]).contains("m / s, version 2 is back"));
+        assert!(ok(database, &["runs", "--deleted"]).contains("no such runs"));
+        assert_eq!(points(&platform, 3), points(&platform, 1));
+        assert!(fails(database, 2, &["meta", "--filter", "cost"]).contains("a filter is NAME=VALUE"));
+        assert!(fails(database, 1, &["runs", "--filter", "year=2030"]).contains("runs can be filtered by"));
+        assert!(is_clean(database));
+    }
+
     fn a_database_of_another_schema_is_refused_with_what_to_do(database: &Database) {
         drop(database.open());
         database.plain().run("DROP TABLE __diesel_schema_migrations").expect("the owner may");

@@ -20,7 +20,7 @@ fn full_run(with: &WithRun) -> Run {
     items.create_scalar("f", 2.5, "EJ/yr").unwrap();
     items.create(ItemKind::Equation, "e", &[], None).unwrap();
     let solution =
-        stratalog::arrow::array::RecordBatch::try_from_iter(["level", "marginal"].map(|name| {
+        stratalog::arrow::array::RecordBatch::try_from_iter(["levels", "marginals"].map(|name| {
             let one = stratalog::arrow::array::Float64Array::from(vec![1.0]);
             (
                 name,

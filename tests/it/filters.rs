@@ -287,7 +287,8 @@ both_engines! {
         assert_eq!((freight.docs.as_deref(), freight.number, freight.value), (Some("per mile"), 1, Some(92.0)));
         items.delete(ItemKind::Parameter, "distance").unwrap();
         let again = items.create(ItemKind::Parameter, "distance", &["i"], None).unwrap();
-        assert_eq!(again.number, 3, "a number means one item");
+        assert_eq!((again.number, again.id), (2, second.id), "what is made again is the same");
+        assert_eq!(items.create(ItemKind::Parameter, "new", &["i"], None).unwrap().number, 3);
         lock.commit().unwrap();
         let clone = platform.runs().clone_run(&runs[0], &stratalog::CloneOptions::default()).unwrap();
         let ids = |run: &Run| {
@@ -295,7 +296,9 @@ both_engines! {
             items.iter().map(|item| (item.id, item.number)).collect::<Vec<_>>()
         };
         assert_ne!(ids(&clone), ids(&runs[0]));
-        assert_eq!(ids(&clone).iter().map(|id| id.1).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(ids(&clone).iter().map(|id| id.1).collect::<Vec<_>>(), [1, 2, 3]);
+        let (a, b) = (runs[0].as_of_now().unwrap(), clone.as_of_now().unwrap());
+        assert!(platform.diff(&a, &b).unwrap().is_empty().unwrap());
         verify(&platform);
     }
 

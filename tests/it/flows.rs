@@ -153,14 +153,14 @@ both_engines! {
         lock.commit().expect("commit");
         // The command line, for one.
         let other = database.open();
-        assert!(other.tables().iter().any(|table| table.name == "flows"));
+        assert!(other.descriptions().iter().any(|table| table.name == "flows"));
         let same = other.runs().get_by_id(run.id()).expect("the run");
         assert_eq!(same.revert_to("empty").expect("revert").deleted, 1);
         assert_eq!(now(&run), []);
         verify(&other);
     }
 
-    fn a_table_added_behind_ones_back_stops_a_revert(database: &Database) {
+    fn a_table_added_behind_ones_back_is_reverted_too(database: &Database) {
         let unaware = database.open();
         let run = unaware.runs().create("model", "scenario").expect("a run");
         run.lock("empty").expect("the lock").commit().expect("commit");
@@ -168,8 +168,78 @@ both_engines! {
         let lock = platform.runs().get_by_id(run.id()).expect("the run").lock("flows").expect("the lock");
         add(&lock, &[("a", 2020, 1.0, None)]);
         lock.commit().expect("commit");
-        let error = run.revert_to("empty").expect_err("refused").to_string();
-        assert!(error.contains("open the platform again"), "{error}");
+        assert_eq!(run.diff("empty", None).and_then(|diff| diff.counts()).expect("diff")[0].table, "flows");
+        assert_eq!(run.revert_to("empty").expect("revert").deleted, 1);
+        assert_eq!(now(&run), []);
+        assert!(unaware.log(&stratalog::LogFilter::default()).expect("log")[0].changes.iter().any(|(table, _)| table == "flows"));
+        verify(&unaware);
+    }
+
+    fn a_table_described_at_run_time_is_logged_too(database: &Database) {
+        let (platform, other) = (database.open(), database.open());
+        let mut description = flows::table::description();
+        platform.tables().create(&description).expect("making it");
+        platform.tables().create(&description).expect("it is there, the same");
+        assert_eq!(platform.tables().get("flows").expect("flows"), description);
+        assert_eq!(other.tables().list().expect("list"), std::slice::from_ref(&description));
+        let run = other.runs().create("model", "scenario").expect("a run");
+        let lock = run.lock("flows").expect("the lock");
+        add(&lock, &[("a", 2020, 1.0, None), ("b", 2030, 2.0, Some("x"))]);
+        lock.checkpoint("raw").expect("checkpoint");
+        add(&lock, &[("a", 2020, 1.5, None)]);
+        lock.table("flows").expect("flows").remove(&batch(&[("b", 2030, 0.0, None)])).expect("remove");
+        lock.commit().expect("commit");
+
+        let select = |json: &str| {
+            let filter: stratalog::Filter = serde_json::from_str(json).expect(json);
+            rows(&run.as_of("raw").expect("raw").table("flows").expect("flows").tabulate_with(&filter).expect(json))
+                .into_iter().map(|flow| flow.0).collect::<String>()
+        };
+        for (json, expected) in [
+            ("{}", "ab"),
+            (r#"{"node": "*"}"#, "ab"),
+            (r#"{"node__in": ["b", "c"]}"#, "b"),
+            (r#"{"year__gte": 2030}"#, "b"),
+            (r#"{"value__lt": 2}"#, "a"),
+            (r#"{"note": "x"}"#, "b"),
+            (r#"{"note__ne": "y"}"#, "b"),
+        ] {
+            assert_eq!(select(json), expected, "{json}");
+        }
+        let unknown = run.table("flows").expect("flows").tabulate_with(&stratalog::Filter::all().with("nodes", "a"));
+        assert!(unknown.expect_err("unknown").to_string().contains("flows can be filtered by node, year, value, note"));
+
+        let history = run.table("flows").expect("flows").history(&stratalog::Filter::all().with("node", "b")).expect("history");
+        let text = |name: &str| history.column_by_name(name).expect(name).as_string::<i32>().iter().map(|t| t.unwrap_or("-").to_owned()).collect::<Vec<_>>();
+        assert_eq!(text("operation"), ["insert", "delete"]);
+        assert_eq!(text("what"), ["flows.add", "flows.remove"]);
+        assert_eq!(text("checkpoint"), ["raw", "flows"]);
+        assert_eq!(text("note"), ["x", "-"]);
+        let diff = run.diff("raw", None).and_then(|diff| diff.table("flows")).expect("diff");
+        assert_eq!(diff.column_by_name("operation").expect("operation").as_string::<i32>().value(0), "update");
+        verify(&platform);
+
+        description.columns.pop();
+        let error = platform.tables().create(&description).expect_err("another").to_string();
+        assert!(error.contains("describe it the same"), "{error}");
+        for taken in ["runs", "transactions", "flows_version", "x_named", "stratalog_x"] {
+            description.name = taken.into();
+            let error = platform.tables().create(&description).expect_err(taken).to_string();
+            assert!(error.contains("taken by stratalog itself"), "{taken}: {error}");
+        }
+        let error = run.table("flow").err().expect("not there").to_string();
+        assert!(error.contains("did you mean \"flows\"?"), "{error}");
+    }
+
+    fn two_processes_that_make_one_table_make_it_once(database: &Database) {
+        let platform = database.open();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| database.open().tables().create(&flows::table::description()).expect("making it"));
+            }
+        });
+        assert_eq!(platform.tables().list().expect("list").len(), 1);
+        verify(&platform);
     }
 
     fn an_own_tables_rows_go_with_a_deleted_run(database: &Database) {

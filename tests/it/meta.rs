@@ -96,7 +96,7 @@ both_engines! {
         let refused = run.meta().set("a", 1).unwrap_err();
         assert!(matches!(refused, Error::RunLockRequired { .. }), "{refused}");
         let lock = run.lock("bad").unwrap();
-        for key in ["", " a", "a\0", "id", "model", "scenario", "version"] {
+        for key in ["", " a", "a\0", "id", "is_default", "model", "scenario", "version"] {
             let refused = lock.meta().update([("good", Some(1.into())), (key, Some(1.into()))]);
             assert!(matches!(refused, Err(Error::InvalidName { .. })), "{key:?}");
         }

@@ -173,13 +173,13 @@ both_engines! {
         assert_eq!((scalar.value, scalar.unit.as_deref()), (Some(91.0), Some("km")));
         items.create(ItemKind::Equation, "cost", &[], None).unwrap();
         assert!(!items.has_solution().unwrap());
-        let solution = batch(vec![("level", floats(&[1.5])), ("marginal", floats(&[-0.0]))]);
+        let solution = batch(vec![("levels", floats(&[1.5])), ("marginals", floats(&[-0.0]))]);
         items.add_data(ItemKind::Equation, "cost", &solution).unwrap();
         assert!(items.has_solution().unwrap());
         let held = items.data(ItemKind::Equation, "cost").unwrap();
         let marginal = held.column(1).as_primitive::<Float64Type>().value(0);
         assert!(held.num_rows() == 1 && marginal == 0.0 && marginal.is_sign_negative());
-        let two = batch(vec![("level", floats(&[1.0, 2.0])), ("marginal", floats(&[0.0, 0.0]))]);
+        let two = batch(vec![("levels", floats(&[1.0, 2.0])), ("marginals", floats(&[0.0, 0.0]))]);
         let refused = items.add_data(ItemKind::Equation, "cost", &two).unwrap_err();
         assert!(refused.to_string().contains("one row at most"), "{refused}");
         assert_eq!(items.remove_solution().unwrap().deleted, 1);

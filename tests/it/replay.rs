@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use stratalog::Diff;
 use stratalog::arrow::array::{Array, AsArray, RecordBatch};
 use stratalog::arrow::compute::cast;
-use stratalog::arrow::datatypes::{DataType, Float64Type, Int16Type, Int64Type};
+use stratalog::arrow::datatypes::{DataType, Float64Type, Int64Type};
 use stratalog::arrow::util::display::array_value_to_string;
 
 /// Tables of a run whose rows are told by the text of their columns, in the order of their ranks: each with the columns
@@ -67,17 +67,7 @@ pub fn applied(diff: &Diff, state: &Rows) -> Rows {
     let mut state = state.clone();
     let mut expected = Vec::new();
     let points = diff.points().expect("points");
-    let operations = points.column_by_name("operation").expect("operations");
-    let operations: Vec<_> = operations
-        .as_string::<i32>()
-        .iter()
-        .map(|operation| match operation {
-            Some("insert") => 0,
-            Some("update") => 1,
-            Some("delete") => 2,
-            other => panic!("no operation: {other:?}"),
-        })
-        .collect();
+    let operations = operation_types(&points);
     apply(&mut state, "datapoints", ("variable", &points), &operations);
     expected.extend(counted("datapoints", &operations));
     for (table, key, values) in TOLD {
@@ -124,12 +114,16 @@ pub fn applied(diff: &Diff, state: &Rows) -> Rows {
 }
 
 fn operation_types(rows: &RecordBatch) -> Vec<i32> {
-    rows.column_by_name("operation_type")
+    rows.column_by_name("operation")
         .expect("operations")
-        .as_primitive::<Int16Type>()
-        .values()
+        .as_string::<i32>()
         .iter()
-        .map(|operation| i32::from(*operation))
+        .map(|operation| match operation {
+            Some("insert") => 0,
+            Some("update") => 1,
+            Some("delete") => 2,
+            other => panic!("no operation: {other:?}"),
+        })
         .collect()
 }
 

@@ -144,7 +144,7 @@ fn expected_version(engine: Engine, table: &TableDescription) -> Vec<Found> {
 both_engines! {
     fn the_database_has_the_columns_of_the_descriptions(database: &Database) {
         let platform = flows::open(database);
-        for table in platform.tables() {
+        for table in &platform.descriptions() {
             assert_eq!(introspect(database, &table.name), expected(database.engine, table), "{}", table.name);
             let version = table.version_name();
             assert_eq!(introspect(database, &version), expected_version(database.engine, table), "{version}");
@@ -161,7 +161,7 @@ both_engines! {
     fn the_database_has_no_other_tables(database: &Database) {
         let platform = flows::open(database);
         let mut known: Vec<String> = platform
-            .tables()
+            .descriptions()
             .iter()
             .flat_map(|table| [table.name.clone(), table.version_name()])
             .chain(tables::bookkeeping().into_iter().map(|table| table.name))
@@ -188,7 +188,7 @@ both_engines! {
             Engine::Sqlite => 4,
             Engine::Postgres => 5,
         };
-        for table in platform.tables() {
+        for table in &platform.descriptions() {
             for (name, at_least) in [(table.name.clone(), guards), (table.version_name(), 2)] {
                 let count = database.plain().number(&match database.engine {
                     Engine::Sqlite => format!("SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = '{name}'"),
@@ -203,8 +203,8 @@ both_engines! {
 
     fn parents_come_before_their_children(database: &Database) {
         let platform = flows::open(database);
-        let position = |name: &str| platform.tables().iter().position(|table| table.name == name);
-        for table in platform.tables() {
+        let position = |name: &str| platform.descriptions().iter().position(|table| table.name == name);
+        for table in &platform.descriptions() {
             for column in &table.columns {
                 if let Some(parent) = &column.references {
                     assert!(position(parent) < position(&table.name), "{parent} before {}", table.name);

@@ -192,7 +192,7 @@ pub(super) fn leaves(
     label: Label,
 ) -> Result<BTreeMap<i64, Vec<Leaf>>> {
     let mut all: BTreeMap<i64, Vec<Leaf>> = BTreeMap::new();
-    for table in &core.tables {
+    for table in core.tables().iter() {
         if chain == super::PLATFORM && table.is_run_scoped() {
             continue;
         }
@@ -228,6 +228,7 @@ fn columns(table: &TableDescription, label: Label) -> Vec<Column> {
         column_type,
         nullable: false,
         references: None,
+        ordinal: false,
     };
     let mut columns = as_of::columns(table);
     columns.push(extra(TRANSACTION_ID, ColumnType::BigInt));

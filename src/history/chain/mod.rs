@@ -208,7 +208,7 @@ fn extend(
     ids.extend(own.filter(|own| !ids.contains(own)));
     if ids.iter().any(|id| Some(*id) != own) {
         // Others may have written to a table that is not known here: their links would leave its rows out.
-        core.check_tables(connection)?;
+        core.refresh_tables(connection)?;
     }
     for id in &ids {
         let leaves = hash::leaves(connection, core, chain, (*id, *id), hash::Label::No)?;

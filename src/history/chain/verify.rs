@@ -46,7 +46,7 @@ pub(in crate::history) fn verify(
     heads: &[ChainHead],
     progress: &mut dyn FnMut(&str),
 ) -> Result<(ChainReport, Vec<Problem>)> {
-    core.check_tables(connection)?;
+    core.refresh_tables(connection)?;
     // Those of which every link is gone too.
     let chains: Vec<Listed> = sql(
         "SELECT run_id AS chain FROM chain_links UNION SELECT coalesce(run_id, 0) FROM transactions ORDER BY 1",

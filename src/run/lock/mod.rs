@@ -245,7 +245,7 @@ impl RunLock {
     pub fn revert_only(&self, target: impl Into<Target>, only: &Filter) -> Result<ChangeCounts> {
         let target = target.into();
         self.write(&revert::description(&target, only), |write| {
-            write.core.check_tables(write.connection)?;
+            write.core.refresh_tables(write.connection)?;
             let to = checkpoint::resolve(write.connection, self.run.info(), &target)?;
             revert::revert(write, self.run.info(), Kind::Revert, to, only)
         })
@@ -258,7 +258,7 @@ impl RunLock {
     /// [`Error::LockLost`].
     pub fn undo(&self, transaction: TransactionId) -> Result<ChangeCounts> {
         self.write(&format!("undo of transaction {transaction}"), |write| {
-            write.core.check_tables(write.connection)?;
+            write.core.refresh_tables(write.connection)?;
             checkpoint::resolve(write.connection, self.run.info(), &transaction.into())?;
             revert::undo(write, self.run.info(), transaction)
         })
@@ -440,7 +440,7 @@ impl RunLock {
 
     /// Sets the run back to the last checkpoint made since it was locked, or to the lock transaction.
     fn set_back(&self, write: &mut Write<'_>) -> Result<ChangeCounts> {
-        write.core.check_tables(write.connection)?;
+        write.core.refresh_tables(write.connection)?;
         let run = self.run.id();
         let locked_at = row::locked_at(write.connection, run)?;
         // A checkpoint made before the lock was taken names no later transaction than the lock does.

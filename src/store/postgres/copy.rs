@@ -99,6 +99,9 @@ pub(crate) fn load(
         })
 }
 
+/// Where PostgreSQL counts its timestamps from, in microseconds since 1970-01-01 UTC.
+const YEAR_2000: i64 = 946_684_800_000_000;
+
 fn write_row(buffer: &mut Vec<u8>, operation_type: i16, columns: &[ColumnValues<'_>], row: usize) {
     buffer.extend_from_slice(&(columns.len() as i16 + 1).to_be_bytes());
     write_field(buffer, &operation_type.to_be_bytes());
@@ -111,6 +114,7 @@ fn write_row(buffer: &mut Vec<u8>, operation_type: i16, columns: &[ColumnValues<
             Value::Double(value) => write_field(buffer, &value.to_be_bytes()),
             Value::Text(value) => write_field(buffer, value.as_bytes()),
             Value::Bool(value) => write_field(buffer, &[u8::from(value)]),
+            Value::Timestamp(value) => write_field(buffer, &(value - YEAR_2000).to_be_bytes()),
         }
     }
 }

@@ -2,7 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use arrow::array::RecordBatch;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::datatypes::TimestampMicrosecondType;
+use chrono::DateTime;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
@@ -61,12 +65,31 @@ impl QueryFragment<Sqlite> for InsertRows<'_> {
                     Value::Text(value) => out.push_bind_param::<Text, str>(value)?,
                     Value::Bool(true) => out.push_bind_param::<Bool, bool>(&true)?,
                     Value::Bool(false) => out.push_bind_param::<Bool, bool>(&false)?,
+                    Value::Timestamp(_) => {
+                        let problem = "times go in as text";
+                        return Err(diesel::result::Error::QueryBuilderError(problem.into()));
+                    }
                 }
             }
             out.push_sql(")");
         }
         Ok(())
     }
+}
+
+/// As [`time_of_microseconds`](crate::store::Engine::time_of_microseconds) writes them.
+fn with_times_as_text(array: &ArrayRef) -> ArrayRef {
+    let Some(times) = array.as_primitive_opt::<TimestampMicrosecondType>() else {
+        return Arc::clone(array);
+    };
+    let texts: StringArray = times
+        .iter()
+        .map(|micros| {
+            let time = DateTime::from_timestamp_micros(micros?)?;
+            Some(time.format("%Y-%m-%d %H:%M:%S%.6f").to_string())
+        })
+        .collect();
+    Arc::new(texts)
 }
 
 /// Appends the batch, whose columns are the staging table's after the operation type, to it.
@@ -77,8 +100,8 @@ pub(crate) fn load(
     batch: &RecordBatch,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> QueryResult<()> {
-    let columns: Vec<_> = batch
-        .columns()
+    let arrays: Vec<_> = batch.columns().iter().map(with_times_as_text).collect();
+    let columns: Vec<_> = arrays
         .iter()
         .map(ColumnValues::new)
         .collect::<QueryResult<_>>()?;
