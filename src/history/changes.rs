@@ -107,15 +107,15 @@ impl Part {
 
 /// What a table has of the run of this transaction.
 #[derive(QueryableByName)]
-struct Held {
+pub(crate) struct Held {
     #[diesel(sql_type = Bool)]
-    has_rows: bool,
+    pub(crate) has_rows: bool,
     #[diesel(sql_type = Bool)]
     has_history: bool,
 }
 
 impl Held {
-    fn by_run(write: &mut Write<'_>, table: &TableDescription) -> Result<Self> {
+    pub(crate) fn by_run(write: &mut Write<'_>, table: &TableDescription) -> Result<Self> {
         let any = |table: &str| {
             format!(
                 "EXISTS (SELECT 1 FROM {} WHERE run_id = (SELECT run_id FROM transactions WHERE id = $1))",

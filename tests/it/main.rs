@@ -27,6 +27,7 @@ mod meta;
 mod network;
 mod optimization;
 mod outage;
+mod parents;
 mod platform;
 mod processes;
 mod proxy;
