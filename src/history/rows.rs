@@ -6,7 +6,8 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
 use crate::error::{Error, Result};
-use crate::history::changes::{ChangeCounts, ChangeSet, Held};
+use crate::history::changes::{ChangeCounts, ChangeSet};
+use crate::history::extent::Held;
 use crate::history::revert;
 use crate::history::write::Write;
 use crate::schema::TableDescription;

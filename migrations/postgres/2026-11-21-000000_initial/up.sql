@@ -442,6 +442,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
@@ -584,6 +585,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
@@ -728,6 +730,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
@@ -870,6 +873,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
@@ -1012,6 +1016,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
@@ -1165,6 +1170,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
@@ -1369,6 +1375,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
@@ -1382,9 +1389,17 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    UPDATE "datapoints_version" v SET "end_transaction_id" =
+    recorded := (SELECT count(*) FROM old_rows);
+    IF (SELECT count(*) <= 4 * recorded AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = recorded
+          FROM (SELECT * FROM "datapoints_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+      UPDATE "datapoints_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;
+    ELSE
+  UPDATE "datapoints_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    END IF;
     INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
       SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", 2 FROM old_rows n;
   ELSE
@@ -1690,6 +1705,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
@@ -1703,9 +1719,17 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    UPDATE "meta_indicators_version" v SET "end_transaction_id" =
+    recorded := (SELECT count(*) FROM old_rows);
+    IF (SELECT count(*) <= 4 * recorded AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = recorded
+          FROM (SELECT * FROM "meta_indicators_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+      UPDATE "meta_indicators_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;
+    ELSE
+  UPDATE "meta_indicators_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    END IF;
     INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
       SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", 2 FROM old_rows n;
   ELSE
@@ -1985,6 +2009,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
@@ -1998,9 +2023,17 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    UPDATE "optimization_items_version" v SET "end_transaction_id" =
+    recorded := (SELECT count(*) FROM old_rows);
+    IF (SELECT count(*) <= 4 * recorded AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = recorded
+          FROM (SELECT * FROM "optimization_items_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+      UPDATE "optimization_items_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;
+    ELSE
+  UPDATE "optimization_items_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    END IF;
     INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "value", "unit_id", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."name", n."value", n."unit_id", tx."id", 2 FROM old_rows n;
   ELSE
@@ -2269,6 +2302,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
@@ -2282,9 +2316,17 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    UPDATE "optimization_columns_version" v SET "end_transaction_id" =
+    recorded := (SELECT count(*) FROM old_rows);
+    IF (SELECT count(*) <= 4 * recorded AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = recorded
+          FROM (SELECT * FROM "optimization_columns_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+      UPDATE "optimization_columns_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;
+    ELSE
+  UPDATE "optimization_columns_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    END IF;
     INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", 2 FROM old_rows n;
   ELSE
@@ -2539,6 +2581,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
@@ -2552,9 +2595,17 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    UPDATE "indexset_elements_version" v SET "end_transaction_id" =
+    recorded := (SELECT count(*) FROM old_rows);
+    IF (SELECT count(*) <= 4 * recorded AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = recorded
+          FROM (SELECT * FROM "indexset_elements_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+      UPDATE "indexset_elements_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;
+    ELSE
+  UPDATE "indexset_elements_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    END IF;
     INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
       SELECT n."run_id", n."indexset", n."element", n."position", tx."id", 2 FROM old_rows n;
   ELSE
@@ -2834,6 +2885,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
@@ -2847,9 +2899,17 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    UPDATE "optimization_rows_version" v SET "end_transaction_id" =
+    recorded := (SELECT count(*) FROM old_rows);
+    IF (SELECT count(*) <= 4 * recorded AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = recorded
+          FROM (SELECT * FROM "optimization_rows_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+      UPDATE "optimization_rows_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;
+    ELSE
+  UPDATE "optimization_rows_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    END IF;
     INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", 2 FROM old_rows n;
   ELSE
