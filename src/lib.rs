@@ -65,7 +65,7 @@ pub use history::{
     CompactedRun, Diff, DiffSummary, Difference, Keep, LockedRun, LogEntry, LogFilter, Problem,
     RedactOptions, Redaction, RevertKind, Reverted, SeriesDifference, VerifyReport,
 };
-pub use iamc::{AddOptions, Filter, Frame, Iamc, PointType};
+pub use iamc::{AddOptions, Filter, Frame, Iamc, PointBatches, PointType};
 pub use ids::{CheckpointId, LockToken, RunId, TransactionId};
 pub use meta::{Meta, MetaIndicator, MetaValue, RESERVED_KEYS};
 pub use names::{Named, Names};

@@ -108,6 +108,43 @@ impl Filter {
         engine: Engine,
         binds: &mut Vec<Bind>,
     ) -> Result<String> {
+        Ok(self.selection(connection)?.conditions(alias, engine, binds))
+    }
+
+    /// The names that it means now, by id.
+    pub(super) fn selection(&self, connection: &mut AnyConnection) -> Result<Selection> {
+        let mut ids = Vec::new();
+        for (column, kind, patterns) in [
+            ("region_id", Kind::Region, &self.region),
+            ("variable_id", Kind::Variable, &self.variable),
+            ("unit_id", Kind::Unit, &self.unit),
+        ] {
+            let Some(patterns) = patterns else { continue };
+            // Deleted ones too: an earlier state may still have them.
+            let chosen = names::by_id(connection, kind)?
+                .into_iter()
+                .filter(|(_, name)| patterns.iter().any(|pattern| matches(pattern, name)))
+                .map(|(id, _)| id)
+                .collect();
+            ids.push((column, chosen));
+        }
+        Ok(Selection {
+            ids,
+            years: self.year.clone(),
+        })
+    }
+}
+
+/// A [`Filter`] whose names have been looked up: means the same whatever is renamed.
+pub(super) struct Selection {
+    /// Columns of the key and what they may hold.
+    ids: Vec<(&'static str, Vec<i64>)>,
+    years: Option<Vec<i64>>,
+}
+
+impl Selection {
+    /// SQL conditions on the points of an alias, each beginning with AND; parameters go to `binds`.
+    pub(super) fn conditions(&self, alias: &str, engine: Engine, binds: &mut Vec<Bind>) -> String {
         let mut sql = String::new();
         let mut add = |expression: &str, ids: &[i64]| {
             binds.push(Bind::Text(engine.list_of(ids)));
@@ -116,25 +153,14 @@ impl Filter {
                 engine.is_in_list(expression, &format!("${}", binds.len()))
             );
         };
-        for (column, kind, patterns) in [
-            ("region_id", Kind::Region, &self.region),
-            ("variable_id", Kind::Variable, &self.variable),
-            ("unit_id", Kind::Unit, &self.unit),
-        ] {
-            let Some(patterns) = patterns else { continue };
-            // Deleted ones too: an earlier state may still have them.
-            let ids: Vec<_> = names::by_id(connection, kind)?
-                .into_iter()
-                .filter(|(_, name)| patterns.iter().any(|pattern| matches(pattern, name)))
-                .map(|(id, _)| id)
-                .collect();
-            add(&format!("{alias}.{column}"), &ids);
+        for (column, ids) in &self.ids {
+            add(&format!("{alias}.{column}"), ids);
         }
-        if let Some(years) = &self.year {
+        if let Some(years) = &self.years {
             let year = format!("CASE WHEN {alias}.point_type < 2 THEN {alias}.step END");
             add(&year, years);
         }
-        Ok(sql)
+        sql
     }
 }
 

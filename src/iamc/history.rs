@@ -7,7 +7,7 @@ use arrow::datatypes::{Int16Type, Int64Type, TimestampMicrosecondType};
 
 use crate::error::Result;
 use crate::iamc::Filter;
-use crate::iamc::tabulate::{column, field, named};
+use crate::iamc::named::{column, field, named};
 use crate::ids::TransactionId;
 use crate::run::{Checkpoint, Run, checkpoints_of};
 use crate::schema::tables::datapoints;

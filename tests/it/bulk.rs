@@ -2,6 +2,7 @@
 //! load itself; each row read and written a fixed number of times; and on SQLite, plans that search and never scan.
 
 use std::cell::RefCell;
+use std::num::NonZeroUsize;
 use std::sync::Once;
 
 use diesel::connection::{InstrumentationEvent, SimpleConnection, set_default_instrumentation};
@@ -236,6 +237,89 @@ fn a_bulk_write_searches_and_never_scans_on_sqlite() {
     assert!(looked_at >= 40, "{looked_at}");
 }
 
+/// A run of so many points, read in batches of 100: first of the present state, then of one that is past.
+fn read_in_batches(fixture: &WithRun, rows: usize) -> Vec<String> {
+    let run = fixture
+        .platform
+        .runs()
+        .create("model", "read")
+        .expect("a run");
+    let lock = run.lock("all").expect("the lock");
+    lock.iamc().add(&frame(rows, 1.0)).expect("adding");
+    lock.commit().expect("commit");
+    SEEN.with_borrow_mut(Vec::clear);
+    let size = NonZeroUsize::new(100).expect("100");
+    for filter in [Filter::all(), Filter::all().region(["World"])] {
+        let mut read = run.iamc().batches(&filter, size).expect("reading");
+        let mut found = 0;
+        for nth in 0.. {
+            let Some(batch) = read.next() else { break };
+            found += batch.expect("a batch").num_rows();
+            if nth == rows / 200 && filter.is_all() {
+                let seen = SEEN.take();
+                let lock = run.lock("one").expect("the lock");
+                lock.iamc().add(&frame(1, 7.0)).expect("adding");
+                lock.commit().expect("commit");
+                SEEN.set(seen);
+            }
+        }
+        assert_eq!(found, rows);
+    }
+    SEEN.take()
+}
+
+#[test]
+fn reading_in_batches_goes_on_where_it_was_on_sqlite() {
+    watch();
+    let database = Database::sqlite();
+    let seen = read_in_batches(&fixture(&database), 4_000);
+    let Plain::Sqlite(mut plain) = database.plain() else {
+        unreachable!()
+    };
+    let pages: Vec<_> = seen
+        .iter()
+        .filter(|text| {
+            text.contains("FROM \"datapoints") || text.contains("\"datapoints_version\" v")
+        })
+        .collect();
+    assert!(pages.len() > 80, "{}", pages.len());
+    for page in pages {
+        let is_first = !page.contains(") > (");
+        for step in plan(&mut plain, page) {
+            let goes_on = step.starts_with("SEARCH ") && (is_first || step.contains(">(?"));
+            // The names of the filter.
+            let list = ["json_each", "LIST SUBQUERY", "BLOOM FILTER"]
+                .iter()
+                .any(|word| step.contains(word));
+            assert!(goes_on || list, "{page}\n{step}");
+        }
+    }
+}
+
+/// PostgreSQL only: SQLite has no such counters, its plans are looked at above.
+#[test]
+fn reading_in_batches_reads_each_row_a_few_times_on_postgres() {
+    const ROWS: i64 = 4_000;
+    let database = Database::postgres();
+    watch();
+    let mut plain = database.plain();
+    let read = |plain: &mut Plain, table: &str| {
+        plain.number(&format!(
+            "SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_all_tables
+             WHERE schemaname = current_schema() AND relname = '{table}'"
+        ))
+    };
+    read_in_batches(&fixture(&database), ROWS as usize);
+    wait_for_reports(&mut plain);
+    // Twice the present state, once with its names; half of the past one.
+    let (live, versions) = (
+        read(&mut plain, "datapoints"),
+        read(&mut plain, "datapoints_version"),
+    );
+    assert!((ROWS..6 * ROWS).contains(&live), "{live}");
+    assert!((ROWS / 4..6 * ROWS).contains(&versions), "{versions}");
+}
+
 #[derive(QueryableByName)]
 struct Step {
     #[diesel(sql_type = diesel::sql_types::Text)]
@@ -249,6 +333,15 @@ fn plan(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
     steps.into_iter().map(|step| step.detail).collect()
 }
 
+/// A connection reports what it did when it closes.
+fn wait_for_reports(plain: &mut Plain) {
+    let others = "SELECT count(*) FROM pg_stat_activity
+                  WHERE application_name = current_schema() AND pid <> pg_backend_pid()";
+    while plain.number(others) > 0 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
 /// PostgreSQL only: SQLite has no such counters, its plans are looked at above.
 #[test]
 fn a_bulk_write_writes_each_row_once_and_reads_it_a_few_times_on_postgres() {
@@ -260,12 +353,7 @@ fn a_bulk_write_writes_each_row_once_and_reads_it_a_few_times_on_postgres() {
         let fixture = fixture(&database);
         drop(measured(&database, &fixture, ROWS as usize));
     }
-    // A connection reports what it did when it closes.
-    let others = "SELECT count(*) FROM pg_stat_activity
-                  WHERE application_name = current_schema() AND pid <> pg_backend_pid()";
-    while plain.number(others) > 0 {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    wait_for_reports(&mut plain);
     let mut number = |what: &str, table: &str| {
         plain.number(&format!(
             "SELECT {what} FROM pg_stat_all_tables WHERE schemaname = current_schema() AND relname = '{table}'"

@@ -5,6 +5,7 @@
     reason = "a test that fails may panic"
 )]
 
+mod batches;
 mod bulk;
 mod chain;
 mod change_log;
