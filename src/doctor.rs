@@ -123,6 +123,9 @@ impl DoctorReport {
 
 impl Core {
     pub(crate) fn doctor(&self) -> Result<DoctorReport> {
+        // Parents have triggers of all their children, those that a program described a moment ago included.
+        self.store
+            .read(|connection| self.refresh_tables(connection))?;
         Ok(DoctorReport {
             findings: self.store.examine(&self.tables())?,
         })

@@ -70,7 +70,7 @@ pub use history::{
     LogFilter, Problem, RedactOptions, Redaction, RevertKind, Reverted, SeriesDifference,
     VerifyReport,
 };
-pub use iamc::{AddOptions, Frame, Iamc, PlatformIamc, PointType};
+pub use iamc::{AddOptions, Frame, Iamc, PlatformIamc, PointBatches, PointType};
 pub use ids::{CheckpointId, LockToken, RunId, TransactionId};
 pub use ixmp4::{Ixmp4Count, Ixmp4Options, Ixmp4Report, Ixmp4Run, Ixmp4RunState, Ixmp4Step};
 pub use meta::{Meta, MetaIndicator, MetaValue, RESERVED_KEYS};

@@ -1,7 +1,7 @@
 """Measures stratalog beside the engines, ixmp4 and SQLAlchemy-Continuum, and writes docs/benchmarks.md.
 
-Run by `make bench-peer`. Every side runs in a process of its own, one after the other, on a fresh database. The floor
-is the engine without the library: `benches/write` measures it beside the library.
+Run by `make bench-peer`; it takes about 40 minutes on two cores. Every side runs in a process of its own, one after the
+other, on a fresh database. The floor is the engine without the library: `benches/write` measures it beside the library.
 """
 
 import argparse
@@ -18,9 +18,10 @@ import report
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-PYTHONS = {side: ROOT / ".venv/bin/python" for side in ("stratalog", "writers")}
+PYTHONS = {side: ROOT / ".venv/bin/python" for side in ("stratalog", "growth", "writers")}
 SCRIPTS = {
     "stratalog": "ours.py",
+    "growth": "growth.py",
     "writers": "writers.py",
     "ixmp4": "ixmp4_peer.py",
     "continuum": "continuum.py",
@@ -107,7 +108,11 @@ def versions() -> dict[str, str]:
     commit = subprocess.check_output(
         ["git", "describe", "--always", "--dirty"], cwd=ROOT, text=True
     )
-    return {"stratalog": f"{ours} ({commit.strip()})", **peers, "Python": platform.python_version()}
+    return {
+        "stratalog": f"{ours} ({commit.strip()})",
+        **peers,
+        "Python": platform.python_version(),
+    }
 
 
 def machine() -> str:
@@ -123,14 +128,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument(
-        "--rows", type=int, default=1_000_000, help="points for stratalog"
-    )
+    parser.add_argument("--rows", type=int, default=1_000_000, help="points for stratalog")
     parser.add_argument("--peer-rows", type=int, default=100_000, help="points for ixmp4")
     parser.add_argument(
-        "--floor-rows", type=int, default=100_000, help="points for the floor and the library beside it"
+        "--floor-rows",
+        type=int,
+        default=100_000,
+        help="points for the floor and the library beside it",
     )
     parser.add_argument("--continuum-rows", type=int, default=10_000)
+    parser.add_argument(
+        "--growth",
+        default="10000,100000,1000000,10000000",
+        help="points of the streams by which growth is measured (ten million take ten minutes); '' for none",
+    )
     parser.add_argument("--engines", default="sqlite,postgres")
     parser.add_argument(
         "--no-floor", action="store_true", help="leave out the engines on their own"
@@ -139,11 +150,11 @@ def main() -> None:
     arguments = parser.parse_args()
     results = {}
     for engine in arguments.engines.split(","):
-        small = max(1000, arguments.rows // 10)
+        grown = [int(rows) for rows in arguments.growth.split(",") if rows]
         results[engine] = {
             "stratalog": measure(engine, "stratalog", arguments.rows),
-            "small": measure(engine, "stratalog", small),
-            "writers": measure(engine, "writers", max(1000, arguments.rows // 20)),
+            **{f"growth {rows}": measure(engine, "growth", rows) for rows in grown},
+            "writers": measure(engine, "writers", max(1, arguments.rows // 20_000) * 1000),
             "ixmp4": measure(engine, "ixmp4", arguments.peer_rows),
             "continuum": measure(engine, "continuum", arguments.continuum_rows),
             "floor": {} if arguments.no_floor else floors(engine, arguments.floor_rows),

@@ -1,19 +1,24 @@
 //! Tables in and out, as Arrow. What only pandas knows is in `stratalog/_frames.py`.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, RecordBatchReader, StringArray,
+    TimestampMicrosecondArray,
 };
-use arrow::datatypes::{Field, Schema};
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
 use pyo3::exceptions::PyException;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3_arrow::PyTable;
 use pyo3_arrow::input::AnyRecordBatch;
-use stratalog::Frame;
+use pyo3_arrow::{PyRecordBatchReader, PyTable};
+use stratalog::{Frame, PointBatches};
 
 use crate::error::{Failure, Result};
+use crate::held::HeldRun;
+use crate::session::Session;
 
 /// How Arrow marks a column whose values mean something else than their storage (pandas'
 /// periods).
@@ -159,19 +164,49 @@ pub(crate) fn to_pyarrow(py: Python<'_>, batch: RecordBatch) -> Result<Py<PyAny>
     give(py, batch, "to_pyarrow")
 }
 
-/// A pyarrow `RecordBatchReader` of slices.
-pub(crate) fn to_reader(py: Python<'_>, batch: &RecordBatch, size: usize) -> Result<Py<PyAny>> {
-    if size == 0 {
+/// A pyarrow `RecordBatchReader` of points that are read when they are asked for.
+pub(crate) fn to_reader(
+    py: Python<'_>,
+    run: &HeldRun,
+    size: usize,
+    begin: impl FnOnce(NonZeroUsize) -> stratalog::Result<PointBatches> + Send,
+) -> Result<Py<PyAny>> {
+    let Some(size) = NonZeroUsize::new(size) else {
         let message = "size=0 cannot be: give the rows of a batch, 1 or more";
         return Err(Failure::named("InvalidInput", message));
-    }
-    let slices = (0..batch.num_rows())
-        .step_by(size)
-        .map(|begin| batch.slice(begin, size.min(batch.num_rows() - begin)))
-        .collect();
-    let table = PyTable::try_new(slices, batch.schema())?;
+    };
+    let batches = py.detach(|| begin(size))?;
+    let reader = PyRecordBatchReader::new(Box::new(Reader {
+        batches,
+        session: Arc::clone(&run.session),
+    }));
     let frames = py.import(intern!(py, "stratalog._frames"))?;
-    Ok(frames.call_method1("to_reader", (table,))?.unbind())
+    Ok(frames.call_method1("to_reader", (reader,))?.unbind())
+}
+
+/// Points as Arrow's C stream asks for them: in whatever thread, attached to the interpreter or not.
+struct Reader {
+    batches: PointBatches,
+    /// The last, so that it is the one that closes the platform.
+    session: Arc<Session>,
+}
+
+impl Iterator for Reader {
+    type Item = std::result::Result<RecordBatch, ArrowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Err(refusal) = self.session.here() {
+            return Some(Err(ArrowError::ExternalError(refusal.into())));
+        }
+        let batch = self.batches.next()?;
+        Some(batch.map_err(|error| ArrowError::ExternalError(Box::new(error))))
+    }
+}
+
+impl RecordBatchReader for Reader {
+    fn schema(&self) -> SchemaRef {
+        self.batches.schema()
+    }
 }
 
 fn give(py: Python<'_>, batch: RecordBatch, function: &str) -> Result<Py<PyAny>> {

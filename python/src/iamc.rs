@@ -30,10 +30,92 @@ impl Iamc {
         let run = self.0.run()?;
         Ok(py.detach(|| run.iamc().tabulate(filter))?)
     }
+
+    fn write(
+        &self,
+        py: Python<'_>,
+        operation: Operation,
+        df: &Bound<'_, PyAny>,
+        progress: Option<&Bound<'_, PyAny>>,
+        options: Options,
+    ) -> Result<ChangeCounts> {
+        // Without the lock there is no need to look at the data.
+        self.0.under_lock(py, |_| Ok(()))?;
+        let mut input = frame::take_any(py, df)?;
+        let progress = Progress::new(progress, &input, operation.word())?;
+        let counts = interruptible(|interrupt| {
+            self.0.under_lock(py, |lock| {
+                let told = || progress.failed().map_or_else(interrupt, Err);
+                let mut advance = |rows| progress.advance(rows);
+                let options = AddOptions {
+                    point_type: options.point_type,
+                    create_missing: options.create_missing,
+                    batches_per_transaction: options.batches_per_transaction,
+                    progress: Some(&mut advance),
+                    interrupt: Some(&told),
+                };
+                let iamc = lock.iamc();
+                let result = match (operation, &mut input) {
+                    (Operation::Add, Input::Table(frame)) => iamc.add_with(frame, options),
+                    (Operation::Add, Input::Stream(batches)) => iamc.add_batches(batches, options),
+                    (Operation::Remove, Input::Table(frame)) => iamc.remove_with(frame, options),
+                    (Operation::Remove, Input::Stream(batches)) => {
+                        iamc.remove_batches(batches, options)
+                    }
+                };
+                progress.finish(&result);
+                result
+            })
+        });
+        // What the caller's own code raised is what he wants to see.
+        if let Some(failure) = progress.into_failure() {
+            return Err(failure);
+        }
+        if let Input::Stream(stream) = input
+            && let Some(failure) = stream.into_failure()
+        {
+            return Err(failure);
+        }
+        Ok(counts?.into())
+    }
 }
 
 fn point_type(text: Option<Text>) -> Result<Option<PointType>> {
     Ok(text.map(|text| text.0.parse()).transpose()?)
+}
+
+fn at_least_one(batches: Option<usize>) -> Result<Option<NonZeroUsize>> {
+    match batches.map(NonZeroUsize::new) {
+        None => Ok(None),
+        Some(Some(batches)) => Ok(Some(batches)),
+        Some(None) => {
+            let message = "batches_per_transaction=0 cannot be: give 1 or more";
+            Err(Failure::named("InvalidInput", message))
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Operation {
+    Add,
+    Remove,
+}
+
+impl Operation {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Add => "adding",
+            Self::Remove => "removing",
+        }
+    }
+}
+
+/// What of the library's options a caller may say.
+#[derive(Clone, Copy)]
+struct Options {
+    point_type: Option<PointType>,
+    create_missing: bool,
+    batches_per_transaction: Option<NonZeroUsize>,
 }
 
 #[pymethods]
@@ -85,76 +167,37 @@ impl Iamc {
         progress: Option<&Bound<'_, PyAny>>,
         batches_per_transaction: Option<usize>,
     ) -> Result<ChangeCounts> {
-        let point_type = point_type(r#type)?;
-        let batches_per_transaction = match batches_per_transaction.map(NonZeroUsize::new) {
-            None => None,
-            Some(Some(batches)) => Some(batches),
-            Some(None) => {
-                let message = "batches_per_transaction=0 cannot be: give 1 or more";
-                return Err(Failure::named("InvalidInput", message));
-            }
+        let options = Options {
+            point_type: point_type(r#type)?,
+            create_missing,
+            batches_per_transaction: at_least_one(batches_per_transaction)?,
         };
-        // Without the lock there is no need to look at the data.
-        self.0.under_lock(py, |_| Ok(()))?;
-        let mut input = frame::take_any(py, df)?;
-        let progress = Progress::new(progress, &input)?;
-        let counts = interruptible(|interrupt| {
-            self.0.under_lock(py, |lock| {
-                let told = || progress.failed().map_or_else(interrupt, Err);
-                let mut advance = |rows| progress.advance(rows);
-                let options = AddOptions {
-                    point_type,
-                    create_missing,
-                    batches_per_transaction,
-                    progress: Some(&mut advance),
-                    interrupt: Some(&told),
-                };
-                let result = match &mut input {
-                    Input::Table(frame) => lock.iamc().add_with(frame, options),
-                    Input::Stream(batches) => lock.iamc().add_batches(batches, options),
-                };
-                progress.finish(&result);
-                result
-            })
-        });
-        // What the caller's own code raised is what he wants to see.
-        if let Some(failure) = progress.into_failure() {
-            return Err(failure);
-        }
-        if let Input::Stream(stream) = input
-            && let Some(failure) = stream.into_failure()
-        {
-            return Err(failure);
-        }
-        Ok(counts?.into())
+        self.write(py, Operation::Add, df, progress, options)
     }
 
     /// Deletes the points with these keys; a ``value`` column is not needed and not looked
     /// at. Points that are not there are passed over; the counts say how many were deleted.
     /// All or nothing.
     ///
-    /// Args and errors: as ``add``; unknown variables are refused too.
-    #[pyo3(signature = (df, r#type = None))]
+    /// Args and errors: as ``add``, streams too; unknown variables are refused as well.
+    #[pyo3(signature = (df, r#type = None, progress = None, *, batches_per_transaction = None))]
+    #[pyo3(
+        text_signature = "($self, df, type=None, progress=False, *, batches_per_transaction=None)"
+    )]
     fn remove(
         &self,
         py: Python<'_>,
         df: &Bound<'_, PyAny>,
         r#type: Option<Text>,
+        progress: Option<&Bound<'_, PyAny>>,
+        batches_per_transaction: Option<usize>,
     ) -> Result<ChangeCounts> {
-        let point_type = point_type(r#type)?;
-        self.0.under_lock(py, |_| Ok(()))?;
-        let frame = frame::take(py, df)?;
-        let counts = interruptible(|interrupt| {
-            self.0.under_lock(py, |lock| {
-                let options = AddOptions {
-                    point_type,
-                    interrupt: Some(interrupt),
-                    ..AddOptions::default()
-                };
-                lock.iamc().remove_with(&frame, options)
-            })
-        })?;
-        Ok(counts.into())
+        let options = Options {
+            point_type: point_type(r#type)?,
+            create_missing: false,
+            batches_per_transaction: at_least_one(batches_per_transaction)?,
+        };
+        self.write(py, Operation::Remove, df, progress, options)
     }
 
     /// The points as a pandas ``DataFrame``, in a stable order: ``region``, ``variable``,
@@ -204,8 +247,10 @@ impl Iamc {
     }
 
     /// The points as a ``pyarrow.RecordBatchReader``: as ``arrow``, ``size`` rows at a time, for
-    /// whatever takes ``__arrow_c_stream__``. All batches are of the moment of this call,
-    /// whatever is written meanwhile.
+    /// whatever takes ``__arrow_c_stream__`` and for results that are larger than memory. All
+    /// batches are of the moment of this call, whatever is written meanwhile; each is read when it
+    /// is asked for, in a transaction of its own. What fails then, pyarrow raises as ``OSError``
+    /// or ``ArrowException``.
     #[pyo3(signature = (size = 65_536, **filters))]
     #[pyo3(
         text_signature = "($self, size=65536, *, region=None, variable=None, unit=None, year=None, **filters)"
@@ -218,7 +263,8 @@ impl Iamc {
         filters: Option<&Bound<'_, PyDict>>,
     ) -> Result<Py<PyAny>> {
         let filter = filter(filters)?;
-        frame::to_reader(py, &self.batch(py, &filter)?, size)
+        let run = self.0.run()?;
+        frame::to_reader(py, &self.0, size, |size| run.iamc().batches(&filter, size))
     }
 
     /// Every version of the points, by point, oldest first: the columns of ``tabulate``

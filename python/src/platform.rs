@@ -42,10 +42,13 @@ use crate::view::{self, AnyState};
 ///         sign of life; from a second to a day.
 ///     heartbeat: seconds between its signs, which a thread gives by itself; default: a
 ///         third of the lease.
+///     pool_size: how many connections its calls open at most, as they are needed. A call needs
+///         one, and who finds all in use waits. Locks have one more for their heartbeat.
 ///
 /// Raises:
 ///     InvalidUrl: not a database's URL, or a place where it cannot live.
 ///     InvalidLease: the lease or the heartbeat cannot work; says why.
+///     InvalidInput: a pool of no connections.
 ///     ConnectionFailed: it cannot be reached.
 ///     SchemaOutdated, SchemaTooNew: with both revisions and what to do.
 ///
@@ -58,20 +61,27 @@ pub(crate) struct Platform(Arc<Session>);
 #[pymethods]
 impl Platform {
     #[new]
-    #[pyo3(signature = (url, actor = None, lease = LeaseTime(Duration::from_secs(30)), heartbeat = None))]
-    #[pyo3(text_signature = "(url, actor=None, lease=30.0, heartbeat=None)")]
+    #[pyo3(signature = (url, actor = None, lease = LeaseTime(Duration::from_secs(30)), heartbeat = None, *, pool_size = 8))]
+    #[pyo3(text_signature = "(url, actor=None, lease=30.0, heartbeat=None, *, pool_size=8)")]
     fn new(
         py: Python<'_>,
         url: Url,
         actor: Option<Text>,
         lease: LeaseTime,
         heartbeat: Option<LeaseTime>,
+        pool_size: u32,
     ) -> Result<Self> {
+        if pool_size == 0 {
+            let message = "pool_size=0 cannot be: give 1 or more connections";
+            return Err(Failure::named("InvalidInput", message));
+        }
         let mut lease = Lease::of(lease.0);
         if let Some(heartbeat) = heartbeat {
             lease = lease.renewed_every(heartbeat.0);
         }
-        let mut options = stratalog::Platform::options().lease(lease);
+        let mut options = stratalog::Platform::options()
+            .lease(lease)
+            .pool_size(pool_size);
         if let Some(actor) = actor {
             options = options.actor(actor.0);
         }

@@ -21,8 +21,12 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// `wanted`: a bool, or a function of the number of rows.
-    pub(crate) fn new(wanted: Option<&Bound<'_, PyAny>>, input: &Input) -> Result<Self> {
+    /// `wanted`: a bool, or a function of the number of rows. `word`: what is being done.
+    pub(crate) fn new(
+        wanted: Option<&Bound<'_, PyAny>>,
+        input: &Input,
+        word: &'static str,
+    ) -> Result<Self> {
         let mut progress = Self {
             bar: None,
             function: None,
@@ -37,8 +41,8 @@ impl Progress {
             Some(wanted) => {
                 let wanted = wanted.cast::<PyBool>().map_err(PyErr::from)?;
                 progress.bar = wanted.is_true().then(|| match input {
-                    Input::Table(frame) => RowBar::new("adding", frame.num_rows()),
-                    Input::Stream(_) => RowBar::without_end("adding"),
+                    Input::Table(frame) => RowBar::new(word, frame.num_rows()),
+                    Input::Stream(_) => RowBar::without_end(word),
                 });
             }
             None => {}

@@ -26,19 +26,24 @@ impl Session {
 
     /// The platform, to be used; refused in a forked child.
     pub(crate) fn platform(&self) -> Result<&stratalog::Platform> {
-        if self.is_forked() {
-            return Err(Failure::named(
-                "StratalogError",
-                format!(
-                    "{} was opened by process {} and came into process {} by fork: connections and \
-                     locks do not go along, open it again there with stratalog.Platform(…)",
-                    self.describe().url(),
-                    self.pid,
-                    std::process::id()
-                ),
-            ));
+        match self.here() {
+            Ok(()) => Ok(self.describe()),
+            Err(refusal) => Err(Failure::named("StratalogError", refusal)),
         }
-        Ok(self.describe())
+    }
+
+    /// Refuses use in a forked child, in words.
+    pub(crate) fn here(&self) -> std::result::Result<(), String> {
+        if !self.is_forked() {
+            return Ok(());
+        }
+        Err(format!(
+            "{} was opened by process {} and came into process {} by fork: connections and \
+             locks do not go along, open it again there with stratalog.Platform(…)",
+            self.describe().url(),
+            self.pid,
+            std::process::id()
+        ))
     }
 
     /// URL, engine and actor need no connection: they may be asked anywhere.

@@ -187,7 +187,10 @@ impl IamcAsOf {
         filters: Option<&Bound<'_, PyDict>>,
     ) -> Result<Py<PyAny>> {
         let filter = filter(filters)?;
-        frame::to_reader(py, &self.batch(py, &filter)?, size)
+        let run = self.run.run()?;
+        frame::to_reader(py, &self.run, size, |size| {
+            run.as_of(self.at)?.iamc().batches(&filter, size)
+        })
     }
 
     /// What changed from an earlier state to this one, a row per point; columns as

@@ -329,12 +329,19 @@ class Iamc:
                 written.
             LockLost: the lock was taken over by somebody else.
         """
-    def remove(self, df: _Table, type: _Type | None = None) -> ChangeCounts:
+    def remove(
+        self,
+        df: _Table | Iterator[_Table] | pa.RecordBatchReader | str | PathLike[str],
+        type: _Type | None = None,
+        progress: bool | Callable[[int], object] = False,
+        *,
+        batches_per_transaction: int | None = None,
+    ) -> ChangeCounts:
         """Deletes the points with these keys; a ``value`` column is not needed and not looked
         at. Points that are not there are passed over; the counts say how many were deleted.
         All or nothing.
 
-        Args and errors: as ``add``; unknown variables are refused too.
+        Args and errors: as ``add``, streams too; unknown variables are refused as well.
         """
     def tabulate(
         self,
@@ -395,8 +402,10 @@ class Iamc:
         **filters: _Filter,
     ) -> pa.RecordBatchReader:
         """The points as a ``pyarrow.RecordBatchReader``: as ``arrow``, ``size`` rows at a time, for
-        whatever takes ``__arrow_c_stream__``. All batches are of the moment of this call,
-        whatever is written meanwhile.
+        whatever takes ``__arrow_c_stream__`` and for results that are larger than memory. All
+        batches are of the moment of this call, whatever is written meanwhile; each is read when it
+        is asked for, in a transaction of its own. What fails then, pyarrow raises as ``OSError``
+        or ``ArrowException``.
         """
     def history(
         self,
@@ -777,10 +786,13 @@ class Platform:
             sign of life; from a second to a day.
         heartbeat: seconds between its signs, which a thread gives by itself; default: a
             third of the lease.
+        pool_size: how many connections its calls open at most, as they are needed. A call needs
+            one, and who finds all in use waits. Locks have one more for their heartbeat.
 
     Raises:
         InvalidUrl: not a database's URL, or a place where it cannot live.
         InvalidLease: the lease or the heartbeat cannot work; says why.
+        InvalidInput: a pool of no connections.
         ConnectionFailed: it cannot be reached.
         SchemaOutdated, SchemaTooNew: with both revisions and what to do.
 
@@ -795,6 +807,8 @@ class Platform:
         actor: str | None = None,
         lease: _Seconds = 30.0,
         heartbeat: _Seconds | None = None,
+        *,
+        pool_size: int = 8,
     ) -> Self: ...
     @staticmethod
     def migrate(

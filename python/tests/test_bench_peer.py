@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from support import Database
 
@@ -25,24 +26,44 @@ def measured(database: Database, rows: int, script: str = "ours.py") -> dict[str
 
 
 def test_our_side_is_measured_and_reported(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.syspath_prepend(str(PEER))
     import report
 
     ours = measured(database, 1000)
     assert set(report.WORKS) | {"memory"} == set(ours)
+    (tmp_path / "growth").mkdir()
+    fresh = Database(database.engine, tmp_path / "growth")
+    grown = measured(fresh, 2000, "growth.py")
+    fresh.drop()
+    assert set(report.GROWTH) | {"memory", "memory of all"} == set(grown)
     slow = {work: {**line, "seconds": 100.0} for work, line in ours.items() if "seconds" in line}
+    smaller = {work: {**line, "rows": 200} for work, line in grown.items()}
     sides = {
         "stratalog": ours,
-        "small": {work: {**line, "rows": 100} for work, line in ours.items()},
+        "growth 200": smaller,
+        "growth 2000": {
+            work: {**line, "seconds": 1e6, "mb": 300.0} for work, line in grown.items()
+        },
         "writers": measured(database, 1000, "writers.py"),
         "ixmp4": {**slow, "memory": {"mb": 1.0}},
         "continuum": {**slow, "memory": {"mb": 1.0}},
         "floor": {"add": {"library": 2.0, "floor": 1.0, "rows": 1000}},
     }
-    page = report.page({"sqlite": sides}, "a machine", {"x": "1"}, "2026-01-01", "make bench-peer")
+    page = report.page(
+        {database.engine: sides}, "a machine", {"x": "1"}, "2026-01-01", "make bench-peer"
+    )
     rows = [line for line in page.splitlines() if line.startswith("| add into")]
-    assert len(rows) == 1 and "30 x ixmp4" in rows[0] and "**0.6 of the floor**" in rows[0]
+    assert len(rows) == 1 and " x ixmp4, **0." in rows[0] and "(1,000 points)" in rows[0]
     assert "eight at once to eight runs" in page
-    assert "Growth from 100 to 1,000 points" in page
+    assert "| work | 200 | 2,000 | slope | target |" in page
+    assert "| **1.1** |" in page and "| **flat** |" in page and "**200 MB**, " in page
+
+
+def test_a_stream_is_the_same_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(PEER))
+    import work
+
+    whole = pd.concat(list(work.stream(10_000, 1.5)), ignore_index=True)
+    pd.testing.assert_frame_equal(whole, work.frame(10_000, 1.5))

@@ -1,5 +1,6 @@
 """Opening, migrating, the log, names of things."""
 
+import concurrent.futures
 import getpass
 import json
 import pickle
@@ -78,6 +79,37 @@ def test_the_actor_is_recorded(database: Database) -> None:
     log = ada.log()
     assert log["actor"].tolist() == ["bob", "bob", "ada", "ada"]
     assert run.checkpoints["data"].actor == "bob"
+
+
+def test_more_threads_than_connections_wait_for_each_other(database: Database) -> None:
+    platform = stratalog.Platform(database.url, pool_size=2)
+    platform.regions.create("World")
+    platform.units.create("EJ/yr")
+    runs = [platform.runs.create("model", f"scenario {n}") for n in range(8)]
+
+    def write(run: stratalog.Run) -> int:
+        with run.transact("point", timeout=60):
+            return run.iamc.add(
+                {
+                    "region": ["World"],
+                    "variable": ["x"],
+                    "unit": ["EJ/yr"],
+                    "year": [2030],
+                    "value": [1.0],
+                }
+            ).inserted
+
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(write, runs)) == [1] * 8
+    if database.engine == "postgres":
+        named = f"{database.url}&application_name={database.schema}"
+        platform = stratalog.Platform(named, pool_size=2)
+        with concurrent.futures.ThreadPoolExecutor(8) as threads:
+            list(threads.map(lambda _: platform.regions.list(), range(50)))
+        mine = f"SELECT count(*) FROM pg_stat_activity WHERE application_name = '{database.schema}'"
+        assert 1 <= database.plain(mine) <= 2
+    with pytest.raises(stratalog.InvalidInput, match="1 or more connections"):
+        stratalog.Platform(database.url, pool_size=0)
 
 
 def test_the_log_says_what_happened(platform: stratalog.Platform, run: stratalog.Run) -> None:

@@ -5,10 +5,11 @@
 //! are never get in, so they are neither written nor logged.
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, SmallInt};
+use diesel::sql_types::{BigInt, SmallInt};
 use serde::Serialize;
 
 use crate::error::Result;
+use crate::history::extent::{Extent, Held, of_this_run};
 use crate::history::write::Write;
 use crate::schema::{END_TRANSACTION_ID, OPERATION_TYPE, TRANSACTION_ID, TableDescription};
 use crate::store::bulk::{Staging, begin_recording, end_recording};
@@ -85,8 +86,7 @@ pub(crate) struct ChangeSet<'t> {
     table: &'t TableDescription,
     pub(crate) staging: Staging,
     counts: ChangeCounts,
-    /// The run has no version rows yet: there are none to look for.
-    is_first: bool,
+    extent: Extent,
 }
 
 /// Deletes are written apart: children before their parents.
@@ -105,32 +105,48 @@ impl Part {
     }
 }
 
-/// What a table has of the run of this transaction.
+/// What of staged rows is neither new nor different.
+const UNCHANGED: i16 = 3;
+
 #[derive(QueryableByName)]
-struct Held {
-    #[diesel(sql_type = Bool)]
-    has_rows: bool,
-    #[diesel(sql_type = Bool)]
-    has_history: bool,
+struct Compared {
+    #[diesel(sql_type = BigInt)]
+    inserted: i64,
+    #[diesel(sql_type = BigInt)]
+    updated: i64,
 }
 
-impl Held {
-    fn by_run(write: &mut Write<'_>, table: &TableDescription) -> Result<Self> {
-        let any = |table: &str| {
-            format!(
-                "EXISTS (SELECT 1 FROM {} WHERE run_id = (SELECT run_id FROM transactions WHERE id = $1))",
-                quote(table)
-            )
-        };
-        sql(format!(
-            "SELECT {} AS has_rows, {} AS has_history",
-            any(&table.name),
-            any(&table.version_name())
-        ))
-        .bind::<BigInt, _>(write.id.0)
-        .get_result(write.connection)
-        .map_err(doing("looking at what the run has"))
-    }
+/// Compares rows that were staged as inserts with the live ones: says of each whether it is an update, or unchanged.
+fn compare(
+    write: &mut Write<'_>,
+    table: &TableDescription,
+    staging: &Staging,
+) -> Result<ChangeCounts> {
+    let text = format!(
+        "UPDATE {} AS c SET operation_type = coalesce(
+           (SELECT CASE WHEN {} THEN 1 ELSE {UNCHANGED} END FROM {} l WHERE {}), 0)",
+        staging.name,
+        write.engine().any_differs(table.value_columns(), "l", "c"),
+        quote(&table.name),
+        keys_equal(table, "l", "c"),
+    );
+    execute(write, "comparing with what is there", &text)?;
+    let how_many = |operation: i16| {
+        format!("coalesce(sum(CASE WHEN operation_type = {operation} THEN 1 ELSE 0 END), 0)")
+    };
+    let compared: Compared = sql(format!(
+        "SELECT {} AS inserted, {} AS updated FROM {}",
+        how_many(0),
+        how_many(1),
+        staging.name
+    ))
+    .get_result(write.connection)
+    .map_err(doing("counting changes"))?;
+    Ok(ChangeCounts {
+        inserted: compared.inserted as u64,
+        updated: compared.updated as u64,
+        deleted: 0,
+    })
 }
 
 fn execute(write: &mut Write<'_>, what: &str, text: &str) -> Result<usize> {
@@ -156,11 +172,21 @@ impl<'t> ChangeSet<'t> {
         .load(write.connection)
         .map_err(doing("counting changes"))?;
         failpoint::reach("changes", "known")?;
+        Self::known(write, table, staging, rows.into_iter().collect())
+    }
+
+    /// A filled change set.
+    fn known(
+        write: &mut Write<'_>,
+        table: &'t TableDescription,
+        staging: Staging,
+        counts: ChangeCounts,
+    ) -> Result<Self> {
         Ok(Self {
             table,
             staging,
-            counts: rows.into_iter().collect(),
-            is_first: false,
+            counts,
+            extent: Extent::of(write, table, counts)?,
         })
     }
 
@@ -172,7 +198,7 @@ impl<'t> ChangeSet<'t> {
         binds: &[Bind],
     ) -> Result<Self> {
         let mut changes = Self::fill(write, table, select, binds)?;
-        changes.is_first = true;
+        changes.extent = Extent::First;
         Ok(changes)
     }
 
@@ -184,41 +210,23 @@ impl<'t> ChangeSet<'t> {
         rows: usize,
     ) -> Result<Self> {
         let held = Held::by_run(write, table)?;
-        let (mut same, mut updated) = (0, 0);
-        if held.has_rows {
-            let changes = &staging.name;
-            let live = quote(&table.name);
-            let same_key = keys_equal(table, "l", "c");
-            let differs = write.engine().any_differs(table.value_columns(), "l", "c");
-            same = execute(
-                write,
-                "leaving out what is there already",
-                &format!(
-                    "DELETE FROM {changes} AS c
-                     WHERE EXISTS (SELECT 1 FROM {live} l WHERE {same_key} AND NOT {differs})"
-                ),
-            )?;
-            if same < rows {
-                updated = execute(
-                    write,
-                    "telling updates from inserts",
-                    &format!(
-                        "UPDATE {changes} AS c SET operation_type = 1
-                         WHERE EXISTS (SELECT 1 FROM {live} l WHERE {same_key})"
-                    ),
-                )?;
+        let counts = if held.has_rows {
+            compare(write, table, &staging)?
+        } else {
+            ChangeCounts {
+                inserted: rows as u64,
+                ..ChangeCounts::default()
             }
-        }
+        };
         failpoint::reach("changes", "known")?;
+        if held.has_history {
+            return Self::known(write, table, staging, counts);
+        }
         Ok(Self {
             table,
             staging,
-            counts: ChangeCounts {
-                inserted: (rows - same - updated) as u64,
-                updated: updated as u64,
-                deleted: 0,
-            },
-            is_first: !held.has_history,
+            counts,
+            extent: Extent::First,
         })
     }
 
@@ -240,15 +248,11 @@ impl<'t> ChangeSet<'t> {
             ),
         )?;
         failpoint::reach("changes", "known")?;
-        Ok(Self {
-            table,
-            staging,
-            counts: ChangeCounts {
-                deleted: (rows - gone) as u64,
-                ..ChangeCounts::default()
-            },
-            is_first: false,
-        })
+        let counts = ChangeCounts {
+            deleted: (rows - gone) as u64,
+            ..ChangeCounts::default()
+        };
+        Self::known(write, table, staging, counts)
     }
 
     pub(crate) fn counts(&self) -> ChangeCounts {
@@ -280,17 +284,20 @@ impl<'t> ChangeSet<'t> {
         if self.counts.deleted == 0 {
             return Ok(());
         }
-        let keys = column_list("", self.table.key_columns());
-        self.recorded(
-            write,
-            Part::Deletes,
-            order,
-            &format!(
-                "DELETE FROM {} WHERE ({keys}) IN (SELECT {keys} FROM {} WHERE operation_type = 2)",
-                quote(&self.table.name),
-                self.staging.name
+        let live = quote(&self.table.name);
+        let delete = match self.extent {
+            Extent::All => format!("DELETE FROM {live} WHERE {}", of_this_run(&live)),
+            Extent::First | Extent::Some => format!(
+                "DELETE FROM {live} WHERE ({keys}) IN (SELECT {keys} FROM {} WHERE operation_type = 2)",
+                self.staging.name,
+                keys = column_list("", self.table.key_columns()),
             ),
-        )
+        };
+        let binds: &[Bind] = match self.extent {
+            Extent::All => &[Bind::BigInt(write.id.0)],
+            Extent::First | Extent::Some => &[],
+        };
+        self.recorded(write, Part::Deletes, order, &delete, binds)
     }
 
     /// Inserts and updates. Parents come before their children.
@@ -326,6 +333,7 @@ impl<'t> ChangeSet<'t> {
                 quote(&table.name),
                 self.staging.name
             ),
+            &[],
         )
     }
 
@@ -336,17 +344,18 @@ impl<'t> ChangeSet<'t> {
         part: Part,
         order: &str,
         statement: &str,
+        binds: &[Bind],
     ) -> Result<()> {
         // Set-based recording knows nothing of what this transaction wrote to these rows before; the
         // triggers do. A change set is the first to touch its rows in every write of this library.
         let set_based = write.engine().bulk_recording() == BulkRecording::SetBased
-            && (self.is_first || !self.touched_before(write, part)?);
+            && (self.extent == Extent::First || !self.touched_before(write, part)?);
         if set_based {
             self.record(write, part, order)?;
             failpoint::reach("changes", "recorded")?;
             begin_recording(write.connection)?;
         }
-        execute(write, "writing rows", statement)?;
+        rows::execute(write.connection, statement, binds).map_err(doing("writing rows"))?;
         failpoint::reach("changes", "written")?;
         if set_based {
             end_recording(write.connection)?;
@@ -361,29 +370,43 @@ impl<'t> ChangeSet<'t> {
         let id = [Bind::BigInt(write.id.0)];
         let version = quote(&table.version_name());
         let changes = &self.staging.name;
-        if !self.is_first {
-            let end = format!(
-                "UPDATE {version} SET \"{END_TRANSACTION_ID}\" = $1 FROM {changes} c
-                 WHERE {} AND {version}.\"{END_TRANSACTION_ID}\" IS NULL AND c.{which}",
+        let open = format!("{version}.\"{END_TRANSACTION_ID}\" IS NULL");
+        let set_end = format!("UPDATE {version} SET \"{END_TRANSACTION_ID}\" = $1");
+        let end = match self.extent {
+            Extent::First => None,
+            Extent::Some => Some(format!(
+                "{set_end} FROM {changes} c WHERE {} AND {open} AND c.{which}",
                 keys_equal(table, &version, "c")
-            );
+            )),
+            Extent::All => Some(format!(
+                "{set_end} WHERE {} AND {open} AND {version}.\"{OPERATION_TYPE}\" <> 2",
+                of_this_run(&version)
+            )),
+        };
+        if let Some(end) = end {
             rows::execute(write.connection, &end, &id).map_err(doing("ending version rows"))?;
         }
         // What is deleted may have come in as keys only: a deletion is recorded with what was there.
-        let (row, live) = match part {
-            Part::Deletes => (
+        let live = quote(&table.name);
+        let (row, select) = match (part, self.extent) {
+            (Part::Deletes, Extent::All) => (
+                "l",
+                format!("$1, 2 FROM {live} l WHERE {}", of_this_run("l")),
+            ),
+            (Part::Deletes, _) => (
                 "l",
                 format!(
-                    " JOIN {} l ON {}",
-                    quote(&table.name),
+                    "$1, 2 FROM {changes} c JOIN {live} l ON {} WHERE c.{which}{order}",
                     keys_equal(table, "l", "c")
                 ),
             ),
-            Part::InsertsAndUpdates => ("c", String::new()),
+            (Part::InsertsAndUpdates, _) => (
+                "c",
+                format!("$1, c.operation_type FROM {changes} c WHERE c.{which}{order}"),
+            ),
         };
         let add = format!(
-            "INSERT INTO {version} ({}, \"{TRANSACTION_ID}\", \"{OPERATION_TYPE}\")
-             SELECT {}, $1, c.operation_type FROM {changes} c{live} WHERE c.{which}{order}",
+            "INSERT INTO {version} ({}, \"{TRANSACTION_ID}\", \"{OPERATION_TYPE}\") SELECT {}, {select}",
             column_list("", table.columns.iter()),
             column_list(row, table.columns.iter()),
         );

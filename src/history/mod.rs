@@ -9,6 +9,7 @@ pub(crate) mod chain;
 pub(crate) mod changes;
 pub(crate) mod compact;
 pub(crate) mod diff;
+mod extent;
 mod log;
 pub(crate) mod redact;
 pub(crate) mod retained;

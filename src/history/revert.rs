@@ -160,9 +160,10 @@ fn set_back(
     touched: Touched,
     only: &Filter,
 ) -> Result<ChangeCounts> {
-    let (tables, engine) = (write.core.tables(), write.engine());
+    let engine = write.engine();
     let mut sets = Vec::new();
-    for table in tables.iter().filter(|table| table.is_run_scoped()) {
+    let tables = touched_tables(write, run, touched)?;
+    for table in &tables {
         let mut binds = touched.binds(run);
         let conditions = only.conditions_on(table, "k", write.connection, engine, &mut binds)?;
         let Some(conditions) = conditions else {
@@ -188,6 +189,41 @@ fn set_back(
         counts += set.counts();
     }
     Ok(counts)
+}
+
+#[derive(QueryableByName)]
+struct Name {
+    #[diesel(sql_type = Text)]
+    name: String,
+}
+
+/// The run's tables in which the transactions touched any rows, parents first: mostly one of many.
+fn touched_tables(
+    write: &mut Write<'_>,
+    run: &RunInfo,
+    touched: Touched,
+) -> Result<Vec<TableDescription>> {
+    let tables = write.core.tables();
+    let any: Vec<_> = tables
+        .iter()
+        .filter(|table| table.is_run_scoped())
+        .map(|table| {
+            format!(
+                "SELECT '{}' AS name WHERE EXISTS (SELECT 1 FROM {} v
+                   WHERE v.run_id = $1 AND v.transaction_id > $2 AND v.transaction_id <= $3)",
+                table.name,
+                quote(&table.version_name())
+            )
+        })
+        .collect();
+    let names: Vec<Name> = query(&any.join(" UNION ALL "), &touched.binds(run))
+        .load(write.connection)
+        .map_err(doing("looking for what was changed"))?;
+    Ok(tables
+        .iter()
+        .filter(|table| names.iter().any(|found| found.name == table.name))
+        .cloned()
+        .collect())
 }
 
 /// How many rows an error names.

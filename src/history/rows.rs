@@ -7,6 +7,7 @@ use diesel::sql_types::{BigInt, Text};
 
 use crate::error::{Error, Result};
 use crate::history::changes::{ChangeCounts, ChangeSet};
+use crate::history::extent::Held;
 use crate::history::revert;
 use crate::history::write::Write;
 use crate::schema::TableDescription;
@@ -144,55 +145,50 @@ impl<'t> Incoming<'t> {
     /// From the staging table into the live one: triggers record it.
     fn write_directly(&self, write: &mut Write<'_>) -> Result<ChangeCounts> {
         failpoint::reach("changes", "known")?;
-        let table = self.table;
-        let (staging, live) = (&self.staging.name, quote(&table.name));
-        let same_key = keys_equal(table, "l", "c");
-        let engine = write.engine();
-        let mut execute = |what: &str, text: String| {
-            let rows = sql(text).execute(write.connection).map_err(doing(what))?;
-            failpoint::reach("changes", "written").map(|()| rows as u64)
-        };
+        let mut counts = ChangeCounts::default();
+        let (staging, live) = (&self.staging.name, quote(&self.table.name));
+        let same_key = keys_equal(self.table, "l", "c");
         if self.operation == RowOperation::Remove {
-            let deleted = execute(
-                "deleting rows",
-                format!("DELETE FROM {live} l USING {staging} c WHERE {same_key}"),
-            )?;
-            return Ok(ChangeCounts {
-                deleted,
-                ..ChangeCounts::default()
-            });
+            let delete = format!("DELETE FROM {live} l USING {staging} c WHERE {same_key}");
+            counts.deleted = execute(write, "deleting rows", &delete)?;
+            return Ok(counts);
         }
-        let set: Vec<_> = table
+        let insert = format!(
+            "INSERT INTO {live} ({}) SELECT {} FROM {staging} c",
+            column_list("", self.table.columns.iter()),
+            column_list("c", self.table.columns.iter())
+        );
+        if !Held::by_run(write, self.table)?.has_rows {
+            counts.inserted = execute(write, "inserting rows", &insert)?;
+            return Ok(counts);
+        }
+        let set: Vec<_> = self
+            .table
             .value_columns()
             .map(|column| format!("{0} = c.{0}", quote(&column.name)))
             .collect();
-        let updated = if set.is_empty() {
-            0
-        } else {
-            let differs = engine.any_differs(table.value_columns(), "l", "c");
-            execute(
-                "updating rows",
-                format!(
-                    "UPDATE {live} l SET {} FROM {staging} c WHERE {same_key} AND {differs}",
-                    set.join(", ")
-                ),
-            )?
-        };
-        let inserted = execute(
-            "inserting rows",
-            format!(
-                "INSERT INTO {live} ({}) SELECT {} FROM {staging} c
-                 WHERE NOT EXISTS (SELECT 1 FROM {live} l WHERE {same_key})",
-                column_list("", table.columns.iter()),
-                column_list("c", table.columns.iter())
-            ),
-        )?;
-        Ok(ChangeCounts {
-            inserted,
-            updated,
-            deleted: 0,
-        })
+        if !set.is_empty() {
+            let update = format!(
+                "UPDATE {live} l SET {} FROM {staging} c WHERE {same_key} AND {}",
+                set.join(", "),
+                write
+                    .engine()
+                    .any_differs(self.table.value_columns(), "l", "c")
+            );
+            counts.updated = execute(write, "updating rows", &update)?;
+        }
+        if counts.updated < self.rows as u64 {
+            let insert =
+                format!("{insert} WHERE NOT EXISTS (SELECT 1 FROM {live} l WHERE {same_key})");
+            counts.inserted = execute(write, "inserting rows", &insert)?;
+        }
+        Ok(counts)
     }
+}
+
+fn execute(write: &mut Write<'_>, what: &str, text: &str) -> Result<u64> {
+    let rows = sql(text).execute(write.connection).map_err(doing(what))?;
+    failpoint::reach("changes", "written").map(|()| rows as u64)
 }
 
 #[derive(QueryableByName)]

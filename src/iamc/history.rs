@@ -5,7 +5,7 @@ use arrow::array::RecordBatch;
 use crate::error::Result;
 use crate::filter::{Checked, Filter, Resolver, Subject};
 use crate::history::versions;
-use crate::iamc::tabulate::{column, field, named};
+use crate::iamc::named::{column, field, named};
 use crate::ids::TransactionId;
 use crate::run::Run;
 use crate::schema::VersionedTable;

@@ -2,14 +2,18 @@
 //!
 //! Input is checked as a whole before anything is written, and a call is all or nothing.
 
+mod batches;
 pub(crate) mod checked;
 pub(crate) mod columns;
 mod frame;
 mod history;
+mod named;
 mod platform;
 mod points;
 mod tabulate;
 mod times;
+
+use std::num::NonZeroUsize;
 
 use arrow::array::RecordBatch;
 
@@ -18,6 +22,7 @@ use crate::filter::Filter;
 use crate::history::ChangeCounts;
 use crate::run::Access;
 
+pub use batches::PointBatches;
 pub use frame::Frame;
 pub use platform::PlatformIamc;
 #[cfg(feature = "cli")]
@@ -120,6 +125,18 @@ impl<'a> Iamc<'a> {
         )
     }
 
+    /// [`remove_with`](Self::remove_with) for more keys than memory holds, as [`add_batches`](Self::add_batches).
+    ///
+    /// # Errors
+    /// As [`add_batches`](Self::add_batches).
+    pub fn remove_batches(
+        &self,
+        batches: impl IntoIterator<Item = Result<RecordBatch>>,
+        options: AddOptions<'_>,
+    ) -> Result<ChangeCounts> {
+        points::write(self.access.lock(), batches, RowOperation::Remove, options)
+    }
+
     /// The points that a filter selects, in a stable order. Columns: `region`, `variable`, `unit` (text, as
     /// dictionaries), then the time columns in use (`year` int64, `subannual` text, `datetime`
     /// timestamp\[us\] in UTC), then `value` (float64).
@@ -128,6 +145,33 @@ impl<'a> Iamc<'a> {
     /// Errors of the database.
     pub fn tabulate(&self, filter: &Filter) -> Result<RecordBatch> {
         tabulate::points(self.access.run(), filter, self.access.at())
+    }
+
+    /// What [`tabulate`](Self::tabulate) yields, in batches of `size` points each (the last one may have fewer): for
+    /// results that are larger than memory. All are of the present moment, whatever is written meanwhile; no database
+    /// transaction stays open, so whoever takes the batches may take his time.
+    ///
+    /// # Errors
+    /// Errors of the database, now and with each batch. [`Error::StateCompacted`](crate::Error::StateCompacted) when the
+    /// history of this moment is compacted away meanwhile.
+    ///
+    /// ```
+    /// # fn main() -> stratalog::Result<()> {
+    /// # let platform = stratalog::Platform::open("sqlite://:memory:")?;
+    /// # let run = platform.runs().create("model", "scenario")?;
+    /// use std::num::NonZeroUsize;
+    /// use stratalog::Filter;
+    ///
+    /// let mut rows = 0;
+    /// for batch in run.iamc().batches(&Filter::all(), NonZeroUsize::new(10_000).unwrap())? {
+    ///     rows += batch?.num_rows();
+    /// }
+    /// assert_eq!(rows, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn batches(&self, filter: &Filter, size: NonZeroUsize) -> Result<PointBatches> {
+        PointBatches::begin(self.access, filter, size)
     }
 
     /// Every version of the points that a filter selects, by point, oldest first: the columns of

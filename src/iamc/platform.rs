@@ -11,7 +11,7 @@ use arrow::datatypes::{Field, Int64Type};
 use crate::core::Core;
 use crate::error::Result;
 use crate::filter::{Checked, Filter, Resolver, Subject};
-use crate::iamc::tabulate::{column, field, named};
+use crate::iamc::named::{column, field, named};
 use crate::run::{RunInfo, Runs};
 use crate::schema::tables::datapoints;
 use crate::schema::{RUN_ID, VersionedTable};

@@ -16,7 +16,7 @@ use crate::history::rows::{Incoming, RowOperation};
 use crate::history::write::Write;
 use crate::iamc::checked::{Chunks, Names};
 use crate::iamc::columns::{Coded, as_type, coded, with_plain_numbers};
-use crate::iamc::tabulate::column;
+use crate::iamc::named::column;
 use crate::iamc::times::Times;
 use crate::input::{check_values, row_list};
 use crate::names::{self, DEFAULT_HIERARCHY, Kind};

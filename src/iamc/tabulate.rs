@@ -1,26 +1,21 @@
 //! Reading points: now, as of an earlier state, and what differs between two states.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, DictionaryArray, Int32Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
-};
-use arrow::datatypes::{Field, Int16Type, Int64Type, Schema};
+use arrow::array::RecordBatch;
 
 use crate::error::Result;
 use crate::filter::{Checked, Filter, Resolver, Subject};
 use crate::history::diff::SeriesCount;
 use crate::history::{ChangeCounts, SeriesDifference, as_of, retained, versions};
-use crate::iamc::PointType;
-use crate::ids::TransactionId;
+use crate::iamc::named::{column, field, named};
+use crate::ids::{RunId, TransactionId};
 use crate::names::{self, Kind};
 use crate::run::Run;
 use crate::schema::tables::datapoints;
 use crate::schema::{Column, ColumnType, RUN_ID, TableDescription, VersionedTable};
-use crate::store::rows::{Bind, schema_of, select};
-use crate::store::{AnyConnection, column_list, quote};
+use crate::store::rows::{Bind, schema_of, select, select_in_order};
+use crate::store::{AnyConnection, Engine, column_list, quote};
 
 /// The points of a run that a filter selects; `at`: as they were after that transaction.
 pub(super) fn points(run: &Run, filter: &Filter, at: Option<TransactionId>) -> Result<RecordBatch> {
@@ -28,28 +23,42 @@ pub(super) fn points(run: &Run, filter: &Filter, at: Option<TransactionId>) -> R
     let checked = Checked::of(filter, Subject::Points)?;
     let engine = run.core.store.engine();
     run.core.store.read(|connection| {
-        let mut binds = vec![Bind::BigInt(run.id().0)];
-        let relation = match at {
-            Some(at) => {
-                retained::check(connection, run.id(), at)?;
-                binds.push(Bind::BigInt(at.0));
-                as_of::relation(engine, &table, "$1", "$2")
-            }
-            None => quote(&table.name),
-        };
+        if let Some(at) = at {
+            retained::check(connection, run.id(), at)?;
+        }
+        let mut binds = Vec::new();
+        let relation = of_state(engine, &table, run.id(), at, &mut binds);
         let conditions = Resolver { connection, engine }.points("d", &checked, &mut binds)?;
         let sql = format!(
             "SELECT {} FROM {relation} d WHERE d.run_id = $1{conditions} ORDER BY {}",
             column_list("d", table.columns.iter()),
             column_list("d", table.key_columns()),
         );
-        let rows = select(connection, &sql, &binds, &as_of::columns(&table))?;
+        let rows = select_in_order(connection, &sql, &binds, &as_of::columns(&table))?;
         let value = (
             field("value", rows.column_by_name("value")),
             column(&rows, "value"),
         );
         named(connection, &rows, Vec::new(), vec![value])
     })
+}
+
+/// The rows of a run as they are, or were after `at`, as a relation. `$1` is the run, further parameters go to `binds`.
+pub(super) fn of_state(
+    engine: Engine,
+    table: &TableDescription,
+    run: RunId,
+    at: Option<TransactionId>,
+    binds: &mut Vec<Bind>,
+) -> String {
+    binds.push(Bind::BigInt(run.0));
+    match at {
+        Some(at) => {
+            binds.push(Bind::BigInt(at.0));
+            as_of::relation(engine, table, "$1", "$2")
+        }
+        None => quote(&table.name),
+    }
 }
 
 /// The points that a comparison selects (its SQL yields `operation_type`, the key without the run,
@@ -136,97 +145,4 @@ pub(crate) fn named_series(
             changes,
         })
         .collect())
-}
-
-pub(super) fn field(name: &str, array: Option<&ArrayRef>) -> Field {
-    let data_type = array.map_or(arrow::datatypes::DataType::Null, |array| {
-        array.data_type().clone()
-    });
-    Field::new(name, data_type, true)
-}
-
-pub(super) fn column(rows: &RecordBatch, name: &str) -> ArrayRef {
-    rows.column_by_name(name)
-        .cloned()
-        .unwrap_or_else(|| Arc::new(StringArray::new_null(rows.num_rows())))
-}
-
-/// Ids become names and steps become times; time columns that no row uses are left out.
-pub(super) fn named(
-    connection: &mut AnyConnection,
-    rows: &RecordBatch,
-    first: Vec<(Field, ArrayRef)>,
-    last: Vec<(Field, ArrayRef)>,
-) -> Result<RecordBatch> {
-    let mut columns = first;
-    for (name, id, kind) in [
-        ("region", "region_id", Kind::Region),
-        ("variable", "variable_id", Kind::Variable),
-        ("unit", "unit_id", Kind::Unit),
-    ] {
-        let array = dictionary(connection, kind, &column(rows, id))?;
-        columns.push((field(name, Some(&array)), array));
-    }
-    for (name, array) in times(rows) {
-        columns.push((field(name, Some(&array)), array));
-    }
-    columns.extend(last);
-    let (fields, arrays): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
-    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
-}
-
-fn dictionary(connection: &mut AnyConnection, kind: Kind, ids: &ArrayRef) -> Result<ArrayRef> {
-    let ids = ids.as_primitive::<Int64Type>();
-    let mut codes: HashMap<i64, i32> = HashMap::new();
-    let mut used = Vec::new();
-    let keys: Int32Array = ids
-        .values()
-        .iter()
-        .map(|id| {
-            *codes.entry(*id).or_insert_with(|| {
-                used.push(*id);
-                used.len() as i32 - 1
-            })
-        })
-        .collect();
-    let names = names::by_id(connection, kind)?;
-    let values = StringArray::from_iter_values(
-        used.iter()
-            .map(|id| names.get(id).map_or("", String::as_str)),
-    );
-    Ok(Arc::new(DictionaryArray::try_new(keys, Arc::new(values))?))
-}
-
-fn times(rows: &RecordBatch) -> Vec<(&'static str, ArrayRef)> {
-    let (types, steps, categories) = (
-        column(rows, "point_type"),
-        column(rows, "step"),
-        column(rows, "category"),
-    );
-    let types = types.as_primitive::<Int16Type>();
-    let steps = steps.as_primitive::<Int64Type>();
-    let categories = categories.as_string::<i32>();
-    let is = |row: usize, point_type: PointType| types.value(row) == point_type as i16;
-    let any = |point_type: PointType| (0..types.len()).any(|row| is(row, point_type));
-    let has_datetime = any(PointType::Datetime);
-    let mut columns: Vec<(&'static str, ArrayRef)> = Vec::new();
-    if any(PointType::Yearly) || any(PointType::Categorical) || !has_datetime {
-        let years: Int64Array = (0..types.len())
-            .map(|row| (!is(row, PointType::Datetime)).then(|| steps.value(row)))
-            .collect();
-        columns.push(("year", Arc::new(years)));
-    }
-    if any(PointType::Categorical) {
-        let parts: StringArray = (0..types.len())
-            .map(|row| is(row, PointType::Categorical).then(|| categories.value(row)))
-            .collect();
-        columns.push(("subannual", Arc::new(parts)));
-    }
-    if has_datetime {
-        let moments: TimestampMicrosecondArray = (0..types.len())
-            .map(|row| is(row, PointType::Datetime).then(|| steps.value(row)))
-            .collect();
-        columns.push(("datetime", Arc::new(moments)));
-    }
-    columns
 }

@@ -13,7 +13,7 @@ use crate::history::{as_of, retained, versions};
 use crate::input::{check_values, exactly, refuse_duplicate_keys};
 use crate::run::Access;
 use crate::schema::{RUN_ID, TableDescription};
-use crate::store::rows::{Bind, arrow_type, select};
+use crate::store::rows::{Bind, arrow_type, select_in_order};
 use crate::store::{column_list, quote};
 
 /// A run's rows in a table of the program's own, made known with
@@ -156,7 +156,7 @@ impl<'a> RunTable<'a> {
             if let Some(at) = self.access.at() {
                 retained::check(connection, run.id(), at)?;
             }
-            select(connection, &sql, &binds, &columns)
+            select_in_order(connection, &sql, &binds, &columns)
         })?;
         rows_that_pass(&rows, &checked)
     }

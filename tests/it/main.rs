@@ -5,6 +5,7 @@
     reason = "a test that fails may panic"
 )]
 
+mod batches;
 mod bulk;
 mod chain;
 mod change_log;
@@ -29,6 +30,7 @@ mod meta;
 mod network;
 mod optimization;
 mod outage;
+mod parents;
 mod platform;
 mod processes;
 mod proxy;

@@ -424,36 +424,45 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM (SELECT c."id", c."name", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."docs" IS DISTINCT FROM c."docs")) n) THEN
+  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('models');
   IF EXISTS (SELECT 1 FROM "models_version" v WHERE v."transaction_id" = tx."id") THEN
-    DELETE FROM "models_version" v USING (SELECT c."id", c."name", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."docs" IS DISTINCT FROM c."docs")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "models_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "models_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "models_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    UPDATE "models_version" v SET "end_transaction_id" =
+    WITH n AS (
+      UPDATE "models_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM (SELECT c."id", c."name", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."docs" IS DISTINCT FROM c."docs")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "models_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."name", w."docs" FROM "models_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (f."name" IS DISTINCT FROM n."name" OR f."docs" IS DISTINCT FROM n."docs")
+      RETURNING n."id", n."name", n."docs")
     INSERT INTO "models_version" ("id", "name", "docs", "transaction_id", "operation_type")
-      SELECT n."id", n."name", n."docs", tx."id", 1 FROM (SELECT c."id", c."name", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."docs" IS DISTINCT FROM c."docs")) n;
+      SELECT n."id", n."name", n."docs", tx."id", 1 FROM n;
+    GET DIAGNOSTICS recorded = ROW_COUNT;
+    IF recorded < (SELECT count(*) FROM new_rows) THEN
+      INSERT INTO "models_version" ("id", "name", "docs", "transaction_id", "operation_type")
+      SELECT n."id", n."name", n."docs", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
+        SELECT 1 FROM "models_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0);
+    END IF;
   ELSE
     UPDATE "models_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM (SELECT c."id", c."name", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."docs" IS DISTINCT FROM c."docs")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "models_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "models_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
     INSERT INTO "models_version" ("id", "name", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."docs", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
-      FROM (SELECT c."id", c."name", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."docs" IS DISTINCT FROM c."docs")) n LEFT JOIN LATERAL (SELECT b.* FROM "models_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "models_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
       WHERE b."id" IS NULL OR (b."name" IS DISTINCT FROM n."name" OR b."docs" IS DISTINCT FROM n."docs");
-    UPDATE "models_version" v SET "end_transaction_id" = NULL FROM (SELECT c."id", c."name", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."docs" IS DISTINCT FROM c."docs")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "models_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
+    UPDATE "models_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "models_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
         AND NOT EXISTS (SELECT 1 FROM "models_version" o WHERE o."id" = v."id" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
   END IF;
   RETURN NULL;
 END $$;
 REVOKE ALL ON FUNCTION "models_record_update" FROM PUBLIC;
-CREATE TRIGGER "models_record_update" AFTER UPDATE ON "models" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+CREATE TRIGGER "models_record_update" AFTER UPDATE ON "models" REFERENCING NEW TABLE AS new_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "models_record_update"();
 ALTER TABLE "models" ENABLE ALWAYS TRIGGER "models_record_update";
 CREATE FUNCTION "models_record_delete"() RETURNS trigger
@@ -461,6 +470,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
@@ -559,36 +569,45 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM (SELECT c."id", c."name", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."docs" IS DISTINCT FROM c."docs")) n) THEN
+  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('scenarios');
   IF EXISTS (SELECT 1 FROM "scenarios_version" v WHERE v."transaction_id" = tx."id") THEN
-    DELETE FROM "scenarios_version" v USING (SELECT c."id", c."name", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."docs" IS DISTINCT FROM c."docs")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "scenarios_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "scenarios_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "scenarios_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    UPDATE "scenarios_version" v SET "end_transaction_id" =
+    WITH n AS (
+      UPDATE "scenarios_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM (SELECT c."id", c."name", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."docs" IS DISTINCT FROM c."docs")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "scenarios_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."name", w."docs" FROM "scenarios_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (f."name" IS DISTINCT FROM n."name" OR f."docs" IS DISTINCT FROM n."docs")
+      RETURNING n."id", n."name", n."docs")
     INSERT INTO "scenarios_version" ("id", "name", "docs", "transaction_id", "operation_type")
-      SELECT n."id", n."name", n."docs", tx."id", 1 FROM (SELECT c."id", c."name", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."docs" IS DISTINCT FROM c."docs")) n;
+      SELECT n."id", n."name", n."docs", tx."id", 1 FROM n;
+    GET DIAGNOSTICS recorded = ROW_COUNT;
+    IF recorded < (SELECT count(*) FROM new_rows) THEN
+      INSERT INTO "scenarios_version" ("id", "name", "docs", "transaction_id", "operation_type")
+      SELECT n."id", n."name", n."docs", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
+        SELECT 1 FROM "scenarios_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0);
+    END IF;
   ELSE
     UPDATE "scenarios_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM (SELECT c."id", c."name", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."docs" IS DISTINCT FROM c."docs")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "scenarios_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "scenarios_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
     INSERT INTO "scenarios_version" ("id", "name", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."docs", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
-      FROM (SELECT c."id", c."name", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."docs" IS DISTINCT FROM c."docs")) n LEFT JOIN LATERAL (SELECT b.* FROM "scenarios_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "scenarios_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
       WHERE b."id" IS NULL OR (b."name" IS DISTINCT FROM n."name" OR b."docs" IS DISTINCT FROM n."docs");
-    UPDATE "scenarios_version" v SET "end_transaction_id" = NULL FROM (SELECT c."id", c."name", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."docs" IS DISTINCT FROM c."docs")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "scenarios_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
+    UPDATE "scenarios_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "scenarios_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
         AND NOT EXISTS (SELECT 1 FROM "scenarios_version" o WHERE o."id" = v."id" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
   END IF;
   RETURN NULL;
 END $$;
 REVOKE ALL ON FUNCTION "scenarios_record_update" FROM PUBLIC;
-CREATE TRIGGER "scenarios_record_update" AFTER UPDATE ON "scenarios" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+CREATE TRIGGER "scenarios_record_update" AFTER UPDATE ON "scenarios" REFERENCING NEW TABLE AS new_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "scenarios_record_update"();
 ALTER TABLE "scenarios" ENABLE ALWAYS TRIGGER "scenarios_record_update";
 CREATE FUNCTION "scenarios_record_delete"() RETURNS trigger
@@ -596,6 +615,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
@@ -696,36 +716,45 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM (SELECT c."id", c."name", c."hierarchy", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."hierarchy" IS DISTINCT FROM c."hierarchy" OR o."docs" IS DISTINCT FROM c."docs")) n) THEN
+  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('regions');
   IF EXISTS (SELECT 1 FROM "regions_version" v WHERE v."transaction_id" = tx."id") THEN
-    DELETE FROM "regions_version" v USING (SELECT c."id", c."name", c."hierarchy", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."hierarchy" IS DISTINCT FROM c."hierarchy" OR o."docs" IS DISTINCT FROM c."docs")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "regions_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "regions_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "regions_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    UPDATE "regions_version" v SET "end_transaction_id" =
+    WITH n AS (
+      UPDATE "regions_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM (SELECT c."id", c."name", c."hierarchy", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."hierarchy" IS DISTINCT FROM c."hierarchy" OR o."docs" IS DISTINCT FROM c."docs")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "regions_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."name", w."hierarchy", w."docs" FROM "regions_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (f."name" IS DISTINCT FROM n."name" OR f."hierarchy" IS DISTINCT FROM n."hierarchy" OR f."docs" IS DISTINCT FROM n."docs")
+      RETURNING n."id", n."name", n."hierarchy", n."docs")
     INSERT INTO "regions_version" ("id", "name", "hierarchy", "docs", "transaction_id", "operation_type")
-      SELECT n."id", n."name", n."hierarchy", n."docs", tx."id", 1 FROM (SELECT c."id", c."name", c."hierarchy", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."hierarchy" IS DISTINCT FROM c."hierarchy" OR o."docs" IS DISTINCT FROM c."docs")) n;
+      SELECT n."id", n."name", n."hierarchy", n."docs", tx."id", 1 FROM n;
+    GET DIAGNOSTICS recorded = ROW_COUNT;
+    IF recorded < (SELECT count(*) FROM new_rows) THEN
+      INSERT INTO "regions_version" ("id", "name", "hierarchy", "docs", "transaction_id", "operation_type")
+      SELECT n."id", n."name", n."hierarchy", n."docs", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
+        SELECT 1 FROM "regions_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0);
+    END IF;
   ELSE
     UPDATE "regions_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM (SELECT c."id", c."name", c."hierarchy", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."hierarchy" IS DISTINCT FROM c."hierarchy" OR o."docs" IS DISTINCT FROM c."docs")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "regions_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "regions_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
     INSERT INTO "regions_version" ("id", "name", "hierarchy", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."hierarchy", n."docs", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
-      FROM (SELECT c."id", c."name", c."hierarchy", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."hierarchy" IS DISTINCT FROM c."hierarchy" OR o."docs" IS DISTINCT FROM c."docs")) n LEFT JOIN LATERAL (SELECT b.* FROM "regions_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "regions_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
       WHERE b."id" IS NULL OR (b."name" IS DISTINCT FROM n."name" OR b."hierarchy" IS DISTINCT FROM n."hierarchy" OR b."docs" IS DISTINCT FROM n."docs");
-    UPDATE "regions_version" v SET "end_transaction_id" = NULL FROM (SELECT c."id", c."name", c."hierarchy", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."hierarchy" IS DISTINCT FROM c."hierarchy" OR o."docs" IS DISTINCT FROM c."docs")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "regions_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
+    UPDATE "regions_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "regions_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
         AND NOT EXISTS (SELECT 1 FROM "regions_version" o WHERE o."id" = v."id" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
   END IF;
   RETURN NULL;
 END $$;
 REVOKE ALL ON FUNCTION "regions_record_update" FROM PUBLIC;
-CREATE TRIGGER "regions_record_update" AFTER UPDATE ON "regions" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+CREATE TRIGGER "regions_record_update" AFTER UPDATE ON "regions" REFERENCING NEW TABLE AS new_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "regions_record_update"();
 ALTER TABLE "regions" ENABLE ALWAYS TRIGGER "regions_record_update";
 CREATE FUNCTION "regions_record_delete"() RETURNS trigger
@@ -733,6 +762,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
@@ -831,36 +861,45 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM (SELECT c."id", c."name", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."docs" IS DISTINCT FROM c."docs")) n) THEN
+  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('units');
   IF EXISTS (SELECT 1 FROM "units_version" v WHERE v."transaction_id" = tx."id") THEN
-    DELETE FROM "units_version" v USING (SELECT c."id", c."name", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."docs" IS DISTINCT FROM c."docs")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "units_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "units_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "units_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    UPDATE "units_version" v SET "end_transaction_id" =
+    WITH n AS (
+      UPDATE "units_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM (SELECT c."id", c."name", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."docs" IS DISTINCT FROM c."docs")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "units_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."name", w."docs" FROM "units_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (f."name" IS DISTINCT FROM n."name" OR f."docs" IS DISTINCT FROM n."docs")
+      RETURNING n."id", n."name", n."docs")
     INSERT INTO "units_version" ("id", "name", "docs", "transaction_id", "operation_type")
-      SELECT n."id", n."name", n."docs", tx."id", 1 FROM (SELECT c."id", c."name", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."docs" IS DISTINCT FROM c."docs")) n;
+      SELECT n."id", n."name", n."docs", tx."id", 1 FROM n;
+    GET DIAGNOSTICS recorded = ROW_COUNT;
+    IF recorded < (SELECT count(*) FROM new_rows) THEN
+      INSERT INTO "units_version" ("id", "name", "docs", "transaction_id", "operation_type")
+      SELECT n."id", n."name", n."docs", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
+        SELECT 1 FROM "units_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0);
+    END IF;
   ELSE
     UPDATE "units_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM (SELECT c."id", c."name", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."docs" IS DISTINCT FROM c."docs")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "units_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "units_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
     INSERT INTO "units_version" ("id", "name", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."docs", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
-      FROM (SELECT c."id", c."name", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."docs" IS DISTINCT FROM c."docs")) n LEFT JOIN LATERAL (SELECT b.* FROM "units_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "units_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
       WHERE b."id" IS NULL OR (b."name" IS DISTINCT FROM n."name" OR b."docs" IS DISTINCT FROM n."docs");
-    UPDATE "units_version" v SET "end_transaction_id" = NULL FROM (SELECT c."id", c."name", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."docs" IS DISTINCT FROM c."docs")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "units_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
+    UPDATE "units_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "units_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
         AND NOT EXISTS (SELECT 1 FROM "units_version" o WHERE o."id" = v."id" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
   END IF;
   RETURN NULL;
 END $$;
 REVOKE ALL ON FUNCTION "units_record_update" FROM PUBLIC;
-CREATE TRIGGER "units_record_update" AFTER UPDATE ON "units" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+CREATE TRIGGER "units_record_update" AFTER UPDATE ON "units" REFERENCING NEW TABLE AS new_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "units_record_update"();
 ALTER TABLE "units" ENABLE ALWAYS TRIGGER "units_record_update";
 CREATE FUNCTION "units_record_delete"() RETURNS trigger
@@ -868,6 +907,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
@@ -966,36 +1006,45 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM (SELECT c."id", c."name", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."docs" IS DISTINCT FROM c."docs")) n) THEN
+  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('variables');
   IF EXISTS (SELECT 1 FROM "variables_version" v WHERE v."transaction_id" = tx."id") THEN
-    DELETE FROM "variables_version" v USING (SELECT c."id", c."name", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."docs" IS DISTINCT FROM c."docs")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "variables_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "variables_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "variables_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    UPDATE "variables_version" v SET "end_transaction_id" =
+    WITH n AS (
+      UPDATE "variables_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM (SELECT c."id", c."name", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."docs" IS DISTINCT FROM c."docs")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "variables_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."name", w."docs" FROM "variables_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (f."name" IS DISTINCT FROM n."name" OR f."docs" IS DISTINCT FROM n."docs")
+      RETURNING n."id", n."name", n."docs")
     INSERT INTO "variables_version" ("id", "name", "docs", "transaction_id", "operation_type")
-      SELECT n."id", n."name", n."docs", tx."id", 1 FROM (SELECT c."id", c."name", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."docs" IS DISTINCT FROM c."docs")) n;
+      SELECT n."id", n."name", n."docs", tx."id", 1 FROM n;
+    GET DIAGNOSTICS recorded = ROW_COUNT;
+    IF recorded < (SELECT count(*) FROM new_rows) THEN
+      INSERT INTO "variables_version" ("id", "name", "docs", "transaction_id", "operation_type")
+      SELECT n."id", n."name", n."docs", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
+        SELECT 1 FROM "variables_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0);
+    END IF;
   ELSE
     UPDATE "variables_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM (SELECT c."id", c."name", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."docs" IS DISTINCT FROM c."docs")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "variables_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "variables_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
     INSERT INTO "variables_version" ("id", "name", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."docs", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
-      FROM (SELECT c."id", c."name", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."docs" IS DISTINCT FROM c."docs")) n LEFT JOIN LATERAL (SELECT b.* FROM "variables_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "variables_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
       WHERE b."id" IS NULL OR (b."name" IS DISTINCT FROM n."name" OR b."docs" IS DISTINCT FROM n."docs");
-    UPDATE "variables_version" v SET "end_transaction_id" = NULL FROM (SELECT c."id", c."name", c."docs" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."name" IS DISTINCT FROM c."name" OR o."docs" IS DISTINCT FROM c."docs")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "variables_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
+    UPDATE "variables_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "variables_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
         AND NOT EXISTS (SELECT 1 FROM "variables_version" o WHERE o."id" = v."id" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
   END IF;
   RETURN NULL;
 END $$;
 REVOKE ALL ON FUNCTION "variables_record_update" FROM PUBLIC;
-CREATE TRIGGER "variables_record_update" AFTER UPDATE ON "variables" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+CREATE TRIGGER "variables_record_update" AFTER UPDATE ON "variables" REFERENCING NEW TABLE AS new_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "variables_record_update"();
 ALTER TABLE "variables" ENABLE ALWAYS TRIGGER "variables_record_update";
 CREATE FUNCTION "variables_record_delete"() RETURNS trigger
@@ -1003,6 +1052,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
@@ -1110,36 +1160,45 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default", c."cloned_from_run", c."cloned_from_transaction" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default" OR o."cloned_from_run" IS DISTINCT FROM c."cloned_from_run" OR o."cloned_from_transaction" IS DISTINCT FROM c."cloned_from_transaction")) n) THEN
+  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('runs');
   IF EXISTS (SELECT 1 FROM "runs_version" v WHERE v."transaction_id" = tx."id") THEN
-    DELETE FROM "runs_version" v USING (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default", c."cloned_from_run", c."cloned_from_transaction" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default" OR o."cloned_from_run" IS DISTINCT FROM c."cloned_from_run" OR o."cloned_from_transaction" IS DISTINCT FROM c."cloned_from_transaction")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "runs_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    UPDATE "runs_version" v SET "end_transaction_id" =
+    WITH n AS (
+      UPDATE "runs_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default", c."cloned_from_run", c."cloned_from_transaction" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default" OR o."cloned_from_run" IS DISTINCT FROM c."cloned_from_run" OR o."cloned_from_transaction" IS DISTINCT FROM c."cloned_from_transaction")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."model_id", w."scenario_id", w."version", w."is_default", w."cloned_from_run", w."cloned_from_transaction" FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (f."model_id" IS DISTINCT FROM n."model_id" OR f."scenario_id" IS DISTINCT FROM n."scenario_id" OR f."version" IS DISTINCT FROM n."version" OR f."is_default" IS DISTINCT FROM n."is_default" OR f."cloned_from_run" IS DISTINCT FROM n."cloned_from_run" OR f."cloned_from_transaction" IS DISTINCT FROM n."cloned_from_transaction")
+      RETURNING n."id", n."model_id", n."scenario_id", n."version", n."is_default", n."cloned_from_run", n."cloned_from_transaction")
     INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type")
-      SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", n."cloned_from_run", n."cloned_from_transaction", tx."id", 1 FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default", c."cloned_from_run", c."cloned_from_transaction" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default" OR o."cloned_from_run" IS DISTINCT FROM c."cloned_from_run" OR o."cloned_from_transaction" IS DISTINCT FROM c."cloned_from_transaction")) n;
+      SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", n."cloned_from_run", n."cloned_from_transaction", tx."id", 1 FROM n;
+    GET DIAGNOSTICS recorded = ROW_COUNT;
+    IF recorded < (SELECT count(*) FROM new_rows) THEN
+      INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type")
+      SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", n."cloned_from_run", n."cloned_from_transaction", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
+        SELECT 1 FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0);
+    END IF;
   ELSE
     UPDATE "runs_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default", c."cloned_from_run", c."cloned_from_transaction" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default" OR o."cloned_from_run" IS DISTINCT FROM c."cloned_from_run" OR o."cloned_from_transaction" IS DISTINCT FROM c."cloned_from_transaction")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
     INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type")
       SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", n."cloned_from_run", n."cloned_from_transaction", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
-      FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default", c."cloned_from_run", c."cloned_from_transaction" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default" OR o."cloned_from_run" IS DISTINCT FROM c."cloned_from_run" OR o."cloned_from_transaction" IS DISTINCT FROM c."cloned_from_transaction")) n LEFT JOIN LATERAL (SELECT b.* FROM "runs_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "runs_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
       WHERE b."id" IS NULL OR (b."model_id" IS DISTINCT FROM n."model_id" OR b."scenario_id" IS DISTINCT FROM n."scenario_id" OR b."version" IS DISTINCT FROM n."version" OR b."is_default" IS DISTINCT FROM n."is_default" OR b."cloned_from_run" IS DISTINCT FROM n."cloned_from_run" OR b."cloned_from_transaction" IS DISTINCT FROM n."cloned_from_transaction");
-    UPDATE "runs_version" v SET "end_transaction_id" = NULL FROM (SELECT c."id", c."model_id", c."scenario_id", c."version", c."is_default", c."cloned_from_run", c."cloned_from_transaction" FROM new_rows c JOIN old_rows o ON c."id" = o."id" WHERE (o."model_id" IS DISTINCT FROM c."model_id" OR o."scenario_id" IS DISTINCT FROM c."scenario_id" OR o."version" IS DISTINCT FROM c."version" OR o."is_default" IS DISTINCT FROM c."is_default" OR o."cloned_from_run" IS DISTINCT FROM c."cloned_from_run" OR o."cloned_from_transaction" IS DISTINCT FROM c."cloned_from_transaction")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
+    UPDATE "runs_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
         AND NOT EXISTS (SELECT 1 FROM "runs_version" o WHERE o."id" = v."id" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
   END IF;
   RETURN NULL;
 END $$;
 REVOKE ALL ON FUNCTION "runs_record_update" FROM PUBLIC;
-CREATE TRIGGER "runs_record_update" AFTER UPDATE ON "runs" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+CREATE TRIGGER "runs_record_update" AFTER UPDATE ON "runs" REFERENCING NEW TABLE AS new_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "runs_record_update"();
 ALTER TABLE "runs" ENABLE ALWAYS TRIGGER "runs_record_update";
 CREATE FUNCTION "runs_record_delete"() RETURNS trigger
@@ -1147,6 +1206,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
@@ -1187,16 +1247,16 @@ CREATE TRIGGER "runs_version_no_truncate" BEFORE TRUNCATE ON "runs_version" FOR 
 ALTER TABLE "runs_version" ENABLE ALWAYS TRIGGER "runs_version_no_truncate";
 
 CREATE TABLE "datapoints" (
-  "run_id" bigint NOT NULL REFERENCES "runs" ("id"),
-  "region_id" bigint NOT NULL REFERENCES "regions" ("id"),
-  "variable_id" bigint NOT NULL REFERENCES "variables" ("id"),
-  "unit_id" bigint NOT NULL REFERENCES "units" ("id"),
+  "run_id" bigint NOT NULL,
+  "region_id" bigint NOT NULL,
+  "variable_id" bigint NOT NULL,
+  "unit_id" bigint NOT NULL,
   "point_type" smallint NOT NULL,
   "step" bigint NOT NULL,
   "category" text COLLATE "C" NOT NULL,
   "value" double precision NOT NULL,
   PRIMARY KEY ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category")
-);
+) WITH (fillfactor = 50);
 CREATE TABLE "datapoints_version" (
   "run_id" bigint NOT NULL,
   "region_id" bigint NOT NULL,
@@ -1210,13 +1270,18 @@ CREATE TABLE "datapoints_version" (
   "end_transaction_id" bigint,
   "operation_type" smallint NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
   PRIMARY KEY ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "transaction_id")
-);
+) WITH (fillfactor = 50);
 CREATE INDEX "datapoints_version_changes" ON "datapoints_version" ("run_id", "transaction_id");
 CREATE FUNCTION "datapoints_record_insert"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  parents_1 bigint[];
+  parents_2 bigint[];
+  parents_3 bigint[];
+  parents_4 bigint[];
+  parents bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
     RETURN NULL;
@@ -1225,14 +1290,54 @@ BEGIN
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: datapoints: a run is written to in a stratalog transaction that holds its lock';
   END IF;
+  WITH d AS MATERIALIZED (SELECT DISTINCT n."run_id", n."region_id", n."variable_id", n."unit_id" FROM new_rows n)
+    SELECT ARRAY(SELECT DISTINCT d."run_id" FROM d WHERE d."run_id" IS NOT NULL),
+      ARRAY(SELECT DISTINCT d."region_id" FROM d WHERE d."region_id" IS NOT NULL),
+      ARRAY(SELECT DISTINCT d."variable_id" FROM d WHERE d."variable_id" IS NOT NULL),
+      ARRAY(SELECT DISTINCT d."unit_id" FROM d WHERE d."unit_id" IS NOT NULL)
+      INTO parents_1, parents_2, parents_3, parents_4;
+  PERFORM 1 FROM "runs" p WHERE p."id" = ANY (parents_1) FOR KEY SHARE;
+  GET DIAGNOSTICS parents = ROW_COUNT;
+  IF parents < cardinality(parents_1) THEN
+    RAISE foreign_key_violation USING
+      MESSAGE = 'insert or update on table "datapoints" violates the foreign key "run_id"',
+      DETAIL = format('There is no row of "runs" with "id" %s.',
+        (SELECT i FROM unnest(parents_1) i WHERE NOT EXISTS (SELECT 1 FROM "runs" p WHERE p."id" = i) ORDER BY i LIMIT 1));
+  END IF;
+  PERFORM 1 FROM "regions" p WHERE p."id" = ANY (parents_2) FOR KEY SHARE;
+  GET DIAGNOSTICS parents = ROW_COUNT;
+  IF parents < cardinality(parents_2) THEN
+    RAISE foreign_key_violation USING
+      MESSAGE = 'insert or update on table "datapoints" violates the foreign key "region_id"',
+      DETAIL = format('There is no row of "regions" with "id" %s.',
+        (SELECT i FROM unnest(parents_2) i WHERE NOT EXISTS (SELECT 1 FROM "regions" p WHERE p."id" = i) ORDER BY i LIMIT 1));
+  END IF;
+  PERFORM 1 FROM "variables" p WHERE p."id" = ANY (parents_3) FOR KEY SHARE;
+  GET DIAGNOSTICS parents = ROW_COUNT;
+  IF parents < cardinality(parents_3) THEN
+    RAISE foreign_key_violation USING
+      MESSAGE = 'insert or update on table "datapoints" violates the foreign key "variable_id"',
+      DETAIL = format('There is no row of "variables" with "id" %s.',
+        (SELECT i FROM unnest(parents_3) i WHERE NOT EXISTS (SELECT 1 FROM "variables" p WHERE p."id" = i) ORDER BY i LIMIT 1));
+  END IF;
+  PERFORM 1 FROM "units" p WHERE p."id" = ANY (parents_4) FOR KEY SHARE;
+  GET DIAGNOSTICS parents = ROW_COUNT;
+  IF parents < cardinality(parents_4) THEN
+    RAISE foreign_key_violation USING
+      MESSAGE = 'insert or update on table "datapoints" violates the foreign key "unit_id"',
+      DETAIL = format('There is no row of "units" with "id" %s.',
+        (SELECT i FROM unnest(parents_4) i WHERE NOT EXISTS (SELECT 1 FROM "units" p WHERE p."id" = i) ORDER BY i LIMIT 1));
+  END IF;
   IF EXISTS (SELECT 1 FROM "datapoints_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
     DELETE FROM "datapoints_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
+    IF EXISTS (SELECT 1 FROM "datapoints_version" v WHERE v."run_id" = tx."run_id") THEN
     UPDATE "datapoints_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    END IF;
     INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
       SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", 0 FROM new_rows n;
   ELSE
@@ -1257,8 +1362,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM (SELECT c."run_id", c."region_id", c."variable_id", c."unit_id", c."point_type", c."step", c."category", c."value" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."region_id" = o."region_id" AND c."variable_id" = o."variable_id" AND c."unit_id" = o."unit_id" AND c."point_type" = o."point_type" AND c."step" = o."step" AND c."category" = o."category" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value"))) n) THEN
+  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('datapoints');
@@ -1266,30 +1372,38 @@ BEGIN
     RAISE EXCEPTION 'stratalog:outside_transaction: datapoints: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   IF EXISTS (SELECT 1 FROM "datapoints_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    DELETE FROM "datapoints_version" v USING (SELECT c."run_id", c."region_id", c."variable_id", c."unit_id", c."point_type", c."step", c."category", c."value" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."region_id" = o."region_id" AND c."variable_id" = o."variable_id" AND c."unit_id" = o."unit_id" AND c."point_type" = o."point_type" AND c."step" = o."step" AND c."category" = o."category" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value"))) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "datapoints_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    UPDATE "datapoints_version" v SET "end_transaction_id" =
+    WITH n AS (
+      UPDATE "datapoints_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM (SELECT c."run_id", c."region_id", c."variable_id", c."unit_id", c."point_type", c."step", c."category", c."value" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."region_id" = o."region_id" AND c."variable_id" = o."variable_id" AND c."unit_id" = o."unit_id" AND c."point_type" = o."point_type" AND c."step" = o."step" AND c."category" = o."category" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value"))) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."value" FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (float8send(f."value") IS DISTINCT FROM float8send(n."value"))
+      RETURNING n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value")
     INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
-      SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", 1 FROM (SELECT c."run_id", c."region_id", c."variable_id", c."unit_id", c."point_type", c."step", c."category", c."value" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."region_id" = o."region_id" AND c."variable_id" = o."variable_id" AND c."unit_id" = o."unit_id" AND c."point_type" = o."point_type" AND c."step" = o."step" AND c."category" = o."category" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value"))) n;
+      SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", 1 FROM n;
+    GET DIAGNOSTICS recorded = ROW_COUNT;
+    IF recorded < (SELECT count(*) FROM new_rows) THEN
+      INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
+      SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
+        SELECT 1 FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" IS NULL OFFSET 0);
+    END IF;
   ELSE
     UPDATE "datapoints_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM (SELECT c."run_id", c."region_id", c."variable_id", c."unit_id", c."point_type", c."step", c."category", c."value" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."region_id" = o."region_id" AND c."variable_id" = o."variable_id" AND c."unit_id" = o."unit_id" AND c."point_type" = o."point_type" AND c."step" = o."step" AND c."category" = o."category" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value"))) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
     INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
       SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
-      FROM (SELECT c."run_id", c."region_id", c."variable_id", c."unit_id", c."point_type", c."step", c."category", c."value" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."region_id" = o."region_id" AND c."variable_id" = o."variable_id" AND c."unit_id" = o."unit_id" AND c."point_type" = o."point_type" AND c."step" = o."step" AND c."category" = o."category" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value"))) n LEFT JOIN LATERAL (SELECT b.* FROM "datapoints_version" b WHERE b."run_id" = n."run_id" AND b."region_id" = n."region_id" AND b."variable_id" = n."variable_id" AND b."unit_id" = n."unit_id" AND b."point_type" = n."point_type" AND b."step" = n."step" AND b."category" = n."category" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "datapoints_version" b WHERE b."run_id" = n."run_id" AND b."region_id" = n."region_id" AND b."variable_id" = n."variable_id" AND b."unit_id" = n."unit_id" AND b."point_type" = n."point_type" AND b."step" = n."step" AND b."category" = n."category" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
       WHERE b."run_id" IS NULL OR (float8send(b."value") IS DISTINCT FROM float8send(n."value"));
-    UPDATE "datapoints_version" v SET "end_transaction_id" = NULL FROM (SELECT c."run_id", c."region_id", c."variable_id", c."unit_id", c."point_type", c."step", c."category", c."value" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."region_id" = o."region_id" AND c."variable_id" = o."variable_id" AND c."unit_id" = o."unit_id" AND c."point_type" = o."point_type" AND c."step" = o."step" AND c."category" = o."category" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value"))) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
+    UPDATE "datapoints_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
         AND NOT EXISTS (SELECT 1 FROM "datapoints_version" o WHERE o."run_id" = v."run_id" AND o."region_id" = v."region_id" AND o."variable_id" = v."variable_id" AND o."unit_id" = v."unit_id" AND o."point_type" = v."point_type" AND o."step" = v."step" AND o."category" = v."category" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
   END IF;
   RETURN NULL;
 END $$;
 REVOKE ALL ON FUNCTION "datapoints_record_update" FROM PUBLIC;
-CREATE TRIGGER "datapoints_record_update" AFTER UPDATE ON "datapoints" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+CREATE TRIGGER "datapoints_record_update" AFTER UPDATE ON "datapoints" REFERENCING NEW TABLE AS new_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "datapoints_record_update"();
 ALTER TABLE "datapoints" ENABLE ALWAYS TRIGGER "datapoints_record_update";
 CREATE FUNCTION "datapoints_record_delete"() RETURNS trigger
@@ -1297,6 +1411,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
@@ -1310,9 +1425,17 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    UPDATE "datapoints_version" v SET "end_transaction_id" =
+    recorded := (SELECT count(*) FROM old_rows);
+    IF (SELECT count(*) <= 4 * recorded AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = recorded
+          FROM (SELECT * FROM "datapoints_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+      UPDATE "datapoints_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;
+    ELSE
+  UPDATE "datapoints_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    END IF;
     INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
       SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", 2 FROM old_rows n;
   ELSE
@@ -1330,6 +1453,72 @@ REVOKE ALL ON FUNCTION "datapoints_record_delete" FROM PUBLIC;
 CREATE TRIGGER "datapoints_record_delete" AFTER DELETE ON "datapoints" REFERENCING OLD TABLE AS old_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "datapoints_record_delete"();
 ALTER TABLE "datapoints" ENABLE ALWAYS TRIGGER "datapoints_record_delete";
+CREATE FUNCTION "datapoints_refers"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+  gone text;
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM old_rows) THEN
+    RETURN NULL;
+  END IF;
+  IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+    RAISE EXCEPTION 'stratalog:isolation: %: what rows may refer to is deleted under READ COMMITTED only, which sees the rows of others', TG_TABLE_NAME;
+  END IF;
+  IF TG_TABLE_NAME = 'runs' THEN
+    SELECT o."id" INTO gone FROM old_rows o
+     WHERE EXISTS (SELECT 1 FROM "datapoints" c WHERE c."run_id" = o."id")
+       AND NOT EXISTS (SELECT 1 FROM "runs" p WHERE p."id" = o."id") LIMIT 1;
+    IF FOUND THEN
+      RAISE foreign_key_violation USING
+        MESSAGE = 'delete on table "runs" violates the foreign key "run_id" of table "datapoints"',
+        DETAIL = format('Rows of "datapoints" refer to "id" %s.', gone);
+    END IF;
+  END IF;
+  IF TG_TABLE_NAME = 'regions' THEN
+    SELECT o."id" INTO gone FROM old_rows o
+     WHERE EXISTS (SELECT 1 FROM "datapoints" c WHERE c."region_id" = o."id")
+       AND NOT EXISTS (SELECT 1 FROM "regions" p WHERE p."id" = o."id") LIMIT 1;
+    IF FOUND THEN
+      RAISE foreign_key_violation USING
+        MESSAGE = 'delete on table "regions" violates the foreign key "region_id" of table "datapoints"',
+        DETAIL = format('Rows of "datapoints" refer to "id" %s.', gone);
+    END IF;
+  END IF;
+  IF TG_TABLE_NAME = 'variables' THEN
+    SELECT o."id" INTO gone FROM old_rows o
+     WHERE EXISTS (SELECT 1 FROM "datapoints" c WHERE c."variable_id" = o."id")
+       AND NOT EXISTS (SELECT 1 FROM "variables" p WHERE p."id" = o."id") LIMIT 1;
+    IF FOUND THEN
+      RAISE foreign_key_violation USING
+        MESSAGE = 'delete on table "variables" violates the foreign key "variable_id" of table "datapoints"',
+        DETAIL = format('Rows of "datapoints" refer to "id" %s.', gone);
+    END IF;
+  END IF;
+  IF TG_TABLE_NAME = 'units' THEN
+    SELECT o."id" INTO gone FROM old_rows o
+     WHERE EXISTS (SELECT 1 FROM "datapoints" c WHERE c."unit_id" = o."id")
+       AND NOT EXISTS (SELECT 1 FROM "units" p WHERE p."id" = o."id") LIMIT 1;
+    IF FOUND THEN
+      RAISE foreign_key_violation USING
+        MESSAGE = 'delete on table "units" violates the foreign key "unit_id" of table "datapoints"',
+        DETAIL = format('Rows of "datapoints" refer to "id" %s.', gone);
+    END IF;
+  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION "datapoints_refers" FROM PUBLIC;
+CREATE TRIGGER "datapoints_refers" AFTER DELETE ON "regions" REFERENCING OLD TABLE AS old_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION "datapoints_refers"();
+ALTER TABLE "regions" ENABLE ALWAYS TRIGGER "datapoints_refers";
+CREATE TRIGGER "datapoints_refers" AFTER DELETE ON "runs" REFERENCING OLD TABLE AS old_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION "datapoints_refers"();
+ALTER TABLE "runs" ENABLE ALWAYS TRIGGER "datapoints_refers";
+CREATE TRIGGER "datapoints_refers" AFTER DELETE ON "units" REFERENCING OLD TABLE AS old_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION "datapoints_refers"();
+ALTER TABLE "units" ENABLE ALWAYS TRIGGER "datapoints_refers";
+CREATE TRIGGER "datapoints_refers" AFTER DELETE ON "variables" REFERENCING OLD TABLE AS old_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION "datapoints_refers"();
+ALTER TABLE "variables" ENABLE ALWAYS TRIGGER "datapoints_refers";
 CREATE TRIGGER "datapoints_guard_key" BEFORE UPDATE OF "run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category" ON "datapoints" FOR EACH ROW WHEN (OLD."run_id" IS DISTINCT FROM NEW."run_id" OR OLD."region_id" IS DISTINCT FROM NEW."region_id" OR OLD."variable_id" IS DISTINCT FROM NEW."variable_id" OR OLD."unit_id" IS DISTINCT FROM NEW."unit_id" OR OLD."point_type" IS DISTINCT FROM NEW."point_type" OR OLD."step" IS DISTINCT FROM NEW."step" OR OLD."category" IS DISTINCT FROM NEW."category") EXECUTE FUNCTION stratalog_refuse('key_update', 'datapoints: a key is not changed: delete the row and insert another');
 ALTER TABLE "datapoints" ENABLE ALWAYS TRIGGER "datapoints_guard_key";
 CREATE TRIGGER "datapoints_no_truncate" BEFORE TRUNCATE ON "datapoints" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('truncate', 'datapoints: TRUNCATE would not be logged: use DELETE');
@@ -1422,14 +1611,14 @@ JOIN "transactions" t ON t."id" = d."transaction_id"
 LEFT JOIN "runs" run ON run."id" = d."run_id";
 
 CREATE TABLE "meta_indicators" (
-  "run_id" bigint NOT NULL REFERENCES "runs" ("id"),
+  "run_id" bigint NOT NULL,
   "key" text COLLATE "C" NOT NULL,
   "value_bool" boolean,
   "value_int" bigint,
   "value_float" double precision,
   "value_text" text COLLATE "C",
   PRIMARY KEY ("run_id", "key")
-);
+) WITH (fillfactor = 50);
 CREATE TABLE "meta_indicators_version" (
   "run_id" bigint NOT NULL,
   "key" text COLLATE "C" NOT NULL,
@@ -1441,13 +1630,15 @@ CREATE TABLE "meta_indicators_version" (
   "end_transaction_id" bigint,
   "operation_type" smallint NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
   PRIMARY KEY ("run_id", "key", "transaction_id")
-);
+) WITH (fillfactor = 50);
 CREATE INDEX "meta_indicators_version_changes" ON "meta_indicators_version" ("run_id", "transaction_id");
 CREATE FUNCTION "meta_indicators_record_insert"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  parents_1 bigint[];
+  parents bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
     RETURN NULL;
@@ -1456,14 +1647,27 @@ BEGIN
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: meta_indicators: a run is written to in a stratalog transaction that holds its lock';
   END IF;
+  WITH d AS MATERIALIZED (SELECT DISTINCT n."run_id" FROM new_rows n)
+    SELECT ARRAY(SELECT DISTINCT d."run_id" FROM d WHERE d."run_id" IS NOT NULL)
+      INTO parents_1;
+  PERFORM 1 FROM "runs" p WHERE p."id" = ANY (parents_1) FOR KEY SHARE;
+  GET DIAGNOSTICS parents = ROW_COUNT;
+  IF parents < cardinality(parents_1) THEN
+    RAISE foreign_key_violation USING
+      MESSAGE = 'insert or update on table "meta_indicators" violates the foreign key "run_id"',
+      DETAIL = format('There is no row of "runs" with "id" %s.',
+        (SELECT i FROM unnest(parents_1) i WHERE NOT EXISTS (SELECT 1 FROM "runs" p WHERE p."id" = i) ORDER BY i LIMIT 1));
+  END IF;
   IF EXISTS (SELECT 1 FROM "meta_indicators_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
     DELETE FROM "meta_indicators_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
+    IF EXISTS (SELECT 1 FROM "meta_indicators_version" v WHERE v."run_id" = tx."run_id") THEN
     UPDATE "meta_indicators_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    END IF;
     INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
       SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", 0 FROM new_rows n;
   ELSE
@@ -1488,8 +1692,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM (SELECT c."run_id", c."key", c."value_bool", c."value_int", c."value_float", c."value_text" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."key" = o."key" WHERE (o."value_bool" IS DISTINCT FROM c."value_bool" OR o."value_int" IS DISTINCT FROM c."value_int" OR float8send(o."value_float") IS DISTINCT FROM float8send(c."value_float") OR o."value_text" IS DISTINCT FROM c."value_text")) n) THEN
+  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('meta_indicators');
@@ -1497,30 +1702,38 @@ BEGIN
     RAISE EXCEPTION 'stratalog:outside_transaction: meta_indicators: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   IF EXISTS (SELECT 1 FROM "meta_indicators_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    DELETE FROM "meta_indicators_version" v USING (SELECT c."run_id", c."key", c."value_bool", c."value_int", c."value_float", c."value_text" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."key" = o."key" WHERE (o."value_bool" IS DISTINCT FROM c."value_bool" OR o."value_int" IS DISTINCT FROM c."value_int" OR float8send(o."value_float") IS DISTINCT FROM float8send(c."value_float") OR o."value_text" IS DISTINCT FROM c."value_text")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "meta_indicators_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    UPDATE "meta_indicators_version" v SET "end_transaction_id" =
+    WITH n AS (
+      UPDATE "meta_indicators_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM (SELECT c."run_id", c."key", c."value_bool", c."value_int", c."value_float", c."value_text" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."key" = o."key" WHERE (o."value_bool" IS DISTINCT FROM c."value_bool" OR o."value_int" IS DISTINCT FROM c."value_int" OR float8send(o."value_float") IS DISTINCT FROM float8send(c."value_float") OR o."value_text" IS DISTINCT FROM c."value_text")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."value_bool", w."value_int", w."value_float", w."value_text" FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (f."value_bool" IS DISTINCT FROM n."value_bool" OR f."value_int" IS DISTINCT FROM n."value_int" OR float8send(f."value_float") IS DISTINCT FROM float8send(n."value_float") OR f."value_text" IS DISTINCT FROM n."value_text")
+      RETURNING n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text")
     INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
-      SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", 1 FROM (SELECT c."run_id", c."key", c."value_bool", c."value_int", c."value_float", c."value_text" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."key" = o."key" WHERE (o."value_bool" IS DISTINCT FROM c."value_bool" OR o."value_int" IS DISTINCT FROM c."value_int" OR float8send(o."value_float") IS DISTINCT FROM float8send(c."value_float") OR o."value_text" IS DISTINCT FROM c."value_text")) n;
+      SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", 1 FROM n;
+    GET DIAGNOSTICS recorded = ROW_COUNT;
+    IF recorded < (SELECT count(*) FROM new_rows) THEN
+      INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
+      SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
+        SELECT 1 FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL OFFSET 0);
+    END IF;
   ELSE
     UPDATE "meta_indicators_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM (SELECT c."run_id", c."key", c."value_bool", c."value_int", c."value_float", c."value_text" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."key" = o."key" WHERE (o."value_bool" IS DISTINCT FROM c."value_bool" OR o."value_int" IS DISTINCT FROM c."value_int" OR float8send(o."value_float") IS DISTINCT FROM float8send(c."value_float") OR o."value_text" IS DISTINCT FROM c."value_text")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
     INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
       SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
-      FROM (SELECT c."run_id", c."key", c."value_bool", c."value_int", c."value_float", c."value_text" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."key" = o."key" WHERE (o."value_bool" IS DISTINCT FROM c."value_bool" OR o."value_int" IS DISTINCT FROM c."value_int" OR float8send(o."value_float") IS DISTINCT FROM float8send(c."value_float") OR o."value_text" IS DISTINCT FROM c."value_text")) n LEFT JOIN LATERAL (SELECT b.* FROM "meta_indicators_version" b WHERE b."run_id" = n."run_id" AND b."key" = n."key" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "meta_indicators_version" b WHERE b."run_id" = n."run_id" AND b."key" = n."key" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
       WHERE b."run_id" IS NULL OR (b."value_bool" IS DISTINCT FROM n."value_bool" OR b."value_int" IS DISTINCT FROM n."value_int" OR float8send(b."value_float") IS DISTINCT FROM float8send(n."value_float") OR b."value_text" IS DISTINCT FROM n."value_text");
-    UPDATE "meta_indicators_version" v SET "end_transaction_id" = NULL FROM (SELECT c."run_id", c."key", c."value_bool", c."value_int", c."value_float", c."value_text" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."key" = o."key" WHERE (o."value_bool" IS DISTINCT FROM c."value_bool" OR o."value_int" IS DISTINCT FROM c."value_int" OR float8send(o."value_float") IS DISTINCT FROM float8send(c."value_float") OR o."value_text" IS DISTINCT FROM c."value_text")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
+    UPDATE "meta_indicators_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
         AND NOT EXISTS (SELECT 1 FROM "meta_indicators_version" o WHERE o."run_id" = v."run_id" AND o."key" = v."key" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
   END IF;
   RETURN NULL;
 END $$;
 REVOKE ALL ON FUNCTION "meta_indicators_record_update" FROM PUBLIC;
-CREATE TRIGGER "meta_indicators_record_update" AFTER UPDATE ON "meta_indicators" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+CREATE TRIGGER "meta_indicators_record_update" AFTER UPDATE ON "meta_indicators" REFERENCING NEW TABLE AS new_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "meta_indicators_record_update"();
 ALTER TABLE "meta_indicators" ENABLE ALWAYS TRIGGER "meta_indicators_record_update";
 CREATE FUNCTION "meta_indicators_record_delete"() RETURNS trigger
@@ -1528,6 +1741,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
@@ -1541,9 +1755,17 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    UPDATE "meta_indicators_version" v SET "end_transaction_id" =
+    recorded := (SELECT count(*) FROM old_rows);
+    IF (SELECT count(*) <= 4 * recorded AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = recorded
+          FROM (SELECT * FROM "meta_indicators_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+      UPDATE "meta_indicators_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;
+    ELSE
+  UPDATE "meta_indicators_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    END IF;
     INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
       SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", 2 FROM old_rows n;
   ELSE
@@ -1561,6 +1783,33 @@ REVOKE ALL ON FUNCTION "meta_indicators_record_delete" FROM PUBLIC;
 CREATE TRIGGER "meta_indicators_record_delete" AFTER DELETE ON "meta_indicators" REFERENCING OLD TABLE AS old_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "meta_indicators_record_delete"();
 ALTER TABLE "meta_indicators" ENABLE ALWAYS TRIGGER "meta_indicators_record_delete";
+CREATE FUNCTION "meta_indicators_refers"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+  gone text;
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM old_rows) THEN
+    RETURN NULL;
+  END IF;
+  IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+    RAISE EXCEPTION 'stratalog:isolation: %: what rows may refer to is deleted under READ COMMITTED only, which sees the rows of others', TG_TABLE_NAME;
+  END IF;
+  IF TG_TABLE_NAME = 'runs' THEN
+    SELECT o."id" INTO gone FROM old_rows o
+     WHERE EXISTS (SELECT 1 FROM "meta_indicators" c WHERE c."run_id" = o."id")
+       AND NOT EXISTS (SELECT 1 FROM "runs" p WHERE p."id" = o."id") LIMIT 1;
+    IF FOUND THEN
+      RAISE foreign_key_violation USING
+        MESSAGE = 'delete on table "runs" violates the foreign key "run_id" of table "meta_indicators"',
+        DETAIL = format('Rows of "meta_indicators" refer to "id" %s.', gone);
+    END IF;
+  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION "meta_indicators_refers" FROM PUBLIC;
+CREATE TRIGGER "meta_indicators_refers" AFTER DELETE ON "runs" REFERENCING OLD TABLE AS old_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION "meta_indicators_refers"();
+ALTER TABLE "runs" ENABLE ALWAYS TRIGGER "meta_indicators_refers";
 CREATE TRIGGER "meta_indicators_guard_key" BEFORE UPDATE OF "run_id", "key" ON "meta_indicators" FOR EACH ROW WHEN (OLD."run_id" IS DISTINCT FROM NEW."run_id" OR OLD."key" IS DISTINCT FROM NEW."key") EXECUTE FUNCTION stratalog_refuse('key_update', 'meta_indicators: a key is not changed: delete the row and insert another');
 ALTER TABLE "meta_indicators" ENABLE ALWAYS TRIGGER "meta_indicators_guard_key";
 CREATE TRIGGER "meta_indicators_no_truncate" BEFORE TRUNCATE ON "meta_indicators" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('truncate', 'meta_indicators: TRUNCATE would not be logged: use DELETE');
@@ -1645,15 +1894,15 @@ JOIN "transactions" t ON t."id" = d."transaction_id"
 LEFT JOIN "runs" run ON run."id" = d."run_id";
 
 CREATE TABLE "optimization_items" (
-  "run_id" bigint NOT NULL REFERENCES "runs" ("id"),
+  "run_id" bigint NOT NULL,
   "kind" smallint NOT NULL,
   "name" text COLLATE "C" NOT NULL,
   "number" bigint NOT NULL,
   "value" double precision,
-  "unit_id" bigint REFERENCES "units" ("id"),
+  "unit_id" bigint,
   "docs" text COLLATE "C",
   PRIMARY KEY ("run_id", "kind", "name")
-);
+) WITH (fillfactor = 50);
 CREATE TABLE "optimization_items_version" (
   "run_id" bigint NOT NULL,
   "kind" smallint NOT NULL,
@@ -1666,13 +1915,16 @@ CREATE TABLE "optimization_items_version" (
   "end_transaction_id" bigint,
   "operation_type" smallint NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
   PRIMARY KEY ("run_id", "kind", "name", "transaction_id")
-);
+) WITH (fillfactor = 50);
 CREATE INDEX "optimization_items_version_changes" ON "optimization_items_version" ("run_id", "transaction_id");
 CREATE FUNCTION "optimization_items_record_insert"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  parents_1 bigint[];
+  parents_2 bigint[];
+  parents bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
     RETURN NULL;
@@ -1681,14 +1933,36 @@ BEGIN
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: optimization_items: a run is written to in a stratalog transaction that holds its lock';
   END IF;
+  WITH d AS MATERIALIZED (SELECT DISTINCT n."run_id", n."unit_id" FROM new_rows n)
+    SELECT ARRAY(SELECT DISTINCT d."run_id" FROM d WHERE d."run_id" IS NOT NULL),
+      ARRAY(SELECT DISTINCT d."unit_id" FROM d WHERE d."unit_id" IS NOT NULL)
+      INTO parents_1, parents_2;
+  PERFORM 1 FROM "runs" p WHERE p."id" = ANY (parents_1) FOR KEY SHARE;
+  GET DIAGNOSTICS parents = ROW_COUNT;
+  IF parents < cardinality(parents_1) THEN
+    RAISE foreign_key_violation USING
+      MESSAGE = 'insert or update on table "optimization_items" violates the foreign key "run_id"',
+      DETAIL = format('There is no row of "runs" with "id" %s.',
+        (SELECT i FROM unnest(parents_1) i WHERE NOT EXISTS (SELECT 1 FROM "runs" p WHERE p."id" = i) ORDER BY i LIMIT 1));
+  END IF;
+  PERFORM 1 FROM "units" p WHERE p."id" = ANY (parents_2) FOR KEY SHARE;
+  GET DIAGNOSTICS parents = ROW_COUNT;
+  IF parents < cardinality(parents_2) THEN
+    RAISE foreign_key_violation USING
+      MESSAGE = 'insert or update on table "optimization_items" violates the foreign key "unit_id"',
+      DETAIL = format('There is no row of "units" with "id" %s.',
+        (SELECT i FROM unnest(parents_2) i WHERE NOT EXISTS (SELECT 1 FROM "units" p WHERE p."id" = i) ORDER BY i LIMIT 1));
+  END IF;
   IF EXISTS (SELECT 1 FROM "optimization_items_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
     DELETE FROM "optimization_items_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
+    IF EXISTS (SELECT 1 FROM "optimization_items_version" v WHERE v."run_id" = tx."run_id") THEN
     UPDATE "optimization_items_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    END IF;
     INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs", tx."id", 0 FROM new_rows n;
   ELSE
@@ -1713,39 +1987,61 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
+  parents_1 bigint[];
+  parents bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM (SELECT c."run_id", c."kind", c."name", c."number", c."value", c."unit_id", c."docs" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."name" = o."name" WHERE (o."number" IS DISTINCT FROM c."number" OR float8send(o."value") IS DISTINCT FROM float8send(c."value") OR o."unit_id" IS DISTINCT FROM c."unit_id" OR o."docs" IS DISTINCT FROM c."docs")) n) THEN
+  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('optimization_items');
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: optimization_items: a run is written to in a stratalog transaction that holds its lock';
   END IF;
+  WITH d AS MATERIALIZED (SELECT DISTINCT n."unit_id" FROM new_rows n)
+    SELECT ARRAY(SELECT DISTINCT d."unit_id" FROM d WHERE d."unit_id" IS NOT NULL)
+      INTO parents_1;
+  PERFORM 1 FROM "units" p WHERE p."id" = ANY (parents_1) FOR KEY SHARE;
+  GET DIAGNOSTICS parents = ROW_COUNT;
+  IF parents < cardinality(parents_1) THEN
+    RAISE foreign_key_violation USING
+      MESSAGE = 'insert or update on table "optimization_items" violates the foreign key "unit_id"',
+      DETAIL = format('There is no row of "units" with "id" %s.',
+        (SELECT i FROM unnest(parents_1) i WHERE NOT EXISTS (SELECT 1 FROM "units" p WHERE p."id" = i) ORDER BY i LIMIT 1));
+  END IF;
   IF EXISTS (SELECT 1 FROM "optimization_items_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    DELETE FROM "optimization_items_version" v USING (SELECT c."run_id", c."kind", c."name", c."number", c."value", c."unit_id", c."docs" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."name" = o."name" WHERE (o."number" IS DISTINCT FROM c."number" OR float8send(o."value") IS DISTINCT FROM float8send(c."value") OR o."unit_id" IS DISTINCT FROM c."unit_id" OR o."docs" IS DISTINCT FROM c."docs")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "optimization_items_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    UPDATE "optimization_items_version" v SET "end_transaction_id" =
+    WITH n AS (
+      UPDATE "optimization_items_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM (SELECT c."run_id", c."kind", c."name", c."number", c."value", c."unit_id", c."docs" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."name" = o."name" WHERE (o."number" IS DISTINCT FROM c."number" OR float8send(o."value") IS DISTINCT FROM float8send(c."value") OR o."unit_id" IS DISTINCT FROM c."unit_id" OR o."docs" IS DISTINCT FROM c."docs")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."number", w."value", w."unit_id", w."docs" FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (f."number" IS DISTINCT FROM n."number" OR float8send(f."value") IS DISTINCT FROM float8send(n."value") OR f."unit_id" IS DISTINCT FROM n."unit_id" OR f."docs" IS DISTINCT FROM n."docs")
+      RETURNING n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs")
     INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
-      SELECT n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs", tx."id", 1 FROM (SELECT c."run_id", c."kind", c."name", c."number", c."value", c."unit_id", c."docs" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."name" = o."name" WHERE (o."number" IS DISTINCT FROM c."number" OR float8send(o."value") IS DISTINCT FROM float8send(c."value") OR o."unit_id" IS DISTINCT FROM c."unit_id" OR o."docs" IS DISTINCT FROM c."docs")) n;
+      SELECT n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs", tx."id", 1 FROM n;
+    GET DIAGNOSTICS recorded = ROW_COUNT;
+    IF recorded < (SELECT count(*) FROM new_rows) THEN
+      INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
+      SELECT n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
+        SELECT 1 FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL OFFSET 0);
+    END IF;
   ELSE
     UPDATE "optimization_items_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM (SELECT c."run_id", c."kind", c."name", c."number", c."value", c."unit_id", c."docs" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."name" = o."name" WHERE (o."number" IS DISTINCT FROM c."number" OR float8send(o."value") IS DISTINCT FROM float8send(c."value") OR o."unit_id" IS DISTINCT FROM c."unit_id" OR o."docs" IS DISTINCT FROM c."docs")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
     INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
-      FROM (SELECT c."run_id", c."kind", c."name", c."number", c."value", c."unit_id", c."docs" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."name" = o."name" WHERE (o."number" IS DISTINCT FROM c."number" OR float8send(o."value") IS DISTINCT FROM float8send(c."value") OR o."unit_id" IS DISTINCT FROM c."unit_id" OR o."docs" IS DISTINCT FROM c."docs")) n LEFT JOIN LATERAL (SELECT b.* FROM "optimization_items_version" b WHERE b."run_id" = n."run_id" AND b."kind" = n."kind" AND b."name" = n."name" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "optimization_items_version" b WHERE b."run_id" = n."run_id" AND b."kind" = n."kind" AND b."name" = n."name" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
       WHERE b."run_id" IS NULL OR (b."number" IS DISTINCT FROM n."number" OR float8send(b."value") IS DISTINCT FROM float8send(n."value") OR b."unit_id" IS DISTINCT FROM n."unit_id" OR b."docs" IS DISTINCT FROM n."docs");
-    UPDATE "optimization_items_version" v SET "end_transaction_id" = NULL FROM (SELECT c."run_id", c."kind", c."name", c."number", c."value", c."unit_id", c."docs" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."name" = o."name" WHERE (o."number" IS DISTINCT FROM c."number" OR float8send(o."value") IS DISTINCT FROM float8send(c."value") OR o."unit_id" IS DISTINCT FROM c."unit_id" OR o."docs" IS DISTINCT FROM c."docs")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
+    UPDATE "optimization_items_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
         AND NOT EXISTS (SELECT 1 FROM "optimization_items_version" o WHERE o."run_id" = v."run_id" AND o."kind" = v."kind" AND o."name" = v."name" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
   END IF;
   RETURN NULL;
 END $$;
 REVOKE ALL ON FUNCTION "optimization_items_record_update" FROM PUBLIC;
-CREATE TRIGGER "optimization_items_record_update" AFTER UPDATE ON "optimization_items" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+CREATE TRIGGER "optimization_items_record_update" AFTER UPDATE ON "optimization_items" REFERENCING NEW TABLE AS new_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "optimization_items_record_update"();
 ALTER TABLE "optimization_items" ENABLE ALWAYS TRIGGER "optimization_items_record_update";
 CREATE FUNCTION "optimization_items_record_delete"() RETURNS trigger
@@ -1753,6 +2049,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
@@ -1766,9 +2063,17 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    UPDATE "optimization_items_version" v SET "end_transaction_id" =
+    recorded := (SELECT count(*) FROM old_rows);
+    IF (SELECT count(*) <= 4 * recorded AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = recorded
+          FROM (SELECT * FROM "optimization_items_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+      UPDATE "optimization_items_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;
+    ELSE
+  UPDATE "optimization_items_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    END IF;
     INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs", tx."id", 2 FROM old_rows n;
   ELSE
@@ -1786,6 +2091,46 @@ REVOKE ALL ON FUNCTION "optimization_items_record_delete" FROM PUBLIC;
 CREATE TRIGGER "optimization_items_record_delete" AFTER DELETE ON "optimization_items" REFERENCING OLD TABLE AS old_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "optimization_items_record_delete"();
 ALTER TABLE "optimization_items" ENABLE ALWAYS TRIGGER "optimization_items_record_delete";
+CREATE FUNCTION "optimization_items_refers"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+  gone text;
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM old_rows) THEN
+    RETURN NULL;
+  END IF;
+  IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+    RAISE EXCEPTION 'stratalog:isolation: %: what rows may refer to is deleted under READ COMMITTED only, which sees the rows of others', TG_TABLE_NAME;
+  END IF;
+  IF TG_TABLE_NAME = 'runs' THEN
+    SELECT o."id" INTO gone FROM old_rows o
+     WHERE EXISTS (SELECT 1 FROM "optimization_items" c WHERE c."run_id" = o."id")
+       AND NOT EXISTS (SELECT 1 FROM "runs" p WHERE p."id" = o."id") LIMIT 1;
+    IF FOUND THEN
+      RAISE foreign_key_violation USING
+        MESSAGE = 'delete on table "runs" violates the foreign key "run_id" of table "optimization_items"',
+        DETAIL = format('Rows of "optimization_items" refer to "id" %s.', gone);
+    END IF;
+  END IF;
+  IF TG_TABLE_NAME = 'units' THEN
+    SELECT o."id" INTO gone FROM old_rows o
+     WHERE EXISTS (SELECT 1 FROM "optimization_items" c WHERE c."unit_id" = o."id")
+       AND NOT EXISTS (SELECT 1 FROM "units" p WHERE p."id" = o."id") LIMIT 1;
+    IF FOUND THEN
+      RAISE foreign_key_violation USING
+        MESSAGE = 'delete on table "units" violates the foreign key "unit_id" of table "optimization_items"',
+        DETAIL = format('Rows of "optimization_items" refer to "id" %s.', gone);
+    END IF;
+  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION "optimization_items_refers" FROM PUBLIC;
+CREATE TRIGGER "optimization_items_refers" AFTER DELETE ON "runs" REFERENCING OLD TABLE AS old_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION "optimization_items_refers"();
+ALTER TABLE "runs" ENABLE ALWAYS TRIGGER "optimization_items_refers";
+CREATE TRIGGER "optimization_items_refers" AFTER DELETE ON "units" REFERENCING OLD TABLE AS old_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION "optimization_items_refers"();
+ALTER TABLE "units" ENABLE ALWAYS TRIGGER "optimization_items_refers";
 CREATE TRIGGER "optimization_items_guard_key" BEFORE UPDATE OF "run_id", "kind", "name" ON "optimization_items" FOR EACH ROW WHEN (OLD."run_id" IS DISTINCT FROM NEW."run_id" OR OLD."kind" IS DISTINCT FROM NEW."kind" OR OLD."name" IS DISTINCT FROM NEW."name") EXECUTE FUNCTION stratalog_refuse('key_update', 'optimization_items: a key is not changed: delete the row and insert another');
 ALTER TABLE "optimization_items" ENABLE ALWAYS TRIGGER "optimization_items_guard_key";
 CREATE TRIGGER "optimization_items_no_truncate" BEFORE TRUNCATE ON "optimization_items" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('truncate', 'optimization_items: TRUNCATE would not be logged: use DELETE');
@@ -1873,14 +2218,14 @@ JOIN "transactions" t ON t."id" = d."transaction_id"
 LEFT JOIN "runs" run ON run."id" = d."run_id";
 
 CREATE TABLE "optimization_columns" (
-  "run_id" bigint NOT NULL REFERENCES "runs" ("id"),
+  "run_id" bigint NOT NULL,
   "kind" smallint NOT NULL,
   "item" text COLLATE "C" NOT NULL,
   "position" integer NOT NULL,
   "name" text COLLATE "C" NOT NULL,
   "indexset" text COLLATE "C" NOT NULL,
   PRIMARY KEY ("run_id", "kind", "item", "position")
-);
+) WITH (fillfactor = 50);
 CREATE TABLE "optimization_columns_version" (
   "run_id" bigint NOT NULL,
   "kind" smallint NOT NULL,
@@ -1892,13 +2237,15 @@ CREATE TABLE "optimization_columns_version" (
   "end_transaction_id" bigint,
   "operation_type" smallint NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
   PRIMARY KEY ("run_id", "kind", "item", "position", "transaction_id")
-);
+) WITH (fillfactor = 50);
 CREATE INDEX "optimization_columns_version_changes" ON "optimization_columns_version" ("run_id", "transaction_id");
 CREATE FUNCTION "optimization_columns_record_insert"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  parents_1 bigint[];
+  parents bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
     RETURN NULL;
@@ -1907,14 +2254,27 @@ BEGIN
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: optimization_columns: a run is written to in a stratalog transaction that holds its lock';
   END IF;
+  WITH d AS MATERIALIZED (SELECT DISTINCT n."run_id" FROM new_rows n)
+    SELECT ARRAY(SELECT DISTINCT d."run_id" FROM d WHERE d."run_id" IS NOT NULL)
+      INTO parents_1;
+  PERFORM 1 FROM "runs" p WHERE p."id" = ANY (parents_1) FOR KEY SHARE;
+  GET DIAGNOSTICS parents = ROW_COUNT;
+  IF parents < cardinality(parents_1) THEN
+    RAISE foreign_key_violation USING
+      MESSAGE = 'insert or update on table "optimization_columns" violates the foreign key "run_id"',
+      DETAIL = format('There is no row of "runs" with "id" %s.',
+        (SELECT i FROM unnest(parents_1) i WHERE NOT EXISTS (SELECT 1 FROM "runs" p WHERE p."id" = i) ORDER BY i LIMIT 1));
+  END IF;
   IF EXISTS (SELECT 1 FROM "optimization_columns_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
     DELETE FROM "optimization_columns_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
+    IF EXISTS (SELECT 1 FROM "optimization_columns_version" v WHERE v."run_id" = tx."run_id") THEN
     UPDATE "optimization_columns_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    END IF;
     INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", 0 FROM new_rows n;
   ELSE
@@ -1939,8 +2299,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM (SELECT c."run_id", c."kind", c."item", c."position", c."name", c."indexset" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."item" = o."item" AND c."position" = o."position" WHERE (o."name" IS DISTINCT FROM c."name" OR o."indexset" IS DISTINCT FROM c."indexset")) n) THEN
+  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('optimization_columns');
@@ -1948,30 +2309,38 @@ BEGIN
     RAISE EXCEPTION 'stratalog:outside_transaction: optimization_columns: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   IF EXISTS (SELECT 1 FROM "optimization_columns_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    DELETE FROM "optimization_columns_version" v USING (SELECT c."run_id", c."kind", c."item", c."position", c."name", c."indexset" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."item" = o."item" AND c."position" = o."position" WHERE (o."name" IS DISTINCT FROM c."name" OR o."indexset" IS DISTINCT FROM c."indexset")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "optimization_columns_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    UPDATE "optimization_columns_version" v SET "end_transaction_id" =
+    WITH n AS (
+      UPDATE "optimization_columns_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM (SELECT c."run_id", c."kind", c."item", c."position", c."name", c."indexset" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."item" = o."item" AND c."position" = o."position" WHERE (o."name" IS DISTINCT FROM c."name" OR o."indexset" IS DISTINCT FROM c."indexset")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."name", w."indexset" FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (f."name" IS DISTINCT FROM n."name" OR f."indexset" IS DISTINCT FROM n."indexset")
+      RETURNING n."run_id", n."kind", n."item", n."position", n."name", n."indexset")
     INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
-      SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", 1 FROM (SELECT c."run_id", c."kind", c."item", c."position", c."name", c."indexset" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."item" = o."item" AND c."position" = o."position" WHERE (o."name" IS DISTINCT FROM c."name" OR o."indexset" IS DISTINCT FROM c."indexset")) n;
+      SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", 1 FROM n;
+    GET DIAGNOSTICS recorded = ROW_COUNT;
+    IF recorded < (SELECT count(*) FROM new_rows) THEN
+      INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
+      SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
+        SELECT 1 FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL OFFSET 0);
+    END IF;
   ELSE
     UPDATE "optimization_columns_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM (SELECT c."run_id", c."kind", c."item", c."position", c."name", c."indexset" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."item" = o."item" AND c."position" = o."position" WHERE (o."name" IS DISTINCT FROM c."name" OR o."indexset" IS DISTINCT FROM c."indexset")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
     INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
-      FROM (SELECT c."run_id", c."kind", c."item", c."position", c."name", c."indexset" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."item" = o."item" AND c."position" = o."position" WHERE (o."name" IS DISTINCT FROM c."name" OR o."indexset" IS DISTINCT FROM c."indexset")) n LEFT JOIN LATERAL (SELECT b.* FROM "optimization_columns_version" b WHERE b."run_id" = n."run_id" AND b."kind" = n."kind" AND b."item" = n."item" AND b."position" = n."position" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "optimization_columns_version" b WHERE b."run_id" = n."run_id" AND b."kind" = n."kind" AND b."item" = n."item" AND b."position" = n."position" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
       WHERE b."run_id" IS NULL OR (b."name" IS DISTINCT FROM n."name" OR b."indexset" IS DISTINCT FROM n."indexset");
-    UPDATE "optimization_columns_version" v SET "end_transaction_id" = NULL FROM (SELECT c."run_id", c."kind", c."item", c."position", c."name", c."indexset" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."item" = o."item" AND c."position" = o."position" WHERE (o."name" IS DISTINCT FROM c."name" OR o."indexset" IS DISTINCT FROM c."indexset")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
+    UPDATE "optimization_columns_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
         AND NOT EXISTS (SELECT 1 FROM "optimization_columns_version" o WHERE o."run_id" = v."run_id" AND o."kind" = v."kind" AND o."item" = v."item" AND o."position" = v."position" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
   END IF;
   RETURN NULL;
 END $$;
 REVOKE ALL ON FUNCTION "optimization_columns_record_update" FROM PUBLIC;
-CREATE TRIGGER "optimization_columns_record_update" AFTER UPDATE ON "optimization_columns" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+CREATE TRIGGER "optimization_columns_record_update" AFTER UPDATE ON "optimization_columns" REFERENCING NEW TABLE AS new_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "optimization_columns_record_update"();
 ALTER TABLE "optimization_columns" ENABLE ALWAYS TRIGGER "optimization_columns_record_update";
 CREATE FUNCTION "optimization_columns_record_delete"() RETURNS trigger
@@ -1979,6 +2348,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
@@ -1992,9 +2362,17 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    UPDATE "optimization_columns_version" v SET "end_transaction_id" =
+    recorded := (SELECT count(*) FROM old_rows);
+    IF (SELECT count(*) <= 4 * recorded AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = recorded
+          FROM (SELECT * FROM "optimization_columns_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+      UPDATE "optimization_columns_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;
+    ELSE
+  UPDATE "optimization_columns_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    END IF;
     INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", 2 FROM old_rows n;
   ELSE
@@ -2012,6 +2390,33 @@ REVOKE ALL ON FUNCTION "optimization_columns_record_delete" FROM PUBLIC;
 CREATE TRIGGER "optimization_columns_record_delete" AFTER DELETE ON "optimization_columns" REFERENCING OLD TABLE AS old_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "optimization_columns_record_delete"();
 ALTER TABLE "optimization_columns" ENABLE ALWAYS TRIGGER "optimization_columns_record_delete";
+CREATE FUNCTION "optimization_columns_refers"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+  gone text;
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM old_rows) THEN
+    RETURN NULL;
+  END IF;
+  IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+    RAISE EXCEPTION 'stratalog:isolation: %: what rows may refer to is deleted under READ COMMITTED only, which sees the rows of others', TG_TABLE_NAME;
+  END IF;
+  IF TG_TABLE_NAME = 'runs' THEN
+    SELECT o."id" INTO gone FROM old_rows o
+     WHERE EXISTS (SELECT 1 FROM "optimization_columns" c WHERE c."run_id" = o."id")
+       AND NOT EXISTS (SELECT 1 FROM "runs" p WHERE p."id" = o."id") LIMIT 1;
+    IF FOUND THEN
+      RAISE foreign_key_violation USING
+        MESSAGE = 'delete on table "runs" violates the foreign key "run_id" of table "optimization_columns"',
+        DETAIL = format('Rows of "optimization_columns" refer to "id" %s.', gone);
+    END IF;
+  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION "optimization_columns_refers" FROM PUBLIC;
+CREATE TRIGGER "optimization_columns_refers" AFTER DELETE ON "runs" REFERENCING OLD TABLE AS old_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION "optimization_columns_refers"();
+ALTER TABLE "runs" ENABLE ALWAYS TRIGGER "optimization_columns_refers";
 CREATE TRIGGER "optimization_columns_guard_key" BEFORE UPDATE OF "run_id", "kind", "item", "position" ON "optimization_columns" FOR EACH ROW WHEN (OLD."run_id" IS DISTINCT FROM NEW."run_id" OR OLD."kind" IS DISTINCT FROM NEW."kind" OR OLD."item" IS DISTINCT FROM NEW."item" OR OLD."position" IS DISTINCT FROM NEW."position") EXECUTE FUNCTION stratalog_refuse('key_update', 'optimization_columns: a key is not changed: delete the row and insert another');
 ALTER TABLE "optimization_columns" ENABLE ALWAYS TRIGGER "optimization_columns_guard_key";
 CREATE TRIGGER "optimization_columns_no_truncate" BEFORE TRUNCATE ON "optimization_columns" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('truncate', 'optimization_columns: TRUNCATE would not be logged: use DELETE');
@@ -2096,12 +2501,12 @@ JOIN "transactions" t ON t."id" = d."transaction_id"
 LEFT JOIN "runs" run ON run."id" = d."run_id";
 
 CREATE TABLE "indexset_elements" (
-  "run_id" bigint NOT NULL REFERENCES "runs" ("id"),
+  "run_id" bigint NOT NULL,
   "indexset" text COLLATE "C" NOT NULL,
   "element" text COLLATE "C" NOT NULL,
   "position" bigint NOT NULL,
   PRIMARY KEY ("run_id", "indexset", "element")
-);
+) WITH (fillfactor = 50);
 CREATE TABLE "indexset_elements_version" (
   "run_id" bigint NOT NULL,
   "indexset" text COLLATE "C" NOT NULL,
@@ -2111,13 +2516,15 @@ CREATE TABLE "indexset_elements_version" (
   "end_transaction_id" bigint,
   "operation_type" smallint NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
   PRIMARY KEY ("run_id", "indexset", "element", "transaction_id")
-);
+) WITH (fillfactor = 50);
 CREATE INDEX "indexset_elements_version_changes" ON "indexset_elements_version" ("run_id", "transaction_id");
 CREATE FUNCTION "indexset_elements_record_insert"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  parents_1 bigint[];
+  parents bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
     RETURN NULL;
@@ -2126,14 +2533,27 @@ BEGIN
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: indexset_elements: a run is written to in a stratalog transaction that holds its lock';
   END IF;
+  WITH d AS MATERIALIZED (SELECT DISTINCT n."run_id" FROM new_rows n)
+    SELECT ARRAY(SELECT DISTINCT d."run_id" FROM d WHERE d."run_id" IS NOT NULL)
+      INTO parents_1;
+  PERFORM 1 FROM "runs" p WHERE p."id" = ANY (parents_1) FOR KEY SHARE;
+  GET DIAGNOSTICS parents = ROW_COUNT;
+  IF parents < cardinality(parents_1) THEN
+    RAISE foreign_key_violation USING
+      MESSAGE = 'insert or update on table "indexset_elements" violates the foreign key "run_id"',
+      DETAIL = format('There is no row of "runs" with "id" %s.',
+        (SELECT i FROM unnest(parents_1) i WHERE NOT EXISTS (SELECT 1 FROM "runs" p WHERE p."id" = i) ORDER BY i LIMIT 1));
+  END IF;
   IF EXISTS (SELECT 1 FROM "indexset_elements_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
     DELETE FROM "indexset_elements_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
+    IF EXISTS (SELECT 1 FROM "indexset_elements_version" v WHERE v."run_id" = tx."run_id") THEN
     UPDATE "indexset_elements_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    END IF;
     INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
       SELECT n."run_id", n."indexset", n."element", n."position", tx."id", 0 FROM new_rows n;
   ELSE
@@ -2158,8 +2578,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM (SELECT c."run_id", c."indexset", c."element", c."position" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."indexset" = o."indexset" AND c."element" = o."element" WHERE (o."position" IS DISTINCT FROM c."position")) n) THEN
+  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('indexset_elements');
@@ -2167,30 +2588,38 @@ BEGIN
     RAISE EXCEPTION 'stratalog:outside_transaction: indexset_elements: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   IF EXISTS (SELECT 1 FROM "indexset_elements_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    DELETE FROM "indexset_elements_version" v USING (SELECT c."run_id", c."indexset", c."element", c."position" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."indexset" = o."indexset" AND c."element" = o."element" WHERE (o."position" IS DISTINCT FROM c."position")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "indexset_elements_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    UPDATE "indexset_elements_version" v SET "end_transaction_id" =
+    WITH n AS (
+      UPDATE "indexset_elements_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM (SELECT c."run_id", c."indexset", c."element", c."position" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."indexset" = o."indexset" AND c."element" = o."element" WHERE (o."position" IS DISTINCT FROM c."position")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."position" FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (f."position" IS DISTINCT FROM n."position")
+      RETURNING n."run_id", n."indexset", n."element", n."position")
     INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
-      SELECT n."run_id", n."indexset", n."element", n."position", tx."id", 1 FROM (SELECT c."run_id", c."indexset", c."element", c."position" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."indexset" = o."indexset" AND c."element" = o."element" WHERE (o."position" IS DISTINCT FROM c."position")) n;
+      SELECT n."run_id", n."indexset", n."element", n."position", tx."id", 1 FROM n;
+    GET DIAGNOSTICS recorded = ROW_COUNT;
+    IF recorded < (SELECT count(*) FROM new_rows) THEN
+      INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
+      SELECT n."run_id", n."indexset", n."element", n."position", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
+        SELECT 1 FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL OFFSET 0);
+    END IF;
   ELSE
     UPDATE "indexset_elements_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM (SELECT c."run_id", c."indexset", c."element", c."position" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."indexset" = o."indexset" AND c."element" = o."element" WHERE (o."position" IS DISTINCT FROM c."position")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
     INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
       SELECT n."run_id", n."indexset", n."element", n."position", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
-      FROM (SELECT c."run_id", c."indexset", c."element", c."position" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."indexset" = o."indexset" AND c."element" = o."element" WHERE (o."position" IS DISTINCT FROM c."position")) n LEFT JOIN LATERAL (SELECT b.* FROM "indexset_elements_version" b WHERE b."run_id" = n."run_id" AND b."indexset" = n."indexset" AND b."element" = n."element" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "indexset_elements_version" b WHERE b."run_id" = n."run_id" AND b."indexset" = n."indexset" AND b."element" = n."element" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
       WHERE b."run_id" IS NULL OR (b."position" IS DISTINCT FROM n."position");
-    UPDATE "indexset_elements_version" v SET "end_transaction_id" = NULL FROM (SELECT c."run_id", c."indexset", c."element", c."position" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."indexset" = o."indexset" AND c."element" = o."element" WHERE (o."position" IS DISTINCT FROM c."position")) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
+    UPDATE "indexset_elements_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
         AND NOT EXISTS (SELECT 1 FROM "indexset_elements_version" o WHERE o."run_id" = v."run_id" AND o."indexset" = v."indexset" AND o."element" = v."element" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
   END IF;
   RETURN NULL;
 END $$;
 REVOKE ALL ON FUNCTION "indexset_elements_record_update" FROM PUBLIC;
-CREATE TRIGGER "indexset_elements_record_update" AFTER UPDATE ON "indexset_elements" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+CREATE TRIGGER "indexset_elements_record_update" AFTER UPDATE ON "indexset_elements" REFERENCING NEW TABLE AS new_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "indexset_elements_record_update"();
 ALTER TABLE "indexset_elements" ENABLE ALWAYS TRIGGER "indexset_elements_record_update";
 CREATE FUNCTION "indexset_elements_record_delete"() RETURNS trigger
@@ -2198,6 +2627,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
@@ -2211,9 +2641,17 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    UPDATE "indexset_elements_version" v SET "end_transaction_id" =
+    recorded := (SELECT count(*) FROM old_rows);
+    IF (SELECT count(*) <= 4 * recorded AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = recorded
+          FROM (SELECT * FROM "indexset_elements_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+      UPDATE "indexset_elements_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;
+    ELSE
+  UPDATE "indexset_elements_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    END IF;
     INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
       SELECT n."run_id", n."indexset", n."element", n."position", tx."id", 2 FROM old_rows n;
   ELSE
@@ -2231,6 +2669,33 @@ REVOKE ALL ON FUNCTION "indexset_elements_record_delete" FROM PUBLIC;
 CREATE TRIGGER "indexset_elements_record_delete" AFTER DELETE ON "indexset_elements" REFERENCING OLD TABLE AS old_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "indexset_elements_record_delete"();
 ALTER TABLE "indexset_elements" ENABLE ALWAYS TRIGGER "indexset_elements_record_delete";
+CREATE FUNCTION "indexset_elements_refers"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+  gone text;
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM old_rows) THEN
+    RETURN NULL;
+  END IF;
+  IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+    RAISE EXCEPTION 'stratalog:isolation: %: what rows may refer to is deleted under READ COMMITTED only, which sees the rows of others', TG_TABLE_NAME;
+  END IF;
+  IF TG_TABLE_NAME = 'runs' THEN
+    SELECT o."id" INTO gone FROM old_rows o
+     WHERE EXISTS (SELECT 1 FROM "indexset_elements" c WHERE c."run_id" = o."id")
+       AND NOT EXISTS (SELECT 1 FROM "runs" p WHERE p."id" = o."id") LIMIT 1;
+    IF FOUND THEN
+      RAISE foreign_key_violation USING
+        MESSAGE = 'delete on table "runs" violates the foreign key "run_id" of table "indexset_elements"',
+        DETAIL = format('Rows of "indexset_elements" refer to "id" %s.', gone);
+    END IF;
+  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION "indexset_elements_refers" FROM PUBLIC;
+CREATE TRIGGER "indexset_elements_refers" AFTER DELETE ON "runs" REFERENCING OLD TABLE AS old_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION "indexset_elements_refers"();
+ALTER TABLE "runs" ENABLE ALWAYS TRIGGER "indexset_elements_refers";
 CREATE TRIGGER "indexset_elements_guard_key" BEFORE UPDATE OF "run_id", "indexset", "element" ON "indexset_elements" FOR EACH ROW WHEN (OLD."run_id" IS DISTINCT FROM NEW."run_id" OR OLD."indexset" IS DISTINCT FROM NEW."indexset" OR OLD."element" IS DISTINCT FROM NEW."element") EXECUTE FUNCTION stratalog_refuse('key_update', 'indexset_elements: a key is not changed: delete the row and insert another');
 ALTER TABLE "indexset_elements" ENABLE ALWAYS TRIGGER "indexset_elements_guard_key";
 CREATE TRIGGER "indexset_elements_no_truncate" BEFORE TRUNCATE ON "indexset_elements" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('truncate', 'indexset_elements: TRUNCATE would not be logged: use DELETE');
@@ -2309,16 +2774,16 @@ JOIN "transactions" t ON t."id" = d."transaction_id"
 LEFT JOIN "runs" run ON run."id" = d."run_id";
 
 CREATE TABLE "optimization_rows" (
-  "run_id" bigint NOT NULL REFERENCES "runs" ("id"),
+  "run_id" bigint NOT NULL,
   "kind" smallint NOT NULL,
   "item" text COLLATE "C" NOT NULL,
   "elements" text COLLATE "C" NOT NULL,
   "value" double precision,
-  "unit_id" bigint REFERENCES "units" ("id"),
+  "unit_id" bigint,
   "level" double precision,
   "marginal" double precision,
   PRIMARY KEY ("run_id", "kind", "item", "elements")
-);
+) WITH (fillfactor = 50);
 CREATE TABLE "optimization_rows_version" (
   "run_id" bigint NOT NULL,
   "kind" smallint NOT NULL,
@@ -2332,13 +2797,16 @@ CREATE TABLE "optimization_rows_version" (
   "end_transaction_id" bigint,
   "operation_type" smallint NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
   PRIMARY KEY ("run_id", "kind", "item", "elements", "transaction_id")
-);
+) WITH (fillfactor = 50);
 CREATE INDEX "optimization_rows_version_changes" ON "optimization_rows_version" ("run_id", "transaction_id");
 CREATE FUNCTION "optimization_rows_record_insert"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  parents_1 bigint[];
+  parents_2 bigint[];
+  parents bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
     RETURN NULL;
@@ -2347,14 +2815,36 @@ BEGIN
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: optimization_rows: a run is written to in a stratalog transaction that holds its lock';
   END IF;
+  WITH d AS MATERIALIZED (SELECT DISTINCT n."run_id", n."unit_id" FROM new_rows n)
+    SELECT ARRAY(SELECT DISTINCT d."run_id" FROM d WHERE d."run_id" IS NOT NULL),
+      ARRAY(SELECT DISTINCT d."unit_id" FROM d WHERE d."unit_id" IS NOT NULL)
+      INTO parents_1, parents_2;
+  PERFORM 1 FROM "runs" p WHERE p."id" = ANY (parents_1) FOR KEY SHARE;
+  GET DIAGNOSTICS parents = ROW_COUNT;
+  IF parents < cardinality(parents_1) THEN
+    RAISE foreign_key_violation USING
+      MESSAGE = 'insert or update on table "optimization_rows" violates the foreign key "run_id"',
+      DETAIL = format('There is no row of "runs" with "id" %s.',
+        (SELECT i FROM unnest(parents_1) i WHERE NOT EXISTS (SELECT 1 FROM "runs" p WHERE p."id" = i) ORDER BY i LIMIT 1));
+  END IF;
+  PERFORM 1 FROM "units" p WHERE p."id" = ANY (parents_2) FOR KEY SHARE;
+  GET DIAGNOSTICS parents = ROW_COUNT;
+  IF parents < cardinality(parents_2) THEN
+    RAISE foreign_key_violation USING
+      MESSAGE = 'insert or update on table "optimization_rows" violates the foreign key "unit_id"',
+      DETAIL = format('There is no row of "units" with "id" %s.',
+        (SELECT i FROM unnest(parents_2) i WHERE NOT EXISTS (SELECT 1 FROM "units" p WHERE p."id" = i) ORDER BY i LIMIT 1));
+  END IF;
   IF EXISTS (SELECT 1 FROM "optimization_rows_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
     DELETE FROM "optimization_rows_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
+    IF EXISTS (SELECT 1 FROM "optimization_rows_version" v WHERE v."run_id" = tx."run_id") THEN
     UPDATE "optimization_rows_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    END IF;
     INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", 0 FROM new_rows n;
   ELSE
@@ -2379,39 +2869,61 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
+  parents_1 bigint[];
+  parents bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM (SELECT c."run_id", c."kind", c."item", c."elements", c."value", c."unit_id", c."level", c."marginal" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."item" = o."item" AND c."elements" = o."elements" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value") OR o."unit_id" IS DISTINCT FROM c."unit_id" OR float8send(o."level") IS DISTINCT FROM float8send(c."level") OR float8send(o."marginal") IS DISTINCT FROM float8send(c."marginal"))) n) THEN
+  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
     RETURN NULL;
   END IF;
   tx := stratalog_current('optimization_rows');
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: optimization_rows: a run is written to in a stratalog transaction that holds its lock';
   END IF;
+  WITH d AS MATERIALIZED (SELECT DISTINCT n."unit_id" FROM new_rows n)
+    SELECT ARRAY(SELECT DISTINCT d."unit_id" FROM d WHERE d."unit_id" IS NOT NULL)
+      INTO parents_1;
+  PERFORM 1 FROM "units" p WHERE p."id" = ANY (parents_1) FOR KEY SHARE;
+  GET DIAGNOSTICS parents = ROW_COUNT;
+  IF parents < cardinality(parents_1) THEN
+    RAISE foreign_key_violation USING
+      MESSAGE = 'insert or update on table "optimization_rows" violates the foreign key "unit_id"',
+      DETAIL = format('There is no row of "units" with "id" %s.',
+        (SELECT i FROM unnest(parents_1) i WHERE NOT EXISTS (SELECT 1 FROM "units" p WHERE p."id" = i) ORDER BY i LIMIT 1));
+  END IF;
   IF EXISTS (SELECT 1 FROM "optimization_rows_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    DELETE FROM "optimization_rows_version" v USING (SELECT c."run_id", c."kind", c."item", c."elements", c."value", c."unit_id", c."level", c."marginal" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."item" = o."item" AND c."elements" = o."elements" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value") OR o."unit_id" IS DISTINCT FROM c."unit_id" OR float8send(o."level") IS DISTINCT FROM float8send(c."level") OR float8send(o."marginal") IS DISTINCT FROM float8send(c."marginal"))) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "optimization_rows_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    UPDATE "optimization_rows_version" v SET "end_transaction_id" =
+    WITH n AS (
+      UPDATE "optimization_rows_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM (SELECT c."run_id", c."kind", c."item", c."elements", c."value", c."unit_id", c."level", c."marginal" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."item" = o."item" AND c."elements" = o."elements" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value") OR o."unit_id" IS DISTINCT FROM c."unit_id" OR float8send(o."level") IS DISTINCT FROM float8send(c."level") OR float8send(o."marginal") IS DISTINCT FROM float8send(c."marginal"))) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."value", w."unit_id", w."level", w."marginal" FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (float8send(f."value") IS DISTINCT FROM float8send(n."value") OR f."unit_id" IS DISTINCT FROM n."unit_id" OR float8send(f."level") IS DISTINCT FROM float8send(n."level") OR float8send(f."marginal") IS DISTINCT FROM float8send(n."marginal"))
+      RETURNING n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal")
     INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
-      SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", 1 FROM (SELECT c."run_id", c."kind", c."item", c."elements", c."value", c."unit_id", c."level", c."marginal" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."item" = o."item" AND c."elements" = o."elements" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value") OR o."unit_id" IS DISTINCT FROM c."unit_id" OR float8send(o."level") IS DISTINCT FROM float8send(c."level") OR float8send(o."marginal") IS DISTINCT FROM float8send(c."marginal"))) n;
+      SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", 1 FROM n;
+    GET DIAGNOSTICS recorded = ROW_COUNT;
+    IF recorded < (SELECT count(*) FROM new_rows) THEN
+      INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
+      SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
+        SELECT 1 FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL OFFSET 0);
+    END IF;
   ELSE
     UPDATE "optimization_rows_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM (SELECT c."run_id", c."kind", c."item", c."elements", c."value", c."unit_id", c."level", c."marginal" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."item" = o."item" AND c."elements" = o."elements" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value") OR o."unit_id" IS DISTINCT FROM c."unit_id" OR float8send(o."level") IS DISTINCT FROM float8send(c."level") OR float8send(o."marginal") IS DISTINCT FROM float8send(c."marginal"))) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
     INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
-      FROM (SELECT c."run_id", c."kind", c."item", c."elements", c."value", c."unit_id", c."level", c."marginal" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."item" = o."item" AND c."elements" = o."elements" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value") OR o."unit_id" IS DISTINCT FROM c."unit_id" OR float8send(o."level") IS DISTINCT FROM float8send(c."level") OR float8send(o."marginal") IS DISTINCT FROM float8send(c."marginal"))) n LEFT JOIN LATERAL (SELECT b.* FROM "optimization_rows_version" b WHERE b."run_id" = n."run_id" AND b."kind" = n."kind" AND b."item" = n."item" AND b."elements" = n."elements" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "optimization_rows_version" b WHERE b."run_id" = n."run_id" AND b."kind" = n."kind" AND b."item" = n."item" AND b."elements" = n."elements" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
       WHERE b."run_id" IS NULL OR (float8send(b."value") IS DISTINCT FROM float8send(n."value") OR b."unit_id" IS DISTINCT FROM n."unit_id" OR float8send(b."level") IS DISTINCT FROM float8send(n."level") OR float8send(b."marginal") IS DISTINCT FROM float8send(n."marginal"));
-    UPDATE "optimization_rows_version" v SET "end_transaction_id" = NULL FROM (SELECT c."run_id", c."kind", c."item", c."elements", c."value", c."unit_id", c."level", c."marginal" FROM new_rows c JOIN old_rows o ON c."run_id" = o."run_id" AND c."kind" = o."kind" AND c."item" = o."item" AND c."elements" = o."elements" WHERE (float8send(o."value") IS DISTINCT FROM float8send(c."value") OR o."unit_id" IS DISTINCT FROM c."unit_id" OR float8send(o."level") IS DISTINCT FROM float8send(c."level") OR float8send(o."marginal") IS DISTINCT FROM float8send(c."marginal"))) n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
+    UPDATE "optimization_rows_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
         AND NOT EXISTS (SELECT 1 FROM "optimization_rows_version" o WHERE o."run_id" = v."run_id" AND o."kind" = v."kind" AND o."item" = v."item" AND o."elements" = v."elements" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
   END IF;
   RETURN NULL;
 END $$;
 REVOKE ALL ON FUNCTION "optimization_rows_record_update" FROM PUBLIC;
-CREATE TRIGGER "optimization_rows_record_update" AFTER UPDATE ON "optimization_rows" REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+CREATE TRIGGER "optimization_rows_record_update" AFTER UPDATE ON "optimization_rows" REFERENCING NEW TABLE AS new_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "optimization_rows_record_update"();
 ALTER TABLE "optimization_rows" ENABLE ALWAYS TRIGGER "optimization_rows_record_update";
 CREATE FUNCTION "optimization_rows_record_delete"() RETURNS trigger
@@ -2419,6 +2931,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mo
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  recorded bigint;
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
     RETURN NULL;
@@ -2432,9 +2945,17 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    UPDATE "optimization_rows_version" v SET "end_transaction_id" =
+    recorded := (SELECT count(*) FROM old_rows);
+    IF (SELECT count(*) <= 4 * recorded AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = recorded
+          FROM (SELECT * FROM "optimization_rows_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+      UPDATE "optimization_rows_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;
+    ELSE
+  UPDATE "optimization_rows_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+    END IF;
     INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", 2 FROM old_rows n;
   ELSE
@@ -2452,6 +2973,46 @@ REVOKE ALL ON FUNCTION "optimization_rows_record_delete" FROM PUBLIC;
 CREATE TRIGGER "optimization_rows_record_delete" AFTER DELETE ON "optimization_rows" REFERENCING OLD TABLE AS old_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "optimization_rows_record_delete"();
 ALTER TABLE "optimization_rows" ENABLE ALWAYS TRIGGER "optimization_rows_record_delete";
+CREATE FUNCTION "optimization_rows_refers"() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+  gone text;
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM old_rows) THEN
+    RETURN NULL;
+  END IF;
+  IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+    RAISE EXCEPTION 'stratalog:isolation: %: what rows may refer to is deleted under READ COMMITTED only, which sees the rows of others', TG_TABLE_NAME;
+  END IF;
+  IF TG_TABLE_NAME = 'runs' THEN
+    SELECT o."id" INTO gone FROM old_rows o
+     WHERE EXISTS (SELECT 1 FROM "optimization_rows" c WHERE c."run_id" = o."id")
+       AND NOT EXISTS (SELECT 1 FROM "runs" p WHERE p."id" = o."id") LIMIT 1;
+    IF FOUND THEN
+      RAISE foreign_key_violation USING
+        MESSAGE = 'delete on table "runs" violates the foreign key "run_id" of table "optimization_rows"',
+        DETAIL = format('Rows of "optimization_rows" refer to "id" %s.', gone);
+    END IF;
+  END IF;
+  IF TG_TABLE_NAME = 'units' THEN
+    SELECT o."id" INTO gone FROM old_rows o
+     WHERE EXISTS (SELECT 1 FROM "optimization_rows" c WHERE c."unit_id" = o."id")
+       AND NOT EXISTS (SELECT 1 FROM "units" p WHERE p."id" = o."id") LIMIT 1;
+    IF FOUND THEN
+      RAISE foreign_key_violation USING
+        MESSAGE = 'delete on table "units" violates the foreign key "unit_id" of table "optimization_rows"',
+        DETAIL = format('Rows of "optimization_rows" refer to "id" %s.', gone);
+    END IF;
+  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION "optimization_rows_refers" FROM PUBLIC;
+CREATE TRIGGER "optimization_rows_refers" AFTER DELETE ON "runs" REFERENCING OLD TABLE AS old_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION "optimization_rows_refers"();
+ALTER TABLE "runs" ENABLE ALWAYS TRIGGER "optimization_rows_refers";
+CREATE TRIGGER "optimization_rows_refers" AFTER DELETE ON "units" REFERENCING OLD TABLE AS old_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION "optimization_rows_refers"();
+ALTER TABLE "units" ENABLE ALWAYS TRIGGER "optimization_rows_refers";
 CREATE TRIGGER "optimization_rows_guard_key" BEFORE UPDATE OF "run_id", "kind", "item", "elements" ON "optimization_rows" FOR EACH ROW WHEN (OLD."run_id" IS DISTINCT FROM NEW."run_id" OR OLD."kind" IS DISTINCT FROM NEW."kind" OR OLD."item" IS DISTINCT FROM NEW."item" OR OLD."elements" IS DISTINCT FROM NEW."elements") EXECUTE FUNCTION stratalog_refuse('key_update', 'optimization_rows: a key is not changed: delete the row and insert another');
 ALTER TABLE "optimization_rows" ENABLE ALWAYS TRIGGER "optimization_rows_guard_key";
 CREATE TRIGGER "optimization_rows_no_truncate" BEFORE TRUNCATE ON "optimization_rows" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('truncate', 'optimization_rows: TRUNCATE would not be logged: use DELETE');

@@ -54,7 +54,9 @@ pub(super) fn connect(location: &Location) -> Result<SqliteConnection> {
         path.to_owned()
     };
     let mut connection = SqliteConnection::establish(&path).map_err(|e| failed(Box::new(e)))?;
-    // The busy timeout comes first: switching to WAL itself may have to wait for another process.
+    // The busy timeout comes first: switching to WAL itself may have to wait for another process. What is temporary has
+    // a small cache: its pages stay dirty for ever, and each COMMIT looks at all of them (16,000 after a bulk write took
+    // longer than a change of 100 rows).
     connection
         .batch_execute(&format!(
             "PRAGMA busy_timeout = {};
@@ -62,7 +64,7 @@ pub(super) fn connect(location: &Location) -> Result<SqliteConnection> {
              PRAGMA foreign_keys = ON;
              PRAGMA recursive_triggers = ON;
              PRAGMA cache_size = -65536;
-             PRAGMA temp.cache_size = -65536;",
+             PRAGMA temp.cache_size = -4096;",
             BUSY_TIMEOUT.as_millis()
         ))
         .map_err(|e| failed(Box::new(e)))?;

@@ -1,0 +1,111 @@
+//! What a run has in a table, and whether a change is about all of it.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool};
+
+use crate::error::Result;
+use crate::history::changes::ChangeCounts;
+use crate::history::write::Write;
+use crate::schema::TableDescription;
+use crate::store::{BulkRecording, doing, quote, sql};
+
+/// What a table has of the run of this transaction.
+#[derive(QueryableByName)]
+pub(super) struct Held {
+    #[diesel(sql_type = Bool)]
+    pub(super) has_rows: bool,
+    #[diesel(sql_type = Bool)]
+    pub(super) has_history: bool,
+}
+
+impl Held {
+    pub(super) fn by_run(write: &mut Write<'_>, table: &TableDescription) -> Result<Self> {
+        let any = |table: &str| {
+            format!(
+                "EXISTS (SELECT 1 FROM {} WHERE run_id = (SELECT run_id FROM transactions WHERE id = $1))",
+                quote(table)
+            )
+        };
+        sql(format!(
+            "SELECT {} AS has_rows, {} AS has_history",
+            any(&table.name),
+            any(&table.version_name())
+        ))
+        .bind::<BigInt, _>(write.id.0)
+        .get_result(write.connection)
+        .map_err(doing("looking at what the run has"))
+    }
+}
+
+/// How much of its run a change set is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// The run has no version rows yet: there are none to look for.
+    First,
+    /// Some of its rows: each is looked for by its key.
+    Some,
+    /// All its rows are deleted, or all get other values: the run says which they are, as one range.
+    All,
+}
+
+/// The condition that a row of the alias is of the run of the transaction `$1`.
+pub(super) fn of_this_run(alias: &str) -> String {
+    format!("{alias}.run_id = (SELECT run_id FROM transactions WHERE id = $1)")
+}
+
+/// How many version rows for each changed row are read, rather than looking for each row's open one by its key.
+const HISTORY_READ: i64 = 4;
+
+#[derive(QueryableByName)]
+struct IsAll {
+    #[diesel(sql_type = Bool)]
+    is_all: bool,
+}
+
+impl Extent {
+    /// Of changes to rows of which some have history. To find it out no more is read than some times what changes.
+    pub(super) fn of(
+        write: &mut Write<'_>,
+        table: &TableDescription,
+        counts: ChangeCounts,
+    ) -> Result<Self> {
+        let changed = match counts {
+            ChangeCounts {
+                inserted: 0,
+                updated: 0,
+                deleted: n,
+            }
+            | ChangeCounts {
+                inserted: 0,
+                updated: n,
+                deleted: 0,
+            } => n as i64,
+            _ => 0,
+        };
+        let by_set = write.engine().bulk_recording() == BulkRecording::SetBased;
+        if changed == 0 || !by_set || !table.is_run_scoped() {
+            return Ok(Self::Some);
+        }
+        let up_to = |table: &str, most: &str| {
+            format!(
+                "(SELECT count(*) FROM (SELECT 1 FROM {0} WHERE {1} LIMIT {most}) r)",
+                quote(table),
+                of_this_run(&quote(table)),
+            )
+        };
+        let history = HISTORY_READ * changed;
+        let found: IsAll = sql(format!(
+            "SELECT CASE WHEN {} <> $3 THEN 0 ELSE {} <= $5 END AS is_all",
+            up_to(&table.name, "$2"),
+            up_to(&table.version_name(), "$4"),
+        ))
+        .bind::<BigInt, _>(write.id.0)
+        .bind::<BigInt, _>(changed + 1)
+        .bind::<BigInt, _>(changed)
+        .bind::<BigInt, _>(history + 1)
+        .bind::<BigInt, _>(history)
+        .get_result(write.connection)
+        .map_err(doing("looking whether all of the run changes"))?;
+        Ok(if found.is_all { Self::All } else { Self::Some })
+    }
+}

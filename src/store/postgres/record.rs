@@ -1,0 +1,322 @@
+//! What records writes to a versioned table as version rows: one statement trigger with transition tables per event
+//! (one upsert fires two of them).
+//!
+//! A statement ends the rows' open versions and adds new ones. A later one of the same transaction may meet rows that it
+//! wrote before: what it wrote is dropped, and the difference to the state before the transaction is recorded.
+//! `transaction_id + 0` keeps the planner off the index by transaction there: it has no idea how many rows this
+//! transaction wrote, and would read all of them for each row. Plans are made anew each time, for the rows at hand: one
+//! kept from a statement of few rows would search row by row in one of many.
+
+use crate::schema::{END_TRANSACTION_ID, OPERATION_TYPE, RUN_ID, TRANSACTION_ID, TableDescription};
+use crate::store::postgres::ddl::always;
+use crate::store::postgres::parents::{self, Lookup};
+use crate::store::{Engine, column_list, keys_equal, quote};
+
+/// How many version rows for each deleted row are read to find out whether the run had no others.
+const HISTORY_READ: u8 = 4;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Event {
+    Insert,
+    Update,
+    Delete,
+}
+
+impl Event {
+    /// Its word in SQL.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Insert => "INSERT",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    /// The transition table with the rows that it is about.
+    fn rows(self) -> &'static str {
+        match self {
+            Self::Insert | Self::Update => "new_rows",
+            Self::Delete => "old_rows",
+        }
+    }
+
+    fn transition(self) -> &'static str {
+        match self {
+            Self::Insert | Self::Update => "NEW TABLE AS new_rows",
+            Self::Delete => "OLD TABLE AS old_rows",
+        }
+    }
+
+    fn operation_type(self) -> i16 {
+        match self {
+            Self::Insert => 0,
+            Self::Update => 1,
+            Self::Delete => 2,
+        }
+    }
+}
+
+pub(super) fn triggers(table: &TableDescription) -> String {
+    [Event::Insert, Event::Update, Event::Delete]
+        .into_iter()
+        .map(|event| {
+            let function = format!("{}_record_{}", table.name, event.word().to_lowercase());
+            let mut ddl = Recording { table, event }.function(&function);
+            ddl += &always(
+                &table.name,
+                &function,
+                &format!(
+                    "AFTER {} ON {} REFERENCING {}\n  FOR EACH STATEMENT EXECUTE FUNCTION {}()",
+                    event.word(),
+                    quote(&table.name),
+                    event.transition(),
+                    quote(&function)
+                ),
+            );
+            ddl
+        })
+        .collect()
+}
+
+/// The statements that record an event. Aliases: `n` a row of the statement, `v` the version row that is written.
+struct Recording<'a> {
+    table: &'a TableDescription,
+    event: Event,
+}
+
+impl Recording<'_> {
+    fn function(&self, name: &str) -> String {
+        let lookup = self.parents();
+        format!(
+            "CREATE FUNCTION {function}() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+  tx \"transactions\";
+  dropped bigint := 0;
+{recorded}{declarations}BEGIN
+  IF NOT EXISTS (SELECT 1 FROM {rows} n) THEN
+    RETURN NULL;
+  END IF;
+  tx := stratalog_current('{table}');
+{own_run}{parents}  IF EXISTS (SELECT 1 FROM {version} v WHERE v.\"{TRANSACTION_ID}\" = tx.\"id\"{of_run}) THEN
+    DELETE FROM {version} v USING {own};
+    GET DIAGNOSTICS dropped = ROW_COUNT;
+  END IF;
+  IF dropped = 0 THEN
+{first}  ELSE
+{again}  END IF;
+  RETURN NULL;
+END $$;
+REVOKE ALL ON FUNCTION {function} FROM PUBLIC;
+",
+            function = quote(name),
+            recorded = match self.event {
+                Event::Update | Event::Delete => "  recorded bigint;\n",
+                Event::Insert => "",
+            },
+            declarations = lookup.declarations,
+            rows = self.event.rows(),
+            table = self.table.name,
+            own_run = self.refuse_other_runs(),
+            parents = lookup.statements,
+            version = self.version(),
+            of_run = self.of_run("v"),
+            own = self.of_rows(&format!("w.\"{TRANSACTION_ID}\" + 0 = tx.\"id\"")),
+            first = self.first(),
+            again = self.again(),
+        )
+    }
+
+    fn version(&self) -> String {
+        quote(&self.table.version_name())
+    }
+
+    fn of_run(&self, alias: &str) -> String {
+        if self.table.is_run_scoped() {
+            format!(" AND {alias}.\"{RUN_ID}\" = tx.\"run_id\"")
+        } else {
+            String::new()
+        }
+    }
+
+    fn refuse_other_runs(&self) -> String {
+        if !self.table.is_run_scoped() {
+            return String::new();
+        }
+        format!(
+            "  IF EXISTS (SELECT 1 FROM {} n WHERE n.\"{RUN_ID}\" IS DISTINCT FROM tx.\"run_id\") THEN
+    RAISE EXCEPTION 'stratalog:outside_transaction: {}: a run is written to in a stratalog transaction that holds its lock';
+  END IF;\n",
+            self.event.rows(),
+            self.table.name
+        )
+    }
+
+    /// References that the event may have changed: those in the key are written once.
+    fn parents(&self) -> Lookup {
+        let mut columns = parents::checked(self.table);
+        match self.event {
+            Event::Insert => {}
+            Event::Update => columns.retain(|(column, _)| !self.table.key.contains(&column.name)),
+            Event::Delete => columns.clear(),
+        }
+        Lookup::of(self.table, &columns, self.event.rows())
+    }
+
+    /// The version rows of the statement's rows, each found by its key. `OFFSET 0` keeps the planner from turning it
+    /// round: without statistics, as in a fresh database, it takes one row for all that there are, and reads the
+    /// statement's rows once for each version row.
+    fn found(&self, alias: &str, columns: &str, condition: &str) -> String {
+        format!(
+            "LATERAL (SELECT {columns} FROM {} {alias} WHERE {} AND {condition} OFFSET 0)",
+            self.version(),
+            keys_equal(self.table, alias, "n")
+        )
+    }
+
+    fn of_rows(&self, condition: &str) -> String {
+        format!(
+            "{} n CROSS JOIN {} f WHERE v.ctid = f.place",
+            self.event.rows(),
+            self.found("w", "w.ctid AS place", condition)
+        )
+    }
+
+    fn set_end(&self) -> String {
+        format!(
+            "UPDATE {} v SET \"{END_TRANSACTION_ID}\" =
+        CASE WHEN v.\"{TRANSACTION_ID}\" < tx.\"id\" THEN tx.\"id\" ELSE stratalog_out_of_order() END",
+            self.version()
+        )
+    }
+
+    fn end(&self) -> String {
+        format!(
+            "{}
+      FROM {};\n",
+            self.set_end(),
+            self.of_rows(&format!("w.\"{END_TRANSACTION_ID}\" IS NULL"))
+        )
+    }
+
+    fn add(&self, select: &str) -> String {
+        format!(
+            "INSERT INTO {} ({}, \"{TRANSACTION_ID}\", \"{OPERATION_TYPE}\")
+      SELECT {}, tx.\"id\", {select}",
+            self.version(),
+            column_list("", self.table.columns.iter()),
+            column_list("n", self.table.columns.iter()),
+        )
+    }
+
+    fn differs(&self, a: &str, b: &str) -> String {
+        Engine::Postgres.any_differs(self.table.value_columns(), a, b)
+    }
+
+    /// Of rows that this transaction has not written before.
+    fn first(&self) -> String {
+        let rows = self.event.rows();
+        let operation = self.event.operation_type();
+        let add = self.add(&format!("{operation} FROM {rows} n;\n"));
+        match self.event {
+            // A run without history has no version rows to end.
+            Event::Insert if self.table.is_run_scoped() => format!(
+                "    IF EXISTS (SELECT 1 FROM {} v WHERE v.\"{RUN_ID}\" = tx.\"run_id\") THEN
+    {}    END IF;
+    {add}",
+                self.version(),
+                self.end()
+            ),
+            Event::Delete if self.table.is_run_scoped() => self.first_deletions(&add),
+            Event::Insert | Event::Delete => format!("    {}    {add}", self.end()),
+            Event::Update => self.first_updates(),
+        }
+    }
+
+    /// When as many rows were deleted as the run had (its open version rows), all of those end, and none has to
+    /// be looked for by its key, which takes a third of the time. To find that out no more is read than some times what
+    /// was deleted: a long history is not worth reading.
+    fn first_deletions(&self, add: &str) -> String {
+        let version = self.version();
+        let open = |row: &str| {
+            format!("{row}.\"{END_TRANSACTION_ID}\" IS NULL AND {row}.\"{OPERATION_TYPE}\" <> 2")
+        };
+        format!(
+            "    recorded := (SELECT count(*) FROM {rows});
+    IF (SELECT count(*) <= {HISTORY_READ} * recorded AND count(*) FILTER (WHERE {w_open}) = recorded
+          FROM (SELECT * FROM {version} w WHERE w.\"{RUN_ID}\" = tx.\"run_id\" LIMIT {HISTORY_READ} * recorded + 1) w) THEN
+      {set_end}
+      WHERE v.\"{RUN_ID}\" = tx.\"run_id\" AND {v_open};
+    ELSE
+  {end}    END IF;
+    {add}",
+            rows = self.event.rows(),
+            w_open = open("w"),
+            v_open = open("v"),
+            set_end = self.set_end(),
+            end = self.end(),
+        )
+    }
+
+    /// A row whose values stay is no change. Its values before are those of its open version row; one that the log does
+    /// not have, because somebody got round it, has none, and is recorded all the same.
+    fn first_updates(&self) -> String {
+        let rows = self.event.rows();
+        let before: Vec<_> = self
+            .table
+            .value_columns()
+            .map(|column| format!(", w.{}", quote(&column.name)))
+            .collect();
+        let open = format!("w.\"{END_TRANSACTION_ID}\" IS NULL");
+        format!(
+            "    WITH n AS (
+      {set_end}
+      FROM {rows} n CROSS JOIN {found} f WHERE v.ctid = f.place AND {differs}
+      RETURNING {columns})
+    {add} FROM n;
+    GET DIAGNOSTICS recorded = ROW_COUNT;
+    IF recorded < (SELECT count(*) FROM {rows}) THEN
+      {add} FROM {rows} n WHERE NOT EXISTS (
+        SELECT 1 FROM {version} w WHERE {same_key} AND {open} OFFSET 0);
+    END IF;\n",
+            set_end = self.set_end(),
+            found = self.found("w", &format!("w.ctid AS place{}", before.concat()), &open),
+            differs = self.differs("f", "n"),
+            columns = column_list("n", self.table.columns.iter()),
+            add = self.add(&self.event.operation_type().to_string()),
+            version = self.version(),
+            same_key = keys_equal(self.table, "w", "n"),
+        )
+    }
+
+    /// Of rows of which this transaction has written some before. "before" is the state before this transaction: ended
+    /// by it and not a deletion.
+    fn again(&self) -> String {
+        let rows = self.event.rows();
+        let before = self.found(
+            "b",
+            "b.*",
+            &format!("b.\"{END_TRANSACTION_ID}\" = tx.\"id\" AND b.\"{OPERATION_TYPE}\" <> 2"),
+        );
+        let first_key = quote(&self.table.key[0]);
+        let select = match self.event {
+            Event::Delete => format!("2 FROM {rows} n CROSS JOIN {before} b"),
+            Event::Insert | Event::Update => format!(
+                "CASE WHEN b.{first_key} IS NULL THEN 0 ELSE 1 END
+      FROM {rows} n LEFT JOIN {before} b ON true
+      WHERE b.{first_key} IS NULL OR {}",
+                self.differs("b", "n")
+            ),
+        };
+        format!(
+            "    {end}    {add};
+    UPDATE {version} v SET \"{END_TRANSACTION_ID}\" = NULL FROM {ended}
+        AND NOT EXISTS (SELECT 1 FROM {version} o WHERE {o_is_v} AND o.\"{TRANSACTION_ID}\" + 0 = tx.\"id\" OFFSET 0);\n",
+            end = self.end(),
+            add = self.add(&select),
+            version = self.version(),
+            ended = self.of_rows(&format!("w.\"{END_TRANSACTION_ID}\" = tx.\"id\"")),
+            o_is_v = keys_equal(self.table, "o", "v"),
+        )
+    }
+}
