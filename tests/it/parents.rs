@@ -442,7 +442,7 @@ fn every_reference_is_enforced() {
         let platform = open(&database);
         let mut plain = database.plain();
         let mut looked_at = 0;
-        for table in platform.tables() {
+        for table in &platform.descriptions() {
             for column in &table.columns {
                 let of_run = table.is_run_scoped() && column.name == "run_id";
                 let Some(parent) = column.references.as_deref().or(of_run.then_some("runs")) else {
