@@ -388,8 +388,8 @@ pub(crate) fn of_platform(core: &Arc<Core>, filter: &Filter) -> Result<Vec<MetaI
     let engine = core.store.engine();
     let found = core.store.read(|connection| {
         let mut binds = Vec::new();
-        let mut resolver = Resolver { connection, engine };
-        let conditions = resolver.of_runs("d", &checked, &mut binds)?;
+        let selection = Resolver { connection, engine }.of_runs(&checked)?;
+        let conditions = selection.conditions("d", engine, &mut binds);
         let relation = relation(engine, None);
         values(
             connection,

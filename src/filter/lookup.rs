@@ -129,6 +129,18 @@ impl Test {
         }
     }
 
+    /// The texts that pass, if they can be told without looking.
+    pub(crate) fn exact_texts(&self) -> Option<Vec<String>> {
+        let texts = self.values.iter().map(|value| match value {
+            Scalar::Text(text) if self.lookup == Lookup::In => Some(text.clone()),
+            Scalar::Text(text) if self.lookup == Lookup::Plain && !text.contains('*') => {
+                Some(text.clone())
+            }
+            _ => None,
+        });
+        texts.collect()
+    }
+
     /// Whether a text passes.
     pub(crate) fn passes_text(&self, text: &str) -> bool {
         self.passes(Some(&Scalar::Text(text.to_owned())))

@@ -11,6 +11,7 @@ mod checked;
 mod lookup;
 mod resolve;
 mod rows;
+mod selection;
 mod subject;
 mod value;
 
@@ -22,6 +23,7 @@ pub(crate) use checked::{Checked, What};
 pub(crate) use lookup::{Scalar, Test};
 pub(crate) use resolve::{Resolver, Which};
 pub(crate) use rows::rows_that_pass;
+pub(crate) use selection::Selection;
 pub(crate) use subject::Subject;
 pub use value::FilterValue;
 

@@ -6,11 +6,12 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
 use crate::error::Result;
+use crate::filter::selection::{Number, Selection, Term};
 use crate::filter::{Checked, Filter, Scalar, Subject, Test, What};
 use crate::iamc::PointType;
 use crate::names::Kind;
 use crate::schema::tables::{datapoints, runs};
-use crate::schema::{TableDescription, VersionedTable};
+use crate::schema::{RUN_ID, TableDescription, VersionedTable};
 use crate::store::rows::{Bind, query};
 use crate::store::{AnyConnection, Engine, doing, quote, sql};
 
@@ -65,8 +66,8 @@ impl Filter {
         if *table != datapoints::table::description() {
             return Ok(None);
         }
-        let mut resolver = Resolver { connection, engine };
-        resolver.points(alias, &checked, binds).map(Some)
+        let selection = Resolver { connection, engine }.points(&checked)?;
+        Ok(Some(selection.conditions(alias, engine, binds)))
     }
 }
 
@@ -187,7 +188,9 @@ impl Resolver<'_> {
         for condition in &checked.conditions {
             if let What::InUse(used, points) = &condition.what {
                 let mut binds = Vec::new();
-                let conditions = self.points("d", points, &mut binds)?;
+                let conditions = self
+                    .points(points)?
+                    .conditions("d", self.engine, &mut binds);
                 let ids: Vec<Id> = query(&select(&conditions), &binds)
                     .load(self.connection)
                     .map_err(doing("looking for what is in use"))?;
@@ -197,168 +200,61 @@ impl Resolver<'_> {
         Ok(found)
     }
 
-    /// SQL conditions on the runs that the rows of an alias are of, each beginning with AND; parameters go to `binds`.
-    pub(crate) fn of_runs(
-        &mut self,
-        alias: &str,
-        checked: &Checked,
-        binds: &mut Vec<Bind>,
-    ) -> Result<String> {
-        let mut text = String::new();
+    /// What the conditions on the runs of rows mean now.
+    pub(crate) fn of_runs(&mut self, checked: &Checked) -> Result<Selection> {
+        let mut terms = Vec::new();
         for condition in &checked.conditions {
-            let (column, ids) = match &condition.what {
+            terms.push(match &condition.what {
                 What::Named(kind @ (Kind::Model | Kind::Scenario), names) => {
-                    (Some(kind), self.names(*kind, names, Which::Live)?)
+                    Term::OfRunsOf(*kind, self.names(*kind, names, Which::Live)?)
                 }
-                What::Run(runs) => (None, self.runs(runs)?),
+                What::Run(runs) => Term::Ids(RUN_ID.to_owned(), self.runs(runs)?),
                 _ => continue,
-            };
-            let list = self.ids(&ids, binds);
-            text += &match column {
-                Some(kind) => format!(
-                    " AND {alias}.run_id IN (SELECT r.id FROM runs r WHERE {})",
-                    self.engine
-                        .is_in_list(&format!("r.{}_id", kind.word()), &list)
-                ),
-                None => format!(
-                    " AND {}",
-                    self.engine.is_in_list(&format!("{alias}.run_id"), &list)
-                ),
-            };
+            });
         }
-        Ok(text)
+        Ok(Selection { terms })
     }
 
-    /// SQL conditions on the points of an alias, each beginning with AND; parameters go to `binds`.
-    pub(crate) fn points(
-        &mut self,
-        alias: &str,
-        checked: &Checked,
-        binds: &mut Vec<Bind>,
-    ) -> Result<String> {
-        let mut text = self.of_runs(alias, checked, binds)?;
+    /// What the conditions on points mean now.
+    pub(crate) fn points(&mut self, checked: &Checked) -> Result<Selection> {
+        let mut selection = self.of_runs(checked)?;
         for condition in &checked.conditions {
-            let term = match &condition.what {
+            selection.terms.push(match &condition.what {
                 What::Named(Kind::Model | Kind::Scenario, _) | What::Run(_) | What::InUse(..) => {
                     continue;
                 }
                 What::Named(kind, names) => {
                     let ids = self.names(*kind, names, Which::Ever)?;
-                    let list = self.ids(&ids, binds);
-                    self.engine
-                        .is_in_list(&format!("{alias}.{}_id", kind.word()), &list)
+                    Term::Ids(format!("{}_id", kind.word()), ids)
                 }
-                What::Is(test) => self.own(alias, &condition.name, test, binds)?,
-            };
-            text += " AND ";
-            text += &term;
+                What::Is(test) => match condition.name.as_str() {
+                    "year" => Term::Number(Number::Year, test.clone()),
+                    "datetime" => Term::Number(Number::Moment, test.clone()),
+                    "value" => Term::Number(Number::Value, test.clone()),
+                    "type" => Term::Types(test.clone()),
+                    _ => Term::Categories(self.categories(test)?),
+                },
+            });
         }
-        Ok(text)
+        Ok(selection)
     }
 
-    fn ids(&self, ids: &[i64], binds: &mut Vec<Bind>) -> String {
-        binds.push(Bind::Text(self.engine.list_of(ids)));
-        format!("${}", binds.len())
-    }
-
-    /// A condition on a point's own columns.
-    fn own(
-        &mut self,
-        alias: &str,
-        name: &str,
-        test: &Test,
-        binds: &mut Vec<Bind>,
-    ) -> Result<String> {
-        let is_of = |point_type: PointType| format!("{alias}.point_type = {}", point_type as i16);
-        Ok(match name {
-            "year" => {
-                let year = format!(
-                    "CASE WHEN {alias}.point_type < {} THEN {alias}.step END",
-                    PointType::Datetime as i16
-                );
-                self.numbers(&year, test, binds)
-            }
-            "datetime" => {
-                let moment = format!(
-                    "CASE WHEN {} THEN {alias}.step END",
-                    is_of(PointType::Datetime)
-                );
-                self.numbers(&moment, test, binds)
-            }
-            "value" => self.numbers(&format!("{alias}.value"), test, binds),
-            "type" => {
-                let passing: Vec<_> = PointType::ALL
-                    .into_iter()
-                    .filter(|point_type| test.passes_text(point_type.word()))
-                    .map(is_of)
-                    .collect();
-                match passing.is_empty() {
-                    true => "1 = 0".to_owned(),
-                    false => format!("({})", passing.join(" OR ")),
-                }
-            }
-            _ => {
-                // Few, and decided here: engines differ in how text is matched.
-                let version = quote(&datapoints::table::description().version_name());
-                let categories: Vec<Category> = sql(format!(
-                    "SELECT DISTINCT category FROM {version} WHERE point_type = {}",
-                    PointType::Categorical as i16
-                ))
-                .load(self.connection)
-                .map_err(doing("reading the parts of years"))?;
-                let passing: Vec<_> = categories
-                    .into_iter()
-                    .filter(|row| test.passes_text(&row.category))
-                    .map(|row| {
-                        binds.push(Bind::Text(row.category));
-                        format!("${}", binds.len())
-                    })
-                    .collect();
-                match passing.is_empty() {
-                    true => "1 = 0".to_owned(),
-                    false => format!(
-                        "({} AND {alias}.category IN ({}))",
-                        is_of(PointType::Categorical),
-                        passing.join(", ")
-                    ),
-                }
-            }
-        })
-    }
-
-    /// A comparison of a number, which may be NULL.
-    fn numbers(&self, expression: &str, test: &Test, binds: &mut Vec<Bind>) -> String {
-        let whole: Option<Vec<i64>> = test
-            .values
-            .iter()
-            .map(|value| match value {
-                Scalar::Int(number) => Some(*number),
-                Scalar::Time(time) => Some(time.and_utc().timestamp_micros()),
-                _ => None,
-            })
-            .collect();
-        let not = if test.lookup.is_negated() { "NOT " } else { "" };
-        if let (Some(numbers), None) = (&whole, test.lookup.order()) {
-            let list = self.ids(numbers, binds);
-            return format!("{not}({})", self.engine.is_in_list(expression, &list));
+    /// The parts of years that pass, decided here: engines differ in how text is matched.
+    fn categories(&mut self, test: &Test) -> Result<Vec<String>> {
+        if let Some(exact) = test.exact_texts() {
+            return Ok(exact);
         }
-        let operator = test.lookup.order().unwrap_or("=");
-        let terms: Vec<_> = test
-            .values
-            .iter()
-            .map(|value| {
-                binds.push(match value {
-                    Scalar::Int(number) => Bind::BigInt(*number),
-                    Scalar::Time(time) => Bind::BigInt(time.and_utc().timestamp_micros()),
-                    Scalar::Float(number) => Bind::Double(*number),
-                    _ => Bind::Double(f64::NAN),
-                });
-                format!("{expression} {operator} ${}", binds.len())
-            })
-            .collect();
-        match terms.is_empty() {
-            true => format!("{not}(1 = 0)"),
-            false => format!("{not}({})", terms.join(" OR ")),
-        }
+        let version = quote(&datapoints::table::description().version_name());
+        let categories: Vec<Category> = sql(format!(
+            "SELECT DISTINCT category FROM {version} WHERE point_type = {}",
+            PointType::Categorical as i16
+        ))
+        .load(self.connection)
+        .map_err(doing("reading the parts of years"))?;
+        Ok(categories
+            .into_iter()
+            .map(|row| row.category)
+            .filter(|category| test.passes_text(category))
+            .collect())
     }
 }

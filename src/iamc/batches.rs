@@ -13,7 +13,7 @@ use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{Int16Type, Int64Type, Schema, SchemaRef};
 
 use crate::error::Result;
-use crate::filter::{Checked, Filter, Resolver, Subject};
+use crate::filter::{Checked, Filter, Resolver, Selection, Subject};
 use crate::history::{as_of, retained};
 use crate::iamc::named::{Dictionary, NAMED, Named, UsedTimes, column, field};
 use crate::iamc::tabulate::of_state;
@@ -47,13 +47,15 @@ struct Pages {
     run: Run,
     table: TableDescription,
     at: TransactionId,
-    checked: Checked,
+    selection: Selection,
     size: usize,
 }
 
 impl PointBatches {
     pub(super) fn begin(access: Access<'_>, filter: &Filter, size: NonZeroUsize) -> Result<Self> {
         let run = access.run();
+        let checked = Checked::of(filter, Subject::Points)?;
+        let engine = run.core.store.engine();
         run.core.store.read(|connection| {
             let at = match access.at() {
                 Some(at) => at,
@@ -63,7 +65,7 @@ impl PointBatches {
                 run: run.clone(),
                 table: datapoints::table::description(),
                 at,
-                checked: Checked::of(filter, Subject::Points)?,
+                selection: Resolver { connection, engine }.points(&checked)?,
                 size: size.get(),
             };
             let (names, times) = pages.survey(connection)?;
@@ -201,8 +203,7 @@ impl Pages {
             None => "d".to_owned(),
             Some(_) => format!("{}d", engine.not_by_index()),
         };
-        let conditions =
-            Resolver { connection, engine }.points(&filtered, &self.checked, &mut binds)?;
+        let conditions = self.selection.conditions(&filtered, engine, &mut binds);
         let order: Vec<_> = self
             .key()
             .filter(|key| columns.iter().any(|column| column.name == key.name))

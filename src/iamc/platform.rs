@@ -47,8 +47,8 @@ impl PlatformIamc {
             .collect();
         self.core.store.read(|connection| {
             let mut binds = Vec::new();
-            let mut resolver = Resolver { connection, engine };
-            let conditions = resolver.points("d", &checked, &mut binds)?;
+            let selection = Resolver { connection, engine }.points(&checked)?;
+            let conditions = selection.conditions("d", engine, &mut binds);
             let text = format!(
                 "SELECT {} FROM {} d WHERE 1 = 1{conditions} ORDER BY {}",
                 column_list("d", table.columns.iter()),

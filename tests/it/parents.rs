@@ -84,7 +84,7 @@ both_engines! {
             point(1, 1, 1) + ", (1, 99, 1, 1, 0, 2060, '', 5.0)",
             point(99, 1, 1) + " ON CONFLICT (run_id, region_id, variable_id, unit_id, point_type, step, category)
                 DO UPDATE SET value = excluded.value",
-            "INSERT INTO optimization_items (run_id, kind, name, value, unit_id) VALUES (1, 1, 'x', 2.0, 99)".into(),
+            "INSERT INTO optimization_items (run_id, kind, name, number, value, unit_id) VALUES (1, 1, 'x', 1, 2.0, 99)".into(),
         ] {
             plain.begin(1, lock.token().0).expect("beginning");
             // SQLite's message does not name the table.
