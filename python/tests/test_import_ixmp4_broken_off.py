@@ -148,3 +148,20 @@ def test_a_run_that_somebody_else_wrote_to_meanwhile_is_left_alone(
     with pytest.raises(stratalog.ImportRefused, match="somebody else has written"):
         platform.import_ixmp4(source.dsn)
     assert run.meta["mine"] == 1
+
+
+def test_it_goes_on_the_way_it_was_begun(database: Database, sources: Sources) -> None:
+    source = sources("postgres", "small", "3")
+    platform = database.open()
+    platform.import_ixmp4(source.dsn)
+    on = "" if database.engine == "sqlite" else " ON imported_runs"
+    unfinished = "UPDATE imported_runs SET finished_at = NULL, copied_until = {}"
+    database.plain(f"DROP TRIGGER imported_runs_progress{on}", unfinished.format("copied_until"))
+    with pytest.raises(stratalog.ImportRefused, match="go on without --no-history"):
+        platform.import_ixmp4(source.dsn, history=False)
+    assert platform.import_ixmp4(source.dsn).ok
+    database.plain(unfinished.format("-1"))
+    with pytest.raises(stratalog.ImportRefused, match="go on with --no-history"):
+        platform.import_ixmp4(source.dsn)
+    assert platform.import_ixmp4(source.dsn, history=False).ok
+    assert platform.verify().ok
