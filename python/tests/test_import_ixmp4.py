@@ -365,7 +365,7 @@ def test_a_history_that_is_not_all_is_made_up_for(
     platform = database.open()
     report = platform.import_ixmp4(source.dsn)
     assert report.ok, report.differences
-    assert "one more transaction" in report.notes[0]
+    assert "transactions of its own" in report.notes[0]
     run = platform.runs.get("model", "scenario", 1)
     assert [row[3:] for row in points(run.iamc.tabulate())] == [[2000, None, 0.0], [2001, None, 77]]
     assert dict(run.meta) == {}

@@ -160,6 +160,17 @@ def test_a_database_of_ixmp4_0_14(database: Database, old: Source) -> None:
     assert elements(platform) == EXPECTED
 
 
+def test_a_database_of_ixmp4_0_15_and_0_16(database: Database, tmp_path: Path) -> None:
+    source = Source("sqlite", tmp_path, "between")
+    source.upgrade("87987b875e9b")
+    source.sql(*(item.replace("_data_type", "data_type") for item in ITEMS))
+    source.sql("UPDATE opt_idx SET data_type = upper(data_type)")
+    platform = database.open()
+    report = platform.import_ixmp4(source.dsn)
+    assert report.ok and report.revision == "87987b875e9b"
+    assert elements(platform) == EXPECTED
+
+
 @pytest.mark.parametrize("old", ["postgres"], indirect=True)
 def test_one_that_was_upgraded_and_lost_the_types_of_elements(
     database: Database, old: Source
@@ -243,7 +254,8 @@ def test_the_app_role_may_not_give_transactions_times(tmp_path: Path, sources: S
         platform = stratalog.Platform(database.url_as(person, "secret"))
         with pytest.raises(stratalog.ImportRefused, match="owner of the tables"):
             platform.import_ixmp4(source.dsn)
-        assert platform.import_ixmp4(source.dsn, dry_run=True).ok
+        (problem,) = platform.import_ixmp4(source.dsn, dry_run=True).problems
+        assert "owner of the tables" in problem
         assert platform.log().empty
         admin = f"admin_{database.schema}"
         database.plain(f"CREATE ROLE {admin} LOGIN PASSWORD 'secret' IN ROLE {owner}")

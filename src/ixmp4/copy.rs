@@ -14,22 +14,21 @@ use super::source::{Source, Span};
 use super::staged::Staged;
 use super::steps::{self, Step};
 use super::target::Target;
-use super::{meta, stage_items};
+use super::{Ixmp4Step, Tell, meta, stage_items};
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::run::{LockOptions, Run, create_checkpoint_at};
 
 /// What copying any run needs.
-pub(super) struct Copying<'a> {
+pub(super) struct Copying<'a, 't> {
     pub(super) core: &'a Arc<Core>,
     pub(super) source: &'a mut Source,
     pub(super) measurands: &'a Measurands,
     pub(super) ids: &'a Ids,
-    /// Told how many more rows have been handed to the database; its error ends the import.
-    pub(super) progress: &'a mut dyn FnMut(usize) -> Result<()>,
+    pub(super) tell: &'a mut Tell<'t>,
 }
 
-impl Copying<'_> {
+impl Copying<'_, '_> {
     /// Takes those of the steps that have not been taken yet.
     pub(super) fn steps(
         &mut self,
@@ -41,15 +40,14 @@ impl Copying<'_> {
         let mut due = 0;
         for step in steps {
             due += step.checkpoints.len() as i64;
-            if step.position <= record.copied_until && due <= record.checkpoints {
+            if step.is_done(record) && due <= record.checkpoints {
                 continue;
             }
             let mut step = step.clone();
             if let Span::Between { after, until } = step.span {
-                step.span = Span::Between {
-                    after: after.max(record.copied_until),
-                    until,
-                };
+                // It grew since a part of it was copied.
+                let after = after.max(record.copied_until);
+                step.span = Span::Between { after, until };
             }
             // Of a step that grew since the import was broken off some may be there.
             let missing = usize::try_from(due - record.checkpoints).unwrap_or_default();
@@ -68,7 +66,7 @@ impl Copying<'_> {
         step: &Step,
         due: i64,
     ) -> Result<()> {
-        (self.progress)(0)?;
+        self.tell.step(Ixmp4Step::Rows(0))?;
         let lock = here.lock_with(OPERATION, LockOptions::default())?;
         self.check_alone(there, here, record)?;
         let mut staged = Staged::default();
@@ -91,7 +89,7 @@ impl Copying<'_> {
         lock.write_from_and_release(
             &step.operation,
             &step.origin,
-            |write| staged.write(write, self.progress),
+            |write| staged.write(write, &mut |rows| self.tell.step(Ixmp4Step::Rows(rows))),
             |connection, transaction| {
                 for checkpoint in &step.checkpoints {
                     let at: Option<NaiveDateTime> = checkpoint.created_at.or(step.origin.issued_at);
@@ -112,7 +110,8 @@ impl Copying<'_> {
         here: &Run,
         record: &mut Record,
     ) -> Result<()> {
-        for step in steps::present(there) {
+        for mut step in steps::present(there) {
+            step.position = record.copied_until;
             let due = record.checkpoints;
             self.step(there, here, record, &step, due)?;
         }

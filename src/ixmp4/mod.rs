@@ -40,6 +40,7 @@ use check::Found;
 use compare::Comparison;
 use copy::Copying;
 use names::{Ids, Names};
+use points::Measurands;
 use runs::{Before, Here, Record, SourceRun};
 use source::{History, Source};
 use steps::Step;
@@ -134,10 +135,6 @@ pub(crate) fn import(
             problems: found.problems,
         });
     }
-    let pending = plan.iter().any(Planned::is_pending);
-    if pending {
-        import.check_rights(&source)?;
-    }
     names::copy(core, &names, &found.needed)?;
     let mut comparison = Comparison::default();
     import.runs(&mut source, &names, plan, &mut report, &mut comparison)?;
@@ -168,7 +165,7 @@ struct Import<'c, 't> {
     tell: Tell<'t>,
 }
 
-impl Import<'_, '_> {
+impl<'t> Import<'_, 't> {
     fn plan(&mut self, source: &mut Source, names: &Names) -> Result<(Vec<Planned>, Found)> {
         let before = self.core.store.read(Before::read)?;
         let mut found = Found::default();
@@ -176,6 +173,9 @@ impl Import<'_, '_> {
         let mut taken = Vec::new();
         for there in runs::read(source)? {
             let here = before.of(&there);
+            if let Here::Begun(record) = &here {
+                steps::check_way(source, &there, record)?;
+            }
             let mut planned = Planned {
                 here,
                 steps: Vec::new(),
@@ -217,22 +217,15 @@ impl Import<'_, '_> {
             check::points(source, &pending, &mut found)?;
         }
         found.problems.extend(names.problems(&found.needed));
-        Ok((plan, found))
-    }
-
-    /// On PostgreSQL a transaction's time is what only the owner of the tables may give.
-    fn check_rights(&self, source: &Source) -> Result<()> {
-        if self.core.store.may_say_when()? {
-            return Ok(());
-        }
-        Err(Error::Ixmp4 {
-            url: source.db.url(),
-            problem: format!(
+        let writes = !pending.is_empty() || names::are_missing(self.core, names, &found.needed)?;
+        if writes && !self.core.store.may_say_when()? {
+            found.problems.push(format!(
                 "transactions keep the times that they have there, and only the owner of the tables of {} may give them \
                  times: connect as a member of the owner role",
                 self.core.store.location()
-            ),
-        })
+            ));
+        }
+        Ok((plan, found))
     }
 
     fn runs(
@@ -265,32 +258,18 @@ impl Import<'_, '_> {
                     run: &label,
                     rows: planned.rows,
                 })?;
-                let tell = &mut self.tell;
-                let mut copying = Copying {
-                    core: self.core,
-                    source,
-                    measurands: &measurands,
-                    ids: &ids,
-                    progress: &mut |rows| tell.step(Ixmp4Step::Rows(rows)),
-                };
+                let mut copying = self.copying(source, &measurands, &ids);
                 copying.steps(there, &run, &mut record, steps)?;
             }
             let mut of_run = self.compare(source, there, &run, &record)?;
             if planned.is_pending() {
                 if source.has_history && !of_run.differences.is_empty() {
                     report.notes.push(format!(
-                        "run {}: what its history there ends in is not what it has now: the rest was copied as one more \
-                         transaction",
+                        "run {}: what its history there ends in is not what it has now: the rest was copied as \
+                         transactions of its own",
                         there.label()
                     ));
-                    let tell = &mut self.tell;
-                    let mut copying = Copying {
-                        core: self.core,
-                        source,
-                        measurands: &measurands,
-                        ids: &ids,
-                        progress: &mut |rows| tell.step(Ixmp4Step::Rows(rows)),
-                    };
+                    let mut copying = self.copying(source, &measurands, &ids);
                     copying.present(there, &run, &mut record)?;
                     of_run = self.compare(source, there, &run, &record)?;
                 }
@@ -306,6 +285,21 @@ impl Import<'_, '_> {
         }
         comparison.count("runs", runs_here.0, runs_here.1);
         Ok(())
+    }
+
+    fn copying<'a>(
+        &'a mut self,
+        source: &'a mut Source,
+        measurands: &'a Measurands,
+        ids: &'a Ids,
+    ) -> Copying<'a, 't> {
+        Copying {
+            core: self.core,
+            source,
+            measurands,
+            ids,
+            tell: &mut self.tell,
+        }
     }
 
     fn compare(

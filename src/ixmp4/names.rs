@@ -248,6 +248,20 @@ pub(super) fn copy(core: &Core, all: &Names, needed: &Needed) -> Result<()> {
     Ok(())
 }
 
+/// Whether anything is to be made.
+pub(super) fn are_missing(core: &Core, all: &Names, needed: &Needed) -> Result<bool> {
+    for (kind, _) in KINDS {
+        let there = core
+            .store
+            .read(|connection| names::ids_by_name(connection, kind))?;
+        let mut wanted = all.of(kind).filter(|name| needed.includes(kind, name));
+        if wanted.any(|name| !there.contains_key(&name.name)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Counts what is not there yet.
 pub(super) fn count_missing(core: &Core, all: &Names, found: &mut Found) -> Result<()> {
     for (kind, _) in KINDS {

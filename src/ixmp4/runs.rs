@@ -305,7 +305,7 @@ pub(super) fn note(
     let transaction = transaction.map_or(record.transaction_id, |id| id.0);
     diesel::update(imported_runs::table.find(record.run_id))
         .set((
-            imported_runs::copied_until.eq(position.max(record.copied_until)),
+            imported_runs::copied_until.eq(position),
             imported_runs::checkpoints.eq(checkpoints),
             imported_runs::transaction_id.eq(transaction),
         ))

@@ -9,7 +9,7 @@ use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use chrono::{DateTime, NaiveDateTime, TimeDelta};
 
 use super::names::OPERATION;
-use super::runs::SourceRun;
+use super::runs::{Record, SourceRun};
 use super::source::{Source, Span};
 use crate::error::Result;
 use crate::history::write::Origin;
@@ -34,7 +34,7 @@ pub(super) fn follows(before: Option<NaiveDateTime>, at: Option<NaiveDateTime>) 
 pub(super) struct Step {
     pub(super) span: Span,
     pub(super) what: What,
-    /// Grows from step to step of a run; how far a run has come is the one of its last step.
+    /// How far the run is after it: the last transaction there, or without a history −1, −2, −3.
     pub(super) position: i64,
     pub(super) operation: String,
     pub(super) origin: Origin,
@@ -207,10 +207,10 @@ pub(super) fn present(run: &SourceRun) -> impl Iterator<Item = Step> {
         (What::Items, "optimization items"),
     ];
     let origin = run.last_changed();
-    (1..).zip(kinds).map(move |(position, (what, words))| Step {
+    (1..).zip(kinds).map(move |(number, (what, words))| Step {
         span: Span::Present,
         what,
-        position,
+        position: -number,
         operation: format!("{OPERATION}: {words}"),
         origin: origin.clone(),
         checkpoints: Vec::new(),
@@ -296,7 +296,30 @@ impl Steps<'_> {
     }
 }
 
+/// Refuses to go on with history where it was begun without, and the other way round.
+pub(super) fn check_way(source: &Source, run: &SourceRun, record: &Record) -> Result<()> {
+    let (was, way) = match record.copied_until {
+        0 => return Ok(()),
+        1.. if source.has_history => return Ok(()),
+        1.. => ("with its history", "without --no-history"),
+        _ if !source.has_history => return Ok(()),
+        _ => ("without its history", "with --no-history"),
+    };
+    Err(source.broken(format!(
+        "the import of run {} was begun {was} and broken off: go on {way}",
+        run.label()
+    )))
+}
+
 impl Step {
+    /// Whether its rows have been copied.
+    pub(super) fn is_done(&self, record: &Record) -> bool {
+        match self.span {
+            Span::Between { .. } => self.position <= record.copied_until,
+            Span::Present => self.position >= record.copied_until,
+        }
+    }
+
     fn extend(&mut self, id: i64, time: Option<NaiveDateTime>) {
         let Span::Between { after, .. } = self.span else {
             return;

@@ -324,7 +324,7 @@ __described_table! {
         identity -> Text,
         /// Its id there.
         source_run -> BigInt,
-        /// Up to where its history there has been copied.
+        /// The last transaction there that has been copied; −1, −2, −3 for the kinds of data where there is no history.
         copied_until -> BigInt,
         /// How many of its checkpoints there have been made.
         checkpoints -> BigInt,
