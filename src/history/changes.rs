@@ -134,14 +134,14 @@ fn compare(
     let how_many = |operation: i16| {
         format!("coalesce(sum(CASE WHEN operation_type = {operation} THEN 1 ELSE 0 END), 0)")
     };
-    let compared: Compared = sql(format!(
+    let text = format!(
         "SELECT {} AS inserted, {} AS updated FROM {}",
         how_many(0),
         how_many(1),
         staging.name
-    ))
-    .get_result(write.connection)
-    .map_err(doing("counting changes"))?;
+    );
+    let compared: Compared =
+        rows::get(write.connection, &text, &[]).map_err(doing("counting changes"))?;
     Ok(ChangeCounts {
         inserted: compared.inserted as u64,
         updated: compared.updated as u64,
@@ -423,17 +423,16 @@ impl<'t> ChangeSet<'t> {
             String::new()
         };
         // CROSS JOIN: what this transaction wrote, mostly nothing, is looked at first.
-        let touched: Option<One> = sql(format!(
+        let text = format!(
             "SELECT 1 AS one FROM {version} CROSS JOIN {} c
              WHERE {version}.\"{TRANSACTION_ID}\" = $1{in_run} AND {} AND c.{which} LIMIT 1",
             self.staging.name,
             keys_equal(self.table, &version, "c"),
             which = part.condition(),
-        ))
-        .bind::<BigInt, _>(write.id.0)
-        .get_result(write.connection)
-        .optional()
-        .map_err(doing("looking for rows written before"))?;
+        );
+        let touched: Option<One> = rows::get(write.connection, &text, &[Bind::BigInt(write.id.0)])
+            .optional()
+            .map_err(doing("looking for rows written before"))?;
         Ok(touched.is_some())
     }
 }

@@ -1,13 +1,14 @@
 //! What a run has in a table, and whether a change is about all of it.
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool};
+use diesel::sql_types::Bool;
 
 use crate::error::Result;
 use crate::history::changes::ChangeCounts;
 use crate::history::write::Write;
 use crate::schema::TableDescription;
-use crate::store::{BulkRecording, doing, quote, sql};
+use crate::store::rows::{self, Bind};
+use crate::store::{BulkRecording, doing, quote};
 
 /// What a table has of the run of this transaction.
 #[derive(QueryableByName)]
@@ -26,14 +27,13 @@ impl Held {
                 quote(table)
             )
         };
-        sql(format!(
+        let text = format!(
             "SELECT {} AS has_rows, {} AS has_history",
             any(&table.name),
             any(&table.version_name())
-        ))
-        .bind::<BigInt, _>(write.id.0)
-        .get_result(write.connection)
-        .map_err(doing("looking at what the run has"))
+        );
+        rows::get(write.connection, &text, &[Bind::BigInt(write.id.0)])
+            .map_err(doing("looking at what the run has"))
     }
 }
 
@@ -94,18 +94,14 @@ impl Extent {
             )
         };
         let history = HISTORY_READ * changed;
-        let found: IsAll = sql(format!(
+        let text = format!(
             "SELECT CASE WHEN {} <> $3 THEN 0 ELSE {} <= $5 END AS is_all",
             up_to(&table.name, "$2"),
             up_to(&table.version_name(), "$4"),
-        ))
-        .bind::<BigInt, _>(write.id.0)
-        .bind::<BigInt, _>(changed + 1)
-        .bind::<BigInt, _>(changed)
-        .bind::<BigInt, _>(history + 1)
-        .bind::<BigInt, _>(history)
-        .get_result(write.connection)
-        .map_err(doing("looking whether all of the run changes"))?;
+        );
+        let numbers = [write.id.0, changed + 1, changed, history + 1, history];
+        let found: IsAll = rows::get(write.connection, &text, &numbers.map(Bind::BigInt))
+            .map_err(doing("looking whether all of the run changes"))?;
         Ok(if found.is_all { Self::All } else { Self::Some })
     }
 }

@@ -6,7 +6,7 @@
 
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool};
+use diesel::sql_types::Bool;
 
 use crate::core::Core;
 use crate::error::{Error, Result};
@@ -14,7 +14,8 @@ use crate::history::chain;
 use crate::ids::{LockToken, RunId, TransactionId};
 use crate::run::Renewal;
 use crate::schema::{TRANSACTION_ID, TableDescription};
-use crate::store::{AnyConnection, Engine, NewTransaction, Outcome, failpoint, quote, sql};
+use crate::store::rows::{self, Bind};
+use crate::store::{AnyConnection, Engine, NewTransaction, Outcome, failpoint, quote};
 
 /// What a transaction may write to.
 #[derive(Clone, Copy, Debug)]
@@ -155,19 +156,16 @@ impl Core {
             .filter(|table| run.is_some() || !table.is_run_scoped())
             .map(changed_in)
             .collect();
-        let mut query = sql(format!(
+        let text = format!(
             "SELECT {} AS changed, {} AS chained",
             terms.join(" OR "),
             chain::IS_ENABLED
-        ))
-        .into_boxed()
-        .bind::<BigInt, _>(transaction);
-        if let Some(run) = run {
-            query = query.bind::<BigInt, _>(run);
-        }
-        query
-            .get_result(connection)
-            .map_err(crate::store::doing("asking what changed"))
+        );
+        let binds: Vec<_> = std::iter::once(transaction)
+            .chain(run)
+            .map(Bind::BigInt)
+            .collect();
+        rows::get(connection, &text, &binds).map_err(crate::store::doing("asking what changed"))
     }
 }
 

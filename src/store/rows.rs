@@ -18,6 +18,7 @@ use diesel::sql_types::{
     BigInt, Bool, Double, Integer, Nullable, SmallInt, SqlType, Text, Timestamp,
     is_nullable::NotNull,
 };
+use diesel::sqlite::Sqlite;
 
 use crate::error::Result;
 use crate::schema::{Column, ColumnType};
@@ -171,6 +172,17 @@ pub(crate) fn execute(
     match connection {
         AnyConnection::Sqlite(connection) => sqlite::kept::execute(connection, text, binds),
         AnyConnection::Postgres(_) => query(text, binds).execute(connection),
+    }
+}
+
+/// Runs a query of a write that yields one row. SQLite keeps it prepared, as [`execute`] does.
+pub(crate) fn get<T>(connection: &mut AnyConnection, text: &str, binds: &[Bind]) -> QueryResult<T>
+where
+    T: QueryableByName<Sqlite> + QueryableByName<AnyBackend> + 'static,
+{
+    match connection {
+        AnyConnection::Sqlite(connection) => sqlite::kept::get(connection, text, binds),
+        AnyConnection::Postgres(_) => query(text, binds).get_result(connection),
     }
 }
 

@@ -1,9 +1,10 @@
 //! Statements that are kept prepared: to compile one with all the triggers that it may fire takes longer than a small
 //! write does.
 
+use diesel::deserialize::QueryableByName;
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, QueryFragment, QueryId};
-use diesel::sql_types::{BigInt, Double, Text, Timestamp};
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::{BigInt, Double, Text, Timestamp, Untyped};
 use diesel::sqlite::Sqlite;
 
 use crate::store::rows::Bind;
@@ -17,6 +18,10 @@ struct Kept<'a> {
 impl QueryId for Kept<'_> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl Query for Kept<'_> {
+    type SqlType = Untyped;
 }
 
 impl<Conn> diesel::query_dsl::RunQueryDsl<Conn> for Kept<'_> {}
@@ -52,4 +57,13 @@ pub(crate) fn execute(
     binds: &[Bind],
 ) -> QueryResult<usize> {
     Kept { text, binds }.execute(connection)
+}
+
+/// Runs a query that yields one row.
+pub(crate) fn get<T: QueryableByName<Sqlite> + 'static>(
+    connection: &mut SqliteConnection,
+    text: &str,
+    binds: &[Bind],
+) -> QueryResult<T> {
+    Kept { text, binds }.get_result(connection)
 }
