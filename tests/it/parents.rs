@@ -95,7 +95,7 @@ both_engines! {
         // The reference is no part of the key: an update may change it.
         plain.begin(1, lock.token().0).expect("beginning");
         plain
-            .run("INSERT INTO optimization_items (run_id, kind, name, value, unit_id) VALUES (1, 1, 'x', 2.0, NULL)")
+            .run("INSERT INTO optimization_items (run_id, kind, name, number, value, unit_id) VALUES (1, 1, 'x', 1, 2.0, NULL)")
             .expect("no unit");
         plain.run("UPDATE optimization_items SET unit_id = 1").expect("a unit that is there");
         let message = plain.refused("UPDATE optimization_items SET unit_id = 99");
