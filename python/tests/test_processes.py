@@ -353,11 +353,12 @@ hold = stratalog.Platform(sys.argv[1], lease=600).runs.get_by_id(run.id)
 lock = hold.lock("parent's")
 hold.iamc.add(points(("a", 2020, 1.0)))
 child = os.fork()
+# Both write into one pipe: each its line at once, which print does not.
 if child == 0:
-    print("ready", flush=True)
+    os.write(1, b"ready\\n")
     time.sleep(600)
     os._exit(0)
-print(child, flush=True)
+os.write(1, f"{child}\\n".encode())
 time.sleep(600)
 """
     parent = start(code, database, run)

@@ -252,6 +252,17 @@ fn table_checks(engine: Engine, table: &TableDescription) -> Vec<Check> {
             ),
         ),
     ];
+    checks.extend(table.columns.iter().filter_map(|column| {
+        let parent = quote(table.parent_of(column)?);
+        let name = quote(&column.name);
+        Some(check(
+            "live rows that refer to a row that is not there",
+            &format!("{by_key} || ', {}=' || CAST(x.{name} AS TEXT)", column.name),
+            format!(
+                "{live} x WHERE x.{name} IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {parent} p WHERE p.id = x.{name})"
+            ),
+        ))
+    }));
     if let (true, Some(lacks)) = (table.is_run_scoped(), removal::lacks_values(table, "x")) {
         checks.push(check(
             "version rows without their values, which no redaction names",

@@ -428,6 +428,10 @@ both_engines! {
             ("DELETE FROM run_locks", "runs without a lock row", "run_id=1"),
             ("DELETE FROM run_leases", "runs without a lease row", "run_id=1"),
             ("UPDATE regions SET name = 'Moon'", "live rows whose values differ", "id=1"),
+            (match database.engine {
+                Engine::Sqlite => "PRAGMA foreign_keys = OFF; DELETE FROM regions",
+                Engine::Postgres => "DELETE FROM regions",
+            }, "refer to a row that is not there", "region_id=1"),
         ];
         for (sql, problem, row) in cases {
             let database = Database::new(database.engine);
