@@ -178,7 +178,7 @@ pub(crate) fn to_reader(
     let batches = py.detach(|| begin(size))?;
     let reader = PyRecordBatchReader::new(Box::new(Reader {
         batches,
-        session: Arc::clone(&run.session),
+        session: Shared(Some(Arc::clone(&run.session))),
     }));
     let frames = py.import(intern!(py, "stratalog._frames"))?;
     Ok(frames.call_method1("to_reader", (reader,))?.unbind())
@@ -188,14 +188,25 @@ pub(crate) fn to_reader(
 struct Reader {
     batches: PointBatches,
     /// The last, so that it is the one that closes the platform.
-    session: Arc<Session>,
+    session: Shared,
+}
+
+/// A session that is let go of in whatever thread, attached to the interpreter or not. `None` only while this is dropped.
+struct Shared(Option<Arc<Session>>);
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Some(session) = self.0.take() {
+            Session::let_go_anywhere(session);
+        }
+    }
 }
 
 impl Iterator for Reader {
     type Item = std::result::Result<RecordBatch, ArrowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let Err(refusal) = self.session.here() {
+        if let Some(Err(refusal)) = self.session.0.as_ref().map(|session| session.here()) {
             return Some(Err(ArrowError::ExternalError(refusal.into())));
         }
         let batch = self.batches.next()?;

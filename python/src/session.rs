@@ -57,16 +57,36 @@ impl Session {
     pub(crate) fn is_forked(&self) -> bool {
         self.pid != std::process::id()
     }
+
+    /// Lets go of it where nobody knows whether this thread is attached to the interpreter: code that is neither
+    /// Python nor ours (pyarrow's destructors) detaches it without pyo3's knowledge. The last to let go leaves the closing
+    /// to a thread that is not attached and does not need to be.
+    pub(crate) fn let_go_anywhere(session: Arc<Self>) {
+        let Some(mut session) = Arc::into_inner(session) else {
+            return;
+        };
+        if session.is_forked() {
+            return;
+        }
+        let platform = session.platform.take();
+        // Where no thread is to be had, the closure is dropped here, and the platform with it.
+        let _ = std::thread::Builder::new()
+            .name("stratalog-close".into())
+            .spawn(move || drop(platform));
+    }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let mut platform = self.platform.take();
+        let Some(platform) = self.platform.take() else {
+            return;
+        };
         if self.is_forked() {
             // One owner that is never dropped keeps the connections from being closed.
             std::mem::forget(platform);
             return;
         }
+        let mut platform = Some(platform);
         detached(|| drop(platform.take()));
     }
 }

@@ -318,6 +318,18 @@ def test_comes_out_as_it_was_when_it_was_asked_for(
     assert run.iamc.tabulate()["value"].sum() != whole["value"].to_pandas().sum()
 
 
+def test_a_stream_is_let_go_of_anywhere(run: stratalog.Run, database: Database) -> None:
+    """Destructors of pyarrow detach from the interpreter, here in a call that is attached to it."""
+    with run.transact("all"):
+        run.iamc.add(iter(BATCHES))
+    last_of_its_platform = [database.open().runs.get_by_id(run.id).iamc.batches(size=7)]
+    with run.transact("other"):
+        run.iamc.add(
+            points(range(2000, 2020), 5.0), progress=lambda _: last_of_its_platform.clear()
+        )
+    assert not last_of_its_platform
+
+
 def test_what_fails_while_it_is_read_is_said(run: stratalog.Run, database: Database) -> None:
     with run.transact("all"):
         run.iamc.add(iter(BATCHES))
