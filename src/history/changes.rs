@@ -13,8 +13,9 @@ use crate::history::extent::{Extent, Held, of_this_run};
 use crate::history::write::Write;
 use crate::schema::{END_TRANSACTION_ID, OPERATION_TYPE, TRANSACTION_ID, TableDescription};
 use crate::store::bulk::{Staging, begin_recording, end_recording};
-use crate::store::rows::{self, Bind};
-use crate::store::{BulkRecording, column_list, doing, failpoint, keys_equal, quote, sql};
+use crate::store::kept::kept;
+use crate::store::rows::Bind;
+use crate::store::{BulkRecording, column_list, doing, failpoint, keys_equal, quote};
 
 /// How many rows a write inserted, updated and deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -140,8 +141,7 @@ fn compare(
         how_many(1),
         staging.name
     );
-    let compared: Compared =
-        rows::get(write.connection, &text, &[]).map_err(doing("counting changes"))?;
+    let compared: Compared = write.get(&text, &[]).map_err(doing("counting changes"))?;
     Ok(ChangeCounts {
         inserted: compared.inserted as u64,
         updated: compared.updated as u64,
@@ -150,7 +150,7 @@ fn compare(
 }
 
 fn execute(write: &mut Write<'_>, what: &str, text: &str) -> Result<usize> {
-    rows::execute(write.connection, text, &[]).map_err(doing(what))
+    write.execute(text, &[]).map_err(doing(what))
 }
 
 impl<'t> ChangeSet<'t> {
@@ -161,16 +161,19 @@ impl<'t> ChangeSet<'t> {
         select: &str,
         binds: &[Bind],
     ) -> Result<Self> {
+        write.plan_for_any()?;
         let staging = Staging::create(write.connection, table)?;
         let insert = format!("INSERT INTO {} {select}", staging.name);
-        rows::execute(write.connection, &insert, binds)
+        write
+            .execute(&insert, binds)
             .map_err(doing("working out what changes"))?;
-        let rows: Vec<OperationCount> = sql(format!(
+        let counts = format!(
             "SELECT operation_type, count(*) AS rows FROM {} GROUP BY operation_type",
             staging.name
-        ))
-        .load(write.connection)
-        .map_err(doing("counting changes"))?;
+        );
+        let rows: Vec<OperationCount> = kept(&counts, &[])
+            .load(write.connection)
+            .map_err(doing("counting changes"))?;
         failpoint::reach("changes", "known")?;
         Self::known(write, table, staging, rows.into_iter().collect())
     }
@@ -346,6 +349,7 @@ impl<'t> ChangeSet<'t> {
         statement: &str,
         binds: &[Bind],
     ) -> Result<()> {
+        write.plan_for(self.counts.total() as usize)?;
         // Set-based recording knows nothing of what this transaction wrote to these rows before; the
         // triggers do. A change set is the first to touch its rows in every write of this library.
         let set_based = write.engine().bulk_recording() == BulkRecording::SetBased
@@ -355,7 +359,9 @@ impl<'t> ChangeSet<'t> {
             failpoint::reach("changes", "recorded")?;
             begin_recording(write.connection)?;
         }
-        rows::execute(write.connection, statement, binds).map_err(doing("writing rows"))?;
+        write
+            .execute(statement, binds)
+            .map_err(doing("writing rows"))?;
         failpoint::reach("changes", "written")?;
         if set_based {
             end_recording(write.connection)?;
@@ -384,7 +390,9 @@ impl<'t> ChangeSet<'t> {
             )),
         };
         if let Some(end) = end {
-            rows::execute(write.connection, &end, &id).map_err(doing("ending version rows"))?;
+            write
+                .execute(&end, &id)
+                .map_err(doing("ending version rows"))?;
         }
         // What is deleted may have come in as keys only: a deletion is recorded with what was there.
         let live = quote(&table.name);
@@ -410,7 +418,9 @@ impl<'t> ChangeSet<'t> {
             column_list("", table.columns.iter()),
             column_list(row, table.columns.iter()),
         );
-        rows::execute(write.connection, &add, &id).map_err(doing("adding version rows"))?;
+        write
+            .execute(&add, &id)
+            .map_err(doing("adding version rows"))?;
         Ok(())
     }
 
@@ -430,7 +440,8 @@ impl<'t> ChangeSet<'t> {
             keys_equal(self.table, &version, "c"),
             which = part.condition(),
         );
-        let touched: Option<One> = rows::get(write.connection, &text, &[Bind::BigInt(write.id.0)])
+        let touched: Option<One> = write
+            .get(&text, &[Bind::BigInt(write.id.0)])
             .optional()
             .map_err(doing("looking for rows written before"))?;
         Ok(touched.is_some())

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::history::changes::ChangeCounts;
 use crate::history::write::Write;
 use crate::schema::TableDescription;
-use crate::store::rows::{self, Bind};
+use crate::store::rows::Bind;
 use crate::store::{BulkRecording, doing, quote};
 
 /// What a table has of the run of this transaction.
@@ -32,7 +32,8 @@ impl Held {
             any(&table.name),
             any(&table.version_name())
         );
-        rows::get(write.connection, &text, &[Bind::BigInt(write.id.0)])
+        write
+            .get(&text, &[Bind::BigInt(write.id.0)])
             .map_err(doing("looking at what the run has"))
     }
 }
@@ -100,7 +101,8 @@ impl Extent {
             up_to(&table.version_name(), "$4"),
         );
         let numbers = [write.id.0, changed + 1, changed, history + 1, history];
-        let found: IsAll = rows::get(write.connection, &text, &numbers.map(Bind::BigInt))
+        let found: IsAll = write
+            .get(&text, &numbers.map(Bind::BigInt))
             .map_err(doing("looking whether all of the run changes"))?;
         Ok(if found.is_all { Self::All } else { Self::Some })
     }

@@ -21,7 +21,7 @@ use crate::run::{RunInfo, Target};
 use crate::schema::tables::reverts;
 use crate::schema::{Column, RUN_ID, TableDescription};
 use crate::store::rows::{Bind, query};
-use crate::store::{AnyConnection, Engine, column_list, doing, keys_equal, quote, removal, sql};
+use crate::store::{AnyConnection, Engine, column_list, doing, keys_equal, quote, removal};
 
 /// What a revert is called in the log.
 pub(crate) fn description(target: &Target, only: &Filter) -> String {
@@ -175,6 +175,8 @@ fn set_back(
             sets.push(set);
         }
     }
+    let changes: u64 = sets.iter().map(|set| set.counts().total()).sum();
+    write.plan_for(changes as usize)?;
     for set in &sets {
         check_parents(write, set, &run.label())?;
         check_redacted(write, set, &run.label())?;
@@ -216,8 +218,9 @@ fn touched_tables(
             )
         })
         .collect();
-    let names: Vec<Name> = query(&any.join(" UNION ALL "), &touched.binds(run))
-        .load(write.connection)
+    write.plan_for(tables.len())?;
+    let names: Vec<Name> = write
+        .load(&any.join(" UNION ALL "), &touched.binds(run))
         .map_err(doing("looking for what was changed"))?;
     Ok(tables
         .iter()
@@ -350,7 +353,7 @@ fn check_parents(write: &mut Write<'_>, set: &ChangeSet<'_>, label: &str) -> Res
             Some(_) => "v.name",
             None => "CAST(v.id AS TEXT)",
         };
-        let rows: Vec<Missing> = sql(format!(
+        let text = format!(
             "SELECT DISTINCT {name} AS name FROM {changes} c
              JOIN {version} v ON v.id = c.{column} AND v.operation_type = 2 AND v.end_transaction_id IS NULL
              WHERE c.operation_type < 2
@@ -360,9 +363,10 @@ fn check_parents(write: &mut Write<'_>, set: &ChangeSet<'_>, label: &str) -> Res
             version = quote(&parent.version_name()),
             live = quote(&parent.name),
             column = quote(&column.name),
-        ))
-        .load(write.connection)
-        .map_err(doing("looking for what the earlier state needs"))?;
+        );
+        let rows: Vec<Missing> = write
+            .load(&text, &[])
+            .map_err(doing("looking for what the earlier state needs"))?;
         if !rows.is_empty() {
             let names: Vec<_> = rows.iter().map(|row| format!("\"{}\"", row.name)).collect();
             missing.push(format!("{} {}", parent.name, names.join(", ")));
@@ -386,13 +390,14 @@ fn check_redacted(write: &mut Write<'_>, set: &ChangeSet<'_>, label: &str) -> Re
     if set.counts().inserted + set.counts().updated == 0 {
         return Ok(());
     }
-    let rows: Vec<Label> = sql(format!(
+    let text = format!(
         "SELECT {} AS label FROM {} k WHERE k.operation_type < 2 AND {lacks} ORDER BY 1",
         key_label(write.core, set.table()),
         set.staging.name,
-    ))
-    .load(write.connection)
-    .map_err(doing("looking for redacted values"))?;
+    );
+    let rows: Vec<Label> = write
+        .load(&text, &[])
+        .map_err(doing("looking for redacted values"))?;
     if rows.is_empty() {
         return Ok(());
     }

@@ -101,6 +101,7 @@ impl<'t> Incoming<'t> {
 
     /// Adds or removes what came in.
     pub(crate) fn write(self, write: &mut Write<'_>) -> Result<ChangeCounts> {
+        write.plan_for(self.rows)?;
         let order = if self.in_order {
             String::new()
         } else {
@@ -187,7 +188,7 @@ impl<'t> Incoming<'t> {
 }
 
 fn execute(write: &mut Write<'_>, what: &str, text: &str) -> Result<u64> {
-    let rows = sql(text).execute(write.connection).map_err(doing(what))?;
+    let rows = write.execute(text, &[]).map_err(doing(what))?;
     failpoint::reach("changes", "written").map(|()| rows as u64)
 }
 

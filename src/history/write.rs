@@ -5,8 +5,10 @@
 //! trace is left.
 
 use chrono::NaiveDateTime;
+use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
+use diesel::sqlite::Sqlite;
 
 use crate::core::Core;
 use crate::error::{Error, Result};
@@ -14,7 +16,7 @@ use crate::history::chain;
 use crate::ids::{LockToken, RunId, TransactionId};
 use crate::run::Renewal;
 use crate::schema::{TRANSACTION_ID, TableDescription};
-use crate::store::rows::{self, Bind};
+use crate::store::rows::{self, AnyBackend, Bind, Plan};
 use crate::store::{AnyConnection, Engine, NewTransaction, Outcome, failpoint, quote};
 
 /// What a transaction may write to.
@@ -44,6 +46,7 @@ pub(crate) struct Write<'a> {
     pub(crate) connection: &'a mut AnyConnection,
     pub(crate) core: &'a Core,
     pub(crate) id: TransactionId,
+    plan: Plan,
 }
 
 /// What a write came to.
@@ -56,6 +59,45 @@ pub(crate) struct Written<T> {
 impl Write<'_> {
     pub(crate) fn engine(&self) -> Engine {
         self.core.store.engine()
+    }
+
+    /// The statements to come are about so many rows.
+    pub(crate) fn plan_for(&mut self, rows: usize) -> Result<()> {
+        self.plan_as(Plan::of(rows))
+    }
+
+    /// The statements to come are about nobody knows how many rows.
+    pub(crate) fn plan_for_any(&mut self) -> Result<()> {
+        self.plan_as(Plan::Anew)
+    }
+
+    fn plan_as(&mut self, plan: Plan) -> Result<()> {
+        if plan != self.plan {
+            plan.begin(self.connection)?;
+            self.plan = plan;
+        }
+        Ok(())
+    }
+
+    /// Runs a statement; returns how many rows it wrote.
+    pub(crate) fn execute(&mut self, text: &str, binds: &[Bind]) -> QueryResult<usize> {
+        rows::execute(self.connection, self.plan, text, binds)
+    }
+
+    /// Runs a query that yields some rows.
+    pub(crate) fn load<T>(&mut self, text: &str, binds: &[Bind]) -> QueryResult<Vec<T>>
+    where
+        T: QueryableByName<Sqlite> + QueryableByName<Pg> + QueryableByName<AnyBackend> + 'static,
+    {
+        rows::load(self.connection, self.plan, text, binds)
+    }
+
+    /// Runs a query that yields one row.
+    pub(crate) fn get<T>(&mut self, text: &str, binds: &[Bind]) -> QueryResult<T>
+    where
+        T: QueryableByName<Sqlite> + QueryableByName<Pg> + QueryableByName<AnyBackend> + 'static,
+    {
+        rows::get(self.connection, self.plan, text, binds)
     }
 }
 
@@ -118,10 +160,11 @@ impl Core {
                     connection,
                     core: self,
                     id: TransactionId(id),
+                    plan: Plan::Anew,
                 };
                 let value = work(&mut write)?;
                 failpoint::reach("write", "recorded")?;
-                let changed = self.changed_something(connection, id, run)?;
+                let changed = self.changed_something(&mut write, run)?;
                 if changed.changed {
                     if changed.chained {
                         chain::extend_own(connection, self, run, id)?;
@@ -144,12 +187,7 @@ impl Core {
     }
 
     /// Asks the log itself, so that no caller can forget to count.
-    fn changed_something(
-        &self,
-        connection: &mut AnyConnection,
-        transaction: i64,
-        run: Option<i64>,
-    ) -> Result<Changed> {
+    fn changed_something(&self, write: &mut Write<'_>, run: Option<i64>) -> Result<Changed> {
         let terms: Vec<_> = self
             .tables()
             .iter()
@@ -161,11 +199,13 @@ impl Core {
             terms.join(" OR "),
             chain::IS_ENABLED
         );
-        let binds: Vec<_> = std::iter::once(transaction)
+        let binds: Vec<_> = std::iter::once(write.id.0)
             .chain(run)
             .map(Bind::BigInt)
             .collect();
-        rows::get(connection, &text, &binds).map_err(crate::store::doing("asking what changed"))
+        write
+            .get(&text, &binds)
+            .map_err(crate::store::doing("asking what changed"))
     }
 }
 

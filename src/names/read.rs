@@ -7,6 +7,7 @@ use diesel::sql_types::{BigInt, Text};
 
 use crate::error::{Error, Result};
 use crate::names::{Kind, Named, similar};
+use crate::store::kept::kept;
 use crate::store::{AnyConnection, doing, quote, sql};
 
 /// On the connection at hand: a pool of one has no other.
@@ -66,7 +67,7 @@ pub(super) fn find_by_id(
 
 /// All of a kind, by name.
 pub(crate) fn all(connection: &mut AnyConnection, kind: Kind) -> Result<Vec<Named>> {
-    sql(format!("{} ORDER BY name", selected(kind)))
+    kept(&format!("{} ORDER BY name", selected(kind)), &[])
         .load(connection)
         .map_err(doing("reading names"))
 }

@@ -2,10 +2,12 @@
 
 use chrono::NaiveDateTime;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::BigInt;
 
 use crate::schema::tables::transactions;
 use crate::store::AnyConnection;
+use crate::store::kept::kept;
+use crate::store::rows::Bind;
 
 /// A transaction that is to begin; its trigger adds the id and, on PostgreSQL, the stamp.
 #[derive(Insertable)]
@@ -42,15 +44,20 @@ impl NewTransaction<'_> {
                     .get_result(connection)
             }
             AnyConnection::Postgres(connection) => {
-                let begun: Begun = diesel::sql_query(
-                    "SELECT stratalog_begin_transaction($1, $2, $3, $4, $5) AS id",
-                )
-                .bind::<Nullable<BigInt>, _>(self.run_id)
-                .bind::<Nullable<BigInt>, _>(self.lock_token)
-                .bind::<Text, _>(self.actor)
-                .bind::<Text, _>(self.operation)
-                .bind::<Text, _>(self.client_uuid)
-                .get_result(connection)?;
+                let mut binds: Vec<_> = [self.actor, self.operation, self.client_uuid]
+                    .map(|text| Bind::Text(text.to_owned()))
+                    .into();
+                let mut number = |value: Option<i64>| match value {
+                    Some(value) => {
+                        binds.push(Bind::BigInt(value));
+                        format!("${}", binds.len())
+                    }
+                    None => "NULL".to_owned(),
+                };
+                let (run, token) = (number(self.run_id), number(self.lock_token));
+                let text =
+                    format!("SELECT stratalog_begin_transaction({run}, {token}, $1, $2, $3) AS id");
+                let begun: Begun = kept(&text, &binds).get_result(connection)?;
                 Ok(begun.id)
             }
         }

@@ -13,6 +13,7 @@ mod error;
 pub(crate) mod failpoint;
 pub(crate) mod foreign;
 pub(crate) mod fork;
+pub(crate) mod kept;
 mod location;
 mod log_row;
 pub(crate) mod migrate;

@@ -11,6 +11,7 @@ use arrow::datatypes::{DataType, Field as ArrowField, Schema, TimeUnit};
 use chrono::NaiveDateTime;
 use diesel::connection::{DefaultLoadingMode, SimpleConnection};
 use diesel::deserialize::{self, FromSql, QueryableByName};
+use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{BoxedSqlQuery, SqlQuery};
 use diesel::row::{Field, NamedRow, Row};
@@ -22,9 +23,10 @@ use diesel::sqlite::Sqlite;
 
 use crate::error::Result;
 use crate::schema::{Column, ColumnType};
-use crate::store::{AnyConnection, doing, sql, sqlite};
+use crate::store::kept::kept;
+use crate::store::{AnyConnection, doing, postgres, sql};
 
-type AnyBackend = <AnyConnection as Connection>::Backend;
+pub(crate) type AnyBackend = <AnyConnection as Connection>::Backend;
 
 /// A parameter.
 #[derive(Clone, Debug)]
@@ -161,29 +163,85 @@ pub(crate) fn query<'q>(text: &str, binds: &[Bind]) -> BoxedSqlQuery<'q, AnyBack
     query
 }
 
-/// Runs a statement of a bulk write; returns how many rows it wrote.
-///
-/// SQLite keeps it prepared. PostgreSQL does not: a plan that was made for few rows would be used for many.
-pub(crate) fn execute(
-    connection: &mut AnyConnection,
-    text: &str,
-    binds: &[Bind],
-) -> QueryResult<usize> {
-    match connection {
-        AnyConnection::Sqlite(connection) => sqlite::kept::execute(connection, text, binds),
-        AnyConnection::Postgres(_) => query(text, binds).execute(connection),
+/// How PostgreSQL plans the statements of a write. SQLite plans for no number of rows, and keeps them all prepared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// For few rows, each found by an index, however large the tables are or were: so a plan can be kept.
+    Kept,
+    /// For the rows at hand, anew each time: a plan that was made for few would be used for many.
+    Anew,
+}
+
+impl Plan {
+    /// Up to here it takes longer to find the best plan than a worse one takes.
+    const FEW: usize = 1000;
+
+    pub(crate) fn of(rows: usize) -> Self {
+        if rows <= Self::FEW {
+            Self::Kept
+        } else {
+            Self::Anew
+        }
+    }
+
+    /// Has the statements of the open transaction planned so, from here on.
+    pub(crate) fn begin(self, connection: &mut AnyConnection) -> Result<()> {
+        match connection {
+            AnyConnection::Sqlite(_) => Ok(()),
+            AnyConnection::Postgres(connection) => connection
+                .batch_execute(match self {
+                    Self::Kept => postgres::PLAN_FOR_FEW,
+                    Self::Anew => postgres::PLAN_FOR_ANY,
+                })
+                .map_err(doing("choosing how to plan")),
+        }
     }
 }
 
-/// Runs a query of a write that yields one row. SQLite keeps it prepared, as [`execute`] does.
-pub(crate) fn get<T>(connection: &mut AnyConnection, text: &str, binds: &[Bind]) -> QueryResult<T>
-where
-    T: QueryableByName<Sqlite> + QueryableByName<AnyBackend> + 'static,
-{
-    match connection {
-        AnyConnection::Sqlite(connection) => sqlite::kept::get(connection, text, binds),
-        AnyConnection::Postgres(_) => query(text, binds).get_result(connection),
+/// Runs a statement of a write; returns how many rows it wrote.
+pub(crate) fn execute(
+    connection: &mut AnyConnection,
+    plan: Plan,
+    text: &str,
+    binds: &[Bind],
+) -> QueryResult<usize> {
+    match (connection, plan) {
+        (AnyConnection::Sqlite(connection), _) => kept(text, binds).execute(connection),
+        (AnyConnection::Postgres(connection), Plan::Kept) => kept(text, binds).execute(connection),
+        (connection, Plan::Anew) => query(text, binds).execute(connection),
     }
+}
+
+/// Runs a query of a write that yields some rows.
+pub(crate) fn load<T>(
+    connection: &mut AnyConnection,
+    plan: Plan,
+    text: &str,
+    binds: &[Bind],
+) -> QueryResult<Vec<T>>
+where
+    T: QueryableByName<Sqlite> + QueryableByName<Pg> + QueryableByName<AnyBackend> + 'static,
+{
+    match (connection, plan) {
+        (AnyConnection::Sqlite(connection), _) => kept(text, binds).load(connection),
+        (AnyConnection::Postgres(connection), Plan::Kept) => kept(text, binds).load(connection),
+        (connection, Plan::Anew) => query(text, binds).load(connection),
+    }
+}
+
+/// Runs a query of a write that yields one row.
+pub(crate) fn get<T>(
+    connection: &mut AnyConnection,
+    plan: Plan,
+    text: &str,
+    binds: &[Bind],
+) -> QueryResult<T>
+where
+    T: QueryableByName<Sqlite> + QueryableByName<Pg> + QueryableByName<AnyBackend> + 'static,
+{
+    load(connection, plan, text, binds)?
+        .pop()
+        .ok_or(diesel::result::Error::NotFound)
 }
 
 /// Runs a query that yields the columns by name.

@@ -6,14 +6,15 @@
 use std::time::Duration;
 
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
 
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::ids::{LockToken, RunId};
 use crate::schema::tables::run_leases;
 use crate::store::clock::Clock;
-use crate::store::{AnyConnection, doing, sql};
+use crate::store::kept::kept;
+use crate::store::rows::Bind;
+use crate::store::{AnyConnection, doing};
 
 /// How long a holder that gives no sign keeps its lock, and how often it gives one.
 ///
@@ -106,18 +107,17 @@ pub(super) fn pass_on(
         Replace::Lapsed => format!(" AND expires_at < {}", clock.now()),
         Replace::Any => String::new(),
     };
-    let changed = sql(format!(
+    let text = format!(
         "UPDATE run_leases SET token = $1, lease_seconds = {seconds}, renewed_at = {now},
            expires_at = {later}, last_write_at = NULL
          WHERE run_id = $2{condition}",
         seconds = seconds(lease),
         now = clock.now(),
         later = clock.after(&seconds(lease)),
-    ))
-    .bind::<BigInt, _>(token.0)
-    .bind::<BigInt, _>(run.0)
-    .execute(connection)
-    .map_err(doing("taking the lease"))?;
+    );
+    let changed = kept(&text, &[Bind::BigInt(token.0), Bind::BigInt(run.0)])
+        .execute(connection)
+        .map_err(doing("taking the lease"))?;
     Ok(changed == 1)
 }
 
@@ -140,15 +140,14 @@ pub(crate) fn renew(
         Renewal::Heartbeat => String::new(),
         Renewal::Write => format!(", last_write_at = {now}"),
     };
-    let renewed = sql(format!(
+    let text = format!(
         "UPDATE run_leases SET renewed_at = {now}, expires_at = {later}{write}
          WHERE run_id = $1 AND token = $2",
         later = clock.after("lease_seconds"),
-    ))
-    .bind::<BigInt, _>(run.0)
-    .bind::<BigInt, _>(token.0)
-    .execute(connection)
-    .map_err(doing("renewing the lease"))?;
+    );
+    let renewed = kept(&text, &[Bind::BigInt(run.0), Bind::BigInt(token.0)])
+        .execute(connection)
+        .map_err(doing("renewing the lease"))?;
     Ok(renewed == 1)
 }
 

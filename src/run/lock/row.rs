@@ -10,6 +10,8 @@ use crate::ids::{LockToken, RunId, TransactionId};
 use crate::run::checkpoint;
 use crate::run::lock::lease;
 use crate::schema::tables::run_locks;
+use crate::store::kept::kept;
+use crate::store::rows::Bind;
 use crate::store::{AnyConnection, doing, sql};
 
 pub(super) const FREE: &str = "free";
@@ -89,8 +91,8 @@ fn select(core: &Core) -> String {
 
 /// The lock of a run; `None` for a run that never was.
 pub(super) fn read(connection: &mut AnyConnection, core: &Core, run: RunId) -> Result<Option<Row>> {
-    sql(format!("{} WHERE l.run_id = $1", select(core)))
-        .bind::<BigInt, _>(run.0)
+    let text = format!("{} WHERE l.run_id = $1", select(core));
+    kept(&text, &[Bind::BigInt(run.0)])
         .get_result(connection)
         .optional()
         .map_err(doing("reading the lock"))
@@ -135,24 +137,27 @@ pub(super) fn take(
     to: &str,
 ) -> Result<Option<LockToken>> {
     let core = taker.core;
-    let token: Option<Token> = sql(format!(
+    let text = format!(
         "UPDATE run_locks SET token = token + 1, state = '{to}', holder_user = $1, holder_host = $2,
            holder_pid = $3, holder_client = $4, reason = $5, acquired_at = {now}
          WHERE run_id = $6 AND token = $7 AND state = $8
          RETURNING token",
         now = core.clock.now(),
-    ))
-    .bind::<Text, _>(&core.actor)
-    .bind::<Text, _>(host())
-    .bind::<BigInt, _>(i64::from(std::process::id()))
-    .bind::<Text, _>(&core.client)
-    .bind::<Text, _>(taker.message)
-    .bind::<BigInt, _>(seen.run_id)
-    .bind::<BigInt, _>(seen.token)
-    .bind::<Text, _>(&seen.state)
-    .get_result(connection)
-    .optional()
-    .map_err(doing("taking the lock"))?;
+    );
+    let binds = [
+        Bind::Text(core.actor.clone()),
+        Bind::Text(host()),
+        Bind::BigInt(i64::from(std::process::id())),
+        Bind::Text(core.client.clone()),
+        Bind::Text(taker.message.to_owned()),
+        Bind::BigInt(seen.run_id),
+        Bind::BigInt(seen.token),
+        Bind::Text(seen.state.clone()),
+    ];
+    let token: Option<Token> = kept(&text, &binds)
+        .get_result(connection)
+        .optional()
+        .map_err(doing("taking the lock"))?;
     Ok(token.map(|token| LockToken(token.token)))
 }
 
@@ -165,15 +170,12 @@ struct Token {
 /// Whether the token is the one that holds the run. Writing the token to itself also locks the row until
 /// COMMIT, on both engines.
 pub(super) fn prove(connection: &mut AnyConnection, run: RunId, token: LockToken) -> Result<bool> {
-    let proved = diesel::update(
-        run_locks::table
-            .filter(run_locks::run_id.eq(run.0))
-            .filter(run_locks::token.eq(token.0))
-            .filter(run_locks::state.ne(FREE)),
-    )
-    .set(run_locks::token.eq(token.0))
-    .execute(connection)
-    .map_err(doing("proving the lock"))?;
+    let text = format!(
+        "UPDATE run_locks SET token = $2 WHERE run_id = $1 AND token = $2 AND state <> '{FREE}'"
+    );
+    let proved = kept(&text, &[Bind::BigInt(run.0), Bind::BigInt(token.0)])
+        .execute(connection)
+        .map_err(doing("proving the lock"))?;
     Ok(proved == 1)
 }
 
@@ -212,33 +214,23 @@ pub(super) fn give_up(
 pub(super) fn hold(connection: &mut AnyConnection, run: RunId) -> Result<()> {
     // A statement of its own: it sees every transaction that was committed before the row was locked.
     let last = checkpoint::last_transaction(connection, run)?;
-    diesel::update(run_locks::table.find(run.0))
-        .set((
-            run_locks::state.eq(HELD),
-            run_locks::lock_transaction.eq(last.0),
-        ))
+    let text =
+        format!("UPDATE run_locks SET state = '{HELD}', lock_transaction = $2 WHERE run_id = $1");
+    kept(&text, &[Bind::BigInt(run.0), Bind::BigInt(last.0)])
         .execute(connection)
         .map_err(doing("taking the lock"))?;
     Ok(())
 }
 
 pub(super) fn release(connection: &mut AnyConnection, run: RunId, token: LockToken) -> Result<()> {
-    diesel::update(
-        run_locks::table
-            .filter(run_locks::run_id.eq(run.0))
-            .filter(run_locks::token.eq(token.0)),
-    )
-    .set((
-        run_locks::state.eq(FREE),
-        run_locks::holder_user.eq(None::<String>),
-        run_locks::holder_host.eq(None::<String>),
-        run_locks::holder_pid.eq(None::<i64>),
-        run_locks::holder_client.eq(None::<String>),
-        run_locks::reason.eq(None::<String>),
-        run_locks::acquired_at.eq(None::<NaiveDateTime>),
-    ))
-    .execute(connection)
-    .map_err(doing("releasing the lock"))?;
+    let text = format!(
+        "UPDATE run_locks SET state = '{FREE}', holder_user = NULL, holder_host = NULL, holder_pid = NULL,
+           holder_client = NULL, reason = NULL, acquired_at = NULL
+         WHERE run_id = $1 AND token = $2"
+    );
+    kept(&text, &[Bind::BigInt(run.0), Bind::BigInt(token.0)])
+        .execute(connection)
+        .map_err(doing("releasing the lock"))?;
     Ok(())
 }
 

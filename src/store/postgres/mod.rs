@@ -31,6 +31,8 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
 use crate::error::{Error, Result};
+use crate::store::kept::kept;
+use crate::store::rows::Bind;
 use crate::store::transaction::Xid;
 use crate::store::{Location, Patience};
 
@@ -67,6 +69,14 @@ const NO_JIT: &str = "set_config('jit', 'off', true)";
 /// has set another value, it stays.
 const ROOM_FOR_JOINS: &str = "
     CASE current_setting('work_mem') WHEN '4MB' THEN set_config('work_mem', '64MB', true) END";
+
+/// Each row is found by an index. So few are that it is the best plan whatever the tables' size, and may be kept.
+pub(super) const PLAN_FOR_FEW: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
+
+/// Back to what the session has.
+pub(super) const PLAN_FOR_ANY: &str =
+    "SET LOCAL enable_seqscan TO DEFAULT; SET LOCAL enable_hashjoin TO DEFAULT;
+    SET LOCAL enable_mergejoin TO DEFAULT";
 
 /// How a transaction begins that only reads.
 pub(super) const BEGIN_SNAPSHOT: &str =
@@ -130,19 +140,19 @@ struct Begun {
 /// Begins a transaction that writes, and says what its id is.
 pub(super) fn begin(connection: &mut PgConnection, patience: Patience) -> QueryResult<Xid> {
     AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN")?;
-    let lock_timeout = match patience {
-        Patience::Long => String::new(),
-        Patience::Short(most) => format!(
-            ", set_config('lock_timeout', '{}ms', true)",
-            most.as_millis().max(1)
+    let (lock_timeout, binds) = match patience {
+        Patience::Long => ("", vec![]),
+        Patience::Short(most) => (
+            ", set_config('lock_timeout', $1, true)",
+            vec![Bind::Text(format!("{}ms", most.as_millis().max(1)))],
         ),
     };
     // Staging tables are made IF NOT EXISTS; libpq would print a notice each time.
-    let begun: Begun = diesel::sql_query(format!(
+    let text = format!(
         "SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint) AS xid,
             set_config('client_min_messages', 'warning', true), {NO_JIT}, {ROOM_FOR_JOINS}, {IDLE_IN_TRANSACTION}{lock_timeout}"
-    ))
-    .get_result(connection)?;
+    );
+    let begun: Begun = kept(&text, &binds).get_result(connection)?;
     Ok(begun.xid)
 }
 

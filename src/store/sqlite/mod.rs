@@ -3,7 +3,6 @@
 pub(crate) mod bulk;
 pub(crate) mod ddl;
 pub(crate) mod doctor;
-pub(crate) mod kept;
 pub(crate) mod sql;
 pub(super) mod wal;
 

@@ -1,18 +1,24 @@
-//! Statements that are kept prepared: to compile one with all the triggers that it may fire takes longer than a small
-//! write does.
+//! Statements that a connection keeps prepared: to make one ready, with all that its triggers do, takes longer than a
+//! small write does.
 
-use diesel::deserialize::QueryableByName;
+use diesel::backend::Backend;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{BigInt, Double, Text, Timestamp, Untyped};
-use diesel::sqlite::Sqlite;
+use diesel::serialize::ToSql;
+use diesel::sql_types::{BigInt, Double, HasSqlType, Text, Timestamp, Untyped};
 
 use crate::store::rows::Bind;
 
 /// SQL with parameters `$1`, `$2` … What diesel's `sql_query` is, but that its connection keeps it by its text.
-struct Kept<'a> {
+///
+/// For texts of which there are few: a connection keeps them until it is closed.
+pub(crate) struct Kept<'a> {
     text: &'a str,
     binds: &'a [Bind],
+}
+
+pub(crate) fn kept<'a>(text: &'a str, binds: &'a [Bind]) -> Kept<'a> {
+    Kept { text, binds }
 }
 
 impl QueryId for Kept<'_> {
@@ -26,8 +32,15 @@ impl Query for Kept<'_> {
 
 impl<Conn> diesel::query_dsl::RunQueryDsl<Conn> for Kept<'_> {}
 
-impl QueryFragment<Sqlite> for Kept<'_> {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+impl<DB> QueryFragment<DB> for Kept<'_>
+where
+    DB: Backend + HasSqlType<Timestamp>,
+    i64: ToSql<BigInt, DB>,
+    f64: ToSql<Double, DB>,
+    String: ToSql<Text, DB>,
+    chrono::NaiveDateTime: ToSql<Timestamp, DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
         let mut parts = self.text.split('$');
         out.push_sql(parts.next().unwrap_or_default());
         for part in parts {
@@ -48,22 +61,4 @@ impl QueryFragment<Sqlite> for Kept<'_> {
         }
         Ok(())
     }
-}
-
-/// Runs a statement; returns how many rows it wrote.
-pub(crate) fn execute(
-    connection: &mut SqliteConnection,
-    text: &str,
-    binds: &[Bind],
-) -> QueryResult<usize> {
-    Kept { text, binds }.execute(connection)
-}
-
-/// Runs a query that yields one row.
-pub(crate) fn get<T: QueryableByName<Sqlite> + 'static>(
-    connection: &mut SqliteConnection,
-    text: &str,
-    binds: &[Bind],
-) -> QueryResult<T> {
-    Kept { text, binds }.get_result(connection)
 }
