@@ -252,7 +252,11 @@ pub(crate) fn select(
     columns: &[Column],
 ) -> Result<RecordBatch> {
     let (batch, rows) = appended(columns, || {
-        let rows: Vec<Appended> = query(text, binds).load(connection)?;
+        let rows: Vec<Appended> = match connection {
+            AnyConnection::Sqlite(_) => kept(text, binds).load(connection)?,
+            // A plan is for the rows at hand, and a table described anew may have columns of other types.
+            AnyConnection::Postgres(_) => query(text, binds).load(connection)?,
+        };
         Ok(rows.len())
     })?;
     debug_assert_eq!(batch.num_rows(), rows);
