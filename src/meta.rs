@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::filter::{Checked, Filter, Resolver, Scalar, Subject};
-use crate::history::rows::{Incoming, RowOperation};
+use crate::history::rows::{Incoming, Parts, RowOperation};
 use crate::history::write::Write;
 use crate::history::{ChangeCounts, as_of, retained};
 use crate::ids::{RunId, TransactionId};
@@ -222,7 +222,7 @@ fn write_rows(
     if entries.is_empty() {
         return Ok(ChangeCounts::default());
     }
-    let mut incoming = Incoming::begin(write, table, operation)?;
+    let mut incoming = Incoming::begin(write, table, operation, Parts::One)?;
     incoming.load(write, &batch(table, run, entries)?, &mut |_| Ok(()))?;
     incoming.write(write)
 }

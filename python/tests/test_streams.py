@@ -167,6 +167,8 @@ def test_may_be_written_in_several_transactions(run: stratalog.Run) -> None:
     assert held(run) == ALL
 
 
+OTHER = points(range(1990, 1995), variable="Other")
+
 REFUSED: dict[str, tuple[Callable[[], Iterator[Any]], type[Exception], str]] = {
     "a bad value": (
         lambda: iter([BATCHES[0], BATCHES[1].assign(value=[1.0] * 9 + [float("nan")])]),
@@ -177,6 +179,11 @@ REFUSED: dict[str, tuple[Callable[[], Iterator[Any]], type[Exception], str]] = {
         lambda: iter([*BATCHES, points(range(2019, 2020))]),
         stratalog.InvalidFrame,
         "more than once, in different batches: region World, variable Primary E.*2019.*2 times",
+    ),
+    "a key in two batches, that changes nothing": (
+        lambda: iter([OTHER, points(range(1993, 1994), variable="Other"), *BATCHES]),
+        stratalog.InvalidFrame,
+        "more than once, in different batches: region World, variable Other.*1993.*2 times",
     ),
     "unknown names of all batches": (
         lambda: iter([batch.assign(region=f"R{n}") for n, batch in enumerate(BATCHES)]),
@@ -192,7 +199,7 @@ def test_is_refused_as_a_whole(run: stratalog.Run, name: str, database: Database
     database.watcher = database.open()
     stream, error, message = REFUSED[name]
     with run.transact("before"):
-        run.iamc.add(points(range(1990, 1995), variable="Other"))
+        run.iamc.add(OTHER)
     lock = run.lock("after")
     with nothing_written(database, run), pytest.raises(error, match=message):
         run.iamc.add(stream())

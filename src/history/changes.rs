@@ -106,51 +106,34 @@ impl Part {
     }
 }
 
-/// What of staged rows is neither new nor different.
-const UNCHANGED: i16 = 3;
-
 #[derive(QueryableByName)]
 struct Compared {
     #[diesel(sql_type = BigInt)]
     inserted: i64,
     #[diesel(sql_type = BigInt)]
     updated: i64,
+    #[diesel(sql_type = BigInt)]
+    deleted: i64,
 }
 
-/// Compares rows that were staged as inserts with the live ones: says of each whether it is an update, or unchanged.
-fn compare(
-    write: &mut Write<'_>,
-    table: &TableDescription,
-    staging: &Staging,
-) -> Result<ChangeCounts> {
-    let text = format!(
-        "UPDATE {} AS c SET operation_type = coalesce(
-           (SELECT CASE WHEN {} THEN 1 ELSE {UNCHANGED} END FROM {} l WHERE {}), 0)",
-        staging.name,
-        write.engine().any_differs(table.value_columns(), "l", "c"),
-        quote(&table.name),
-        keys_equal(table, "l", "c"),
-    );
-    execute(write, "comparing with what is there", &text)?;
+/// Counts staged rows that were compared with the live ones.
+fn counted(write: &mut Write<'_>, staging: &Staging) -> Result<ChangeCounts> {
     let how_many = |operation: i16| {
         format!("coalesce(sum(CASE WHEN operation_type = {operation} THEN 1 ELSE 0 END), 0)")
     };
     let text = format!(
-        "SELECT {} AS inserted, {} AS updated FROM {}",
+        "SELECT {} AS inserted, {} AS updated, {} AS deleted FROM {}",
         how_many(0),
         how_many(1),
+        how_many(2),
         staging.name
     );
     let compared: Compared = write.get(&text, &[]).map_err(doing("counting changes"))?;
     Ok(ChangeCounts {
         inserted: compared.inserted as u64,
         updated: compared.updated as u64,
-        deleted: 0,
+        deleted: compared.deleted as u64,
     })
-}
-
-fn execute(write: &mut Write<'_>, what: &str, text: &str) -> Result<usize> {
-    write.execute(text, &[]).map_err(doing(what))
 }
 
 impl<'t> ChangeSet<'t> {
@@ -205,21 +188,17 @@ impl<'t> ChangeSet<'t> {
         Ok(changes)
     }
 
-    /// Of the rows of a run that were staged as inserts: what is new, and what differs from the live rows.
-    pub(crate) fn upsert(
+    /// Rows of a run that were staged; `known`: what they change, if they were not compared with the live ones.
+    pub(super) fn staged(
         write: &mut Write<'_>,
         table: &'t TableDescription,
         staging: Staging,
-        rows: usize,
+        known: Option<ChangeCounts>,
+        held: &Held,
     ) -> Result<Self> {
-        let held = Held::by_run(write, table)?;
-        let counts = if held.has_rows {
-            compare(write, table, &staging)?
-        } else {
-            ChangeCounts {
-                inserted: rows as u64,
-                ..ChangeCounts::default()
-            }
+        let counts = match known {
+            Some(counts) => counts,
+            None => counted(write, &staging)?,
         };
         failpoint::reach("changes", "known")?;
         if held.has_history {
@@ -231,31 +210,6 @@ impl<'t> ChangeSet<'t> {
             counts,
             extent: Extent::First,
         })
-    }
-
-    /// Of the rows of a run that were staged as deletions: those that are there.
-    pub(crate) fn removal(
-        write: &mut Write<'_>,
-        table: &'t TableDescription,
-        staging: Staging,
-        rows: usize,
-    ) -> Result<Self> {
-        let gone = execute(
-            write,
-            "leaving out what is not there",
-            &format!(
-                "DELETE FROM {} AS c WHERE NOT EXISTS (SELECT 1 FROM {} l WHERE {})",
-                staging.name,
-                quote(&table.name),
-                keys_equal(table, "l", "c"),
-            ),
-        )?;
-        failpoint::reach("changes", "known")?;
-        let counts = ChangeCounts {
-            deleted: (rows - gone) as u64,
-            ..ChangeCounts::default()
-        };
-        Self::known(write, table, staging, counts)
     }
 
     pub(crate) fn counts(&self) -> ChangeCounts {

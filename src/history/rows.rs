@@ -11,7 +11,7 @@ use crate::history::extent::Held;
 use crate::history::revert;
 use crate::history::write::Write;
 use crate::schema::TableDescription;
-use crate::store::bulk::Staging;
+use crate::store::bulk::{Load, Staging, Unchanged};
 use crate::store::{BulkRecording, column_list, doing, failpoint, keys_equal, quote, sql};
 
 /// What to do with the rows that come in.
@@ -23,10 +23,22 @@ pub(crate) enum RowOperation {
     Remove,
 }
 
+/// In how many parts rows come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parts {
+    /// In one, or in several of one that was sorted: no key comes twice.
+    One,
+    /// In more, of which one may have a key of another.
+    Many,
+}
+
 /// Rows of the transaction's run on their way in.
 pub(crate) struct Incoming<'t> {
     table: &'t TableDescription,
     operation: RowOperation,
+    /// What the run has; `None` where triggers record.
+    held: Option<Held>,
+    load: Load,
     staging: Staging,
     rows: usize,
     /// The key of the last row, while all came in the order of the key.
@@ -35,14 +47,37 @@ pub(crate) struct Incoming<'t> {
 }
 
 impl<'t> Incoming<'t> {
+    /// `parts`: what comes in. Of one, all keys are known to be different.
     pub(crate) fn begin(
         write: &mut Write<'_>,
         table: &'t TableDescription,
         operation: RowOperation,
+        parts: Parts,
     ) -> Result<Self> {
+        let operation_type = match operation {
+            RowOperation::Add => 0,
+            RowOperation::Remove => 2,
+        };
+        let held = match write.engine().bulk_recording() {
+            BulkRecording::Triggers => None,
+            BulkRecording::SetBased => Some(Held::by_run(write, table)?),
+        };
+        let compared = match (&held, operation) {
+            (None, _) => None,
+            (Some(held), RowOperation::Add) if !held.has_rows => None,
+            (Some(_), _) => Some(match parts {
+                Parts::One => Unchanged::LeftOut,
+                Parts::Many => Unchanged::Kept,
+            }),
+        };
         Ok(Self {
             table,
             operation,
+            held,
+            load: Load {
+                operation_type,
+                compared,
+            },
             staging: Staging::create(write.connection, table)?,
             rows: 0,
             last: None,
@@ -62,12 +97,8 @@ impl<'t> Incoming<'t> {
         }
         self.rows += rows.num_rows();
         self.in_order = self.in_order && self.follow(rows)?;
-        let operation_type = match self.operation {
-            RowOperation::Add => 0,
-            RowOperation::Remove => 2,
-        };
         self.staging
-            .load(write.connection, self.table, operation_type, rows, progress)
+            .load(write.connection, self.table, self.load, rows, progress)
     }
 
     /// Whether the rows come after those before, in the order of the key.
@@ -108,18 +139,19 @@ impl<'t> Incoming<'t> {
             self.refuse_duplicates(write)?;
             format!(" ORDER BY {}", column_list("c", self.table.key_columns()))
         };
-        match write.engine().bulk_recording() {
-            BulkRecording::Triggers => self.write_directly(write),
-            BulkRecording::SetBased => {
-                let (table, staging, rows) = (self.table, self.staging, self.rows);
-                let changes = match self.operation {
-                    RowOperation::Add => ChangeSet::upsert(write, table, staging, rows)?,
-                    RowOperation::Remove => ChangeSet::removal(write, table, staging, rows)?,
-                };
-                changes.apply_in_order(write, &order)?;
-                Ok(changes.counts())
-            }
-        }
+        let Some(held) = self.held else {
+            return self.write_directly(write);
+        };
+        let known = match self.load.compared {
+            Some(_) => None,
+            None => Some(ChangeCounts {
+                inserted: self.rows as u64,
+                ..ChangeCounts::default()
+            }),
+        };
+        let changes = ChangeSet::staged(write, self.table, self.staging, known, &held)?;
+        changes.apply_in_order(write, &order)?;
+        Ok(changes.counts())
     }
 
     /// Keys that came in more than once, in rows that were loaded apart.

@@ -13,6 +13,7 @@ use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 
 use crate::error::{Error, Result};
+use crate::history::rows::Parts;
 use crate::iamc::columns::Coded;
 
 /// How many rows wait in memory, at 34 bytes each.
@@ -62,6 +63,14 @@ fn failed(source: std::io::Error) -> Error {
 impl Chunks {
     pub(crate) fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// Each chunk is sorted, and has no key twice.
+    pub(super) fn parts(&self) -> Parts {
+        match &self.memory[..] {
+            [_] if self.file.is_none() => Parts::One,
+            _ => Parts::Many,
+        }
     }
 
     pub(crate) fn push(&mut self, chunk: RecordBatch) -> Result<()> {

@@ -243,7 +243,7 @@ impl Points {
                 }
                 interrupt.map_or(Ok(()), |interrupt| interrupt())
             };
-            let mut incoming = Incoming::begin(write, &table, operation)?;
+            let mut incoming = Incoming::begin(write, &table, operation, self.chunks.parts())?;
             let categories = &self.categories.names;
             self.chunks.read(|chunk| {
                 let sorted = ids.in_order(chunk, categories)?;

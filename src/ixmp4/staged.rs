@@ -8,7 +8,7 @@ use arrow::array::{ArrayRef, RecordBatch, new_null_array};
 use arrow::datatypes::{Field, Schema};
 
 use crate::error::Result;
-use crate::history::rows::{Incoming, RowOperation};
+use crate::history::rows::{Incoming, Parts, RowOperation};
 use crate::history::write::Write;
 use crate::iamc::checked::Chunks;
 use crate::schema::TableDescription;
@@ -65,7 +65,7 @@ impl Staged {
                 if chunks.rows() == 0 {
                     continue;
                 }
-                let mut incoming = Incoming::begin(write, table, operation)?;
+                let mut incoming = Incoming::begin(write, table, operation, Parts::Many)?;
                 chunks.read(|chunk| {
                     for begin in (0..chunk.num_rows()).step_by(ROWS_AT_ONCE) {
                         let rows = ROWS_AT_ONCE.min(chunk.num_rows() - begin);

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
 use crate::history::ChangeCounts;
-use crate::history::rows::{Incoming, RowOperation};
+use crate::history::rows::{Incoming, Parts, RowOperation};
 use crate::history::write::Write;
 use crate::iamc::columns::{as_type, coded_array, is_text};
 use crate::input::{check_values, row_list};
@@ -33,7 +33,7 @@ pub(super) fn write_batch(
     if rows.num_rows() == 0 {
         return Ok(ChangeCounts::default());
     }
-    let mut incoming = Incoming::begin(write, table, operation)?;
+    let mut incoming = Incoming::begin(write, table, operation, Parts::One)?;
     incoming.load(write, rows, &mut |_| Ok(()))?;
     incoming.write(write)
 }

@@ -8,7 +8,7 @@ use arrow::datatypes::{Field, Schema};
 use crate::error::{Error, Result};
 use crate::filter::{Checked, Filter, Subject, rows_that_pass};
 use crate::history::ChangeCounts;
-use crate::history::rows::{Incoming, RowOperation};
+use crate::history::rows::{Incoming, Parts, RowOperation};
 use crate::history::{as_of, retained, versions};
 use crate::input::{check_values, exactly, refuse_duplicate_keys};
 use crate::run::Access;
@@ -55,7 +55,7 @@ impl<'a> RunTable<'a> {
             RowOperation::Remove => format!("{}.remove", self.table.name),
         };
         lock.write(&name, |write| {
-            let mut incoming = Incoming::begin(write, &self.table, operation)?;
+            let mut incoming = Incoming::begin(write, &self.table, operation, Parts::One)?;
             incoming.load(write, &rows, &mut |_| Ok(()))?;
             incoming.write(write)
         })

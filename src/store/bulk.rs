@@ -75,6 +75,27 @@ impl<'a> ColumnValues<'a> {
     }
 }
 
+/// What becomes of rows that are loaded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Load {
+    /// 0: they are new or have other values; 2: they are to be deleted.
+    pub(crate) operation_type: i16,
+    /// `None`: it is said of all of them.
+    pub(crate) compared: Option<Unchanged>,
+}
+
+/// What becomes of rows that are loaded and that, compared with the live ones, change nothing. Only SQLite compares them
+/// as they come: to write them all down first, and to write down of each what it changes, takes twice as long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unchanged {
+    LeftOut,
+    /// Staged as [`UNCHANGED`]: whether a key comes twice is seen by looking at all of them.
+    Kept,
+}
+
+/// The operation type of staged rows that change nothing.
+pub(crate) const UNCHANGED: i16 = 3;
+
 /// A temporary table for changes to a table: `operation_type` first, then the table's columns.
 pub(crate) struct Staging {
     /// As SQL names it.
@@ -98,7 +119,7 @@ impl Staging {
         &self,
         connection: &mut AnyConnection,
         table: &TableDescription,
-        operation_type: i16,
+        load: Load,
         batch: &RecordBatch,
         progress: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<()> {
@@ -112,10 +133,10 @@ impl Staging {
         };
         let loaded = match connection {
             AnyConnection::Sqlite(connection) => {
-                sqlite::bulk::load(connection, &self.name, operation_type, batch, progress)
+                sqlite::bulk::load(connection, &self.name, table, load, batch, progress)
             }
             AnyConnection::Postgres(connection) => {
-                postgres::copy::load(connection, &self.name, operation_type, batch, progress)
+                postgres::copy::load(connection, &self.name, load.operation_type, batch, progress)
             }
         }
         .map_err(doing(&format!("loading rows for {}", quote(&table.name))));

@@ -13,15 +13,16 @@ use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::sql_types::{BigInt, Bool, Double, Integer, Nullable, SmallInt, Text};
 use diesel::sqlite::Sqlite;
 
-use crate::store::bulk::{ColumnValues, Value};
+use crate::schema::TableDescription;
+use crate::store::bulk::{ColumnValues, Load, UNCHANGED, Unchanged, Value};
+use crate::store::{quote, sqlite::sql};
 
 /// SQLite takes at most 32,766 parameters in a statement; fewer keep the statement's text short.
 const PARAMETERS: usize = 2_000;
 
 /// Rows `first..first + rows` of the columns, as one `INSERT`.
 struct InsertRows<'a> {
-    into: &'a str,
-    operation_type: i16,
+    statement: &'a Statement,
     columns: &'a [ColumnValues<'a>],
     first: usize,
     rows: usize,
@@ -41,21 +42,13 @@ impl QueryFragment<Sqlite> for InsertRows<'_> {
         if !self.full {
             out.unsafe_to_cache_prepared();
         }
-        out.push_sql("INSERT INTO ");
-        out.push_sql(self.into);
-        out.push_sql(" VALUES ");
+        out.push_sql(&self.statement.before);
         for row in self.first..self.first + self.rows {
-            // A literal: the statement is kept by its text.
-            out.push_sql(match (row == self.first, self.operation_type) {
-                (true, 0) => "(0",
-                (true, 1) => "(1",
-                (true, _) => "(2",
-                (false, 0) => ", (0",
-                (false, 1) => ", (1",
-                (false, _) => ", (2",
-            });
-            for column in self.columns {
-                out.push_sql(", ");
+            out.push_sql(if row == self.first { "(" } else { ", (" });
+            for (position, column) in self.columns.iter().enumerate() {
+                if position > 0 {
+                    out.push_sql(", ");
+                }
                 match column.value(row) {
                     Value::Null => out.push_bind_param::<Nullable<Text>, Option<String>>(&None)?,
                     Value::BigInt(value) => out.push_bind_param::<BigInt, i64>(value)?,
@@ -73,7 +66,70 @@ impl QueryFragment<Sqlite> for InsertRows<'_> {
             }
             out.push_sql(")");
         }
+        out.push_sql(&self.statement.after);
         Ok(())
+    }
+}
+
+/// What stands around the rows, which are `v` with `column1`, `column2` …
+struct Statement {
+    before: String,
+    after: String,
+}
+
+impl Statement {
+    fn new(into: &str, table: &TableDescription, load: Load) -> Self {
+        let given = |name: &str| {
+            let position = table.columns.iter().position(|column| column.name == name);
+            format!("v.column{}", position.unwrap_or_default() + 1)
+        };
+        let columns: Vec<_> = table.columns.iter().map(|c| given(&c.name)).collect();
+        let operation_type = load.operation_type;
+        let (what, join) = match load.compared {
+            None => (operation_type.to_string(), String::new()),
+            Some(unchanged) => {
+                let same_key: Vec<_> = table
+                    .key
+                    .iter()
+                    .map(|key| format!("l.{} = {}", quote(key), given(key)))
+                    .collect();
+                let is_there = format!("l.{} IS NOT NULL", quote(&table.key[0]));
+                let differs = table.value_columns().map(|column| {
+                    let live = format!("l.{}", quote(&column.name));
+                    sql::differs(column.column_type, &live, &given(&column.name))
+                });
+                let differs = std::iter::once("1 = 0".to_owned()).chain(differs);
+                let differs = differs.collect::<Vec<_>>().join(" OR ");
+                let (what, changes) = match operation_type {
+                    2 => (
+                        format!("CASE WHEN {is_there} THEN 2 ELSE {UNCHANGED} END"),
+                        is_there,
+                    ),
+                    _ => (
+                        format!(
+                            "CASE WHEN {is_there} THEN CASE WHEN {differs} THEN 1 ELSE {UNCHANGED} END ELSE 0 END"
+                        ),
+                        format!("NOT {is_there} OR {differs}"),
+                    ),
+                };
+                let only = match unchanged {
+                    Unchanged::LeftOut => format!(" WHERE {changes}"),
+                    Unchanged::Kept => String::new(),
+                };
+                let live = quote(&table.name);
+                (
+                    what,
+                    format!(" LEFT JOIN {live} l ON {}{only}", same_key.join(" AND ")),
+                )
+            }
+        };
+        Self {
+            before: format!(
+                "INSERT INTO {into} SELECT {what}, {} FROM (VALUES ",
+                columns.join(", ")
+            ),
+            after: format!(") v{join}"),
+        }
     }
 }
 
@@ -96,7 +152,8 @@ fn with_times_as_text(array: &ArrayRef) -> ArrayRef {
 pub(crate) fn load(
     connection: &mut SqliteConnection,
     into: &str,
-    operation_type: i16,
+    table: &TableDescription,
+    load: Load,
     batch: &RecordBatch,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> QueryResult<()> {
@@ -105,13 +162,13 @@ pub(crate) fn load(
         .iter()
         .map(ColumnValues::new)
         .collect::<QueryResult<_>>()?;
+    let statement = Statement::new(into, table, load);
     let chunk = (PARAMETERS / columns.len().max(1)).max(1);
     let mut first = 0;
     while first < batch.num_rows() {
         let rows = chunk.min(batch.num_rows() - first);
         InsertRows {
-            into,
-            operation_type,
+            statement: &statement,
             columns: &columns,
             first,
             rows,
