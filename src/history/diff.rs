@@ -58,7 +58,9 @@ pub(crate) struct State<'p> {
 impl State<'_> {
     /// The state's row of the key `k`, if there is one, as `alias`.
     fn join(self, table: &TableDescription, alias: &str) -> String {
-        let mut on = vec![format!("{alias}.\"{RUN_ID}\" = {}", self.run)];
+        // A subquery: PostgreSQL plans for any run, not for this one, of which its statistics may not know yet. It would
+        // take the run for one row, and read all of it for each key.
+        let mut on = vec![format!("{alias}.\"{RUN_ID}\" = (SELECT {})", self.run)];
         for key in keys_in_run(table) {
             on.push(format!("{alias}.{0} = k.{0}", quote(key)));
         }
