@@ -368,12 +368,8 @@ fn wait_for_reports(plain: &mut Plain) {
     }
 }
 
-/// Statements of small writes are prepared once for each connection, and their plans kept: here while there is next to
-/// nothing in the tables, whose statistics nobody renews before there is much.
-#[test]
-fn a_plan_kept_from_small_tables_serves_large_ones_on_postgres() {
-    const ROWS: usize = 20_000;
-    let database = Database::postgres();
+/// A database whose statistics the server does not renew by itself.
+fn without_new_statistics(database: &Database) -> Plain {
     let mut plain = database.plain();
     for table in ["datapoints", "datapoints_version"] {
         plain
@@ -382,6 +378,16 @@ fn a_plan_kept_from_small_tables_serves_large_ones_on_postgres() {
             ))
             .expect("no autovacuum");
     }
+    plain
+}
+
+/// Statements of small writes are prepared once for each connection, and their plans kept: here while there is next to
+/// nothing in the tables, whose statistics nobody renews before there is much.
+#[test]
+fn a_plan_kept_from_small_tables_serves_large_ones_on_postgres() {
+    const ROWS: usize = 20_000;
+    let database = Database::postgres();
+    let mut plain = without_new_statistics(&database);
     let small = |run: &Run, factor: f64| {
         let lock = run.lock("small").expect("the lock");
         lock.checkpoint("before").expect("a checkpoint");
@@ -443,14 +449,7 @@ fn a_plan_kept_from_small_tables_serves_large_ones_on_postgres() {
 fn a_run_that_statistics_do_not_know_is_found_by_key_on_postgres() {
     const ROWS: usize = 10_000;
     let database = Database::postgres();
-    let mut plain = database.plain();
-    for table in ["datapoints", "datapoints_version"] {
-        plain
-            .run(&format!(
-                "ALTER TABLE {table} SET (autovacuum_enabled = off)"
-            ))
-            .expect("no autovacuum");
-    }
+    let mut plain = without_new_statistics(&database);
     {
         let fixture = fixture(&database);
         let add = |run: &Run, factor: f64| {
