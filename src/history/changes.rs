@@ -107,7 +107,7 @@ impl Part {
 }
 
 #[derive(QueryableByName)]
-struct Compared {
+struct Counted {
     #[diesel(sql_type = BigInt)]
     inserted: i64,
     #[diesel(sql_type = BigInt)]
@@ -116,7 +116,7 @@ struct Compared {
     deleted: i64,
 }
 
-/// Counts staged rows that were compared with the live ones.
+/// Counts staged changes.
 fn counted(write: &mut Write<'_>, staging: &Staging) -> Result<ChangeCounts> {
     let how_many = |operation: i16| {
         format!("coalesce(sum(CASE WHEN operation_type = {operation} THEN 1 ELSE 0 END), 0)")
@@ -128,11 +128,14 @@ fn counted(write: &mut Write<'_>, staging: &Staging) -> Result<ChangeCounts> {
         how_many(2),
         staging.name
     );
-    let compared: Compared = write.get(&text, &[]).map_err(doing("counting changes"))?;
+    // There is one way to read a staging table, however many rows it has.
+    let found: Counted = kept(&text, &[])
+        .get_result(write.connection)
+        .map_err(doing("counting changes"))?;
     Ok(ChangeCounts {
-        inserted: compared.inserted as u64,
-        updated: compared.updated as u64,
-        deleted: compared.deleted as u64,
+        inserted: found.inserted as u64,
+        updated: found.updated as u64,
+        deleted: found.deleted as u64,
     })
 }
 
@@ -150,15 +153,9 @@ impl<'t> ChangeSet<'t> {
         write
             .execute(&insert, binds)
             .map_err(doing("working out what changes"))?;
-        let counts = format!(
-            "SELECT operation_type, count(*) AS rows FROM {} GROUP BY operation_type",
-            staging.name
-        );
-        let rows: Vec<OperationCount> = kept(&counts, &[])
-            .load(write.connection)
-            .map_err(doing("counting changes"))?;
+        let counts = counted(write, &staging)?;
         failpoint::reach("changes", "known")?;
-        Self::known(write, table, staging, rows.into_iter().collect())
+        Self::known(write, table, staging, counts)
     }
 
     /// A filled change set.

@@ -15,7 +15,7 @@ use diesel::sqlite::Sqlite;
 
 use crate::schema::TableDescription;
 use crate::store::bulk::{ColumnValues, Load, UNCHANGED, Unchanged, Value};
-use crate::store::{quote, sqlite::sql};
+use crate::store::{Engine, column_list, keys_equal, quote};
 
 /// SQLite takes at most 32,766 parameters in a statement; fewer keep the statement's text short.
 const PARAMETERS: usize = 2_000;
@@ -71,7 +71,7 @@ impl QueryFragment<Sqlite> for InsertRows<'_> {
     }
 }
 
-/// What stands around the rows, which are `v` with `column1`, `column2` …
+/// What stands around the rows, which are `v`.
 struct Statement {
     before: String,
     after: String,
@@ -79,28 +79,21 @@ struct Statement {
 
 impl Statement {
     fn new(into: &str, table: &TableDescription, load: Load) -> Self {
-        let given = |name: &str| {
-            let position = table.columns.iter().position(|column| column.name == name);
-            format!("v.column{}", position.unwrap_or_default() + 1)
-        };
-        let columns: Vec<_> = table.columns.iter().map(|c| given(&c.name)).collect();
-        let operation_type = load.operation_type;
-        let (what, join) = match load.compared {
-            None => (operation_type.to_string(), String::new()),
+        let given = column_list("v", table.columns.iter());
+        let select = match load.compared {
+            None => {
+                return Self {
+                    before: format!(
+                        "INSERT INTO {into} SELECT {}, * FROM (VALUES ",
+                        load.operation_type
+                    ),
+                    after: ")".to_owned(),
+                };
+            }
             Some(unchanged) => {
-                let same_key: Vec<_> = table
-                    .key
-                    .iter()
-                    .map(|key| format!("l.{} = {}", quote(key), given(key)))
-                    .collect();
                 let is_there = format!("l.{} IS NOT NULL", quote(&table.key[0]));
-                let differs = table.value_columns().map(|column| {
-                    let live = format!("l.{}", quote(&column.name));
-                    sql::differs(column.column_type, &live, &given(&column.name))
-                });
-                let differs = std::iter::once("1 = 0".to_owned()).chain(differs);
-                let differs = differs.collect::<Vec<_>>().join(" OR ");
-                let (what, changes) = match operation_type {
+                let differs = Engine::Sqlite.any_differs(table.value_columns(), "l", "v");
+                let (what, changes) = match load.operation_type {
                     2 => (
                         format!("CASE WHEN {is_there} THEN 2 ELSE {UNCHANGED} END"),
                         is_there,
@@ -116,19 +109,19 @@ impl Statement {
                     Unchanged::LeftOut => format!(" WHERE {changes}"),
                     Unchanged::Kept => String::new(),
                 };
-                let live = quote(&table.name);
-                (
-                    what,
-                    format!(" LEFT JOIN {live} l ON {}{only}", same_key.join(" AND ")),
+                format!(
+                    "{what}, {given} FROM v LEFT JOIN {} l ON {}{only}",
+                    quote(&table.name),
+                    keys_equal(table, "l", "v")
                 )
             }
         };
         Self {
             before: format!(
-                "INSERT INTO {into} SELECT {what}, {} FROM (VALUES ",
-                columns.join(", ")
+                "INSERT INTO {into} WITH v ({}) AS (VALUES ",
+                column_list("", table.columns.iter())
             ),
-            after: format!(") v{join}"),
+            after: format!(") SELECT {select}"),
         }
     }
 }
