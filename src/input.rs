@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
-use arrow::compute::cast;
+use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array, new_null_array};
 use arrow::compute::kernels::cmp::not_distinct;
+use arrow::compute::{cast, take_record_batch};
 use arrow::datatypes::DataType;
+use arrow::row::{RowConverter, SortField};
 
 use crate::error::{Error, Result};
 use crate::schema::{ColumnType, TableDescription};
@@ -79,43 +80,41 @@ pub(crate) fn check_values(
     }
 }
 
-/// Refuses keys that are there more than once, naming the rows.
-pub(crate) fn refuse_duplicate_keys(table: &TableDescription, batch: &RecordBatch) -> Result<()> {
-    use arrow::compute::{SortColumn, lexsort_to_indices, partition, take};
+/// The rows in the order of their key. Refuses keys that are there more than once, naming the rows.
+pub(crate) fn in_order_of_key(
+    table: &TableDescription,
+    batch: &RecordBatch,
+) -> Result<RecordBatch> {
     let keys: Vec<_> = table
         .key
         .iter()
         .filter_map(|key| batch.column_by_name(key))
         .cloned()
         .collect();
-    let order = lexsort_to_indices(
-        &keys
-            .iter()
-            .map(|values| SortColumn {
-                values: Arc::clone(values),
-                options: None,
-            })
-            .collect::<Vec<_>>(),
-        None,
-    )?;
-    let sorted: Vec<_> = keys
+    let fields = keys
         .iter()
-        .map(|key| take(key, &order, None))
-        .collect::<std::result::Result<_, _>>()?;
-    let mut duplicates: Vec<usize> = partition(&sorted)?
-        .ranges()
-        .into_iter()
-        .filter(|range| range.len() > 1)
-        .flat_map(|range| range.map(|position| order.value(position) as usize))
+        .map(|key| SortField::new(key.data_type().clone()))
+        .collect();
+    let keys = RowConverter::new(fields)?.convert_columns(&keys)?;
+    let key = |row: &u32| keys.row(*row as usize);
+    let mut order: Vec<u32> = (0..batch.num_rows() as u32).collect();
+    if order.is_sorted_by(|a, b| key(a) < key(b)) {
+        return Ok(batch.clone());
+    }
+    order.sort_by(|a, b| key(a).cmp(&key(b)));
+    let mut duplicates: Vec<usize> = order
+        .chunk_by(|a, b| key(a) == key(b))
+        .filter(|same| same.len() > 1)
+        .flat_map(|same| same.iter().map(|row| *row as usize))
         .collect();
     duplicates.sort_unstable();
-    if duplicates.is_empty() {
-        return Ok(());
+    if !duplicates.is_empty() {
+        return Err(Error::frame(format!(
+            "the same key more than once, in {}",
+            row_list(&duplicates)
+        )));
     }
-    Err(Error::frame(format!(
-        "the same key more than once, in {}",
-        row_list(&duplicates)
-    )))
+    Ok(take_record_batch(batch, &UInt32Array::from(order))?)
 }
 
 /// An array of whatever type as what a column of a table holds; refuses values that would not be the same, naming the

@@ -222,7 +222,7 @@ fn write_rows(
     if entries.is_empty() {
         return Ok(ChangeCounts::default());
     }
-    let mut incoming = Incoming::begin(write, table, operation, Parts::One)?;
+    let mut incoming = Incoming::begin(write, table, operation, Parts::One, entries.len())?;
     incoming.load(write, &batch(table, run, entries)?, &mut |_| Ok(()))?;
     incoming.write(write)
 }

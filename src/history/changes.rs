@@ -9,10 +9,10 @@ use diesel::sql_types::{BigInt, SmallInt};
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::history::extent::{Extent, Held, of_this_run};
+use crate::history::extent::{Extent, Held, binds_of, of_this_run};
 use crate::history::write::Write;
 use crate::schema::{END_TRANSACTION_ID, OPERATION_TYPE, TRANSACTION_ID, TableDescription};
-use crate::store::bulk::{Staging, begin_recording, end_recording};
+use crate::store::bulk::{SetBased, Staging};
 use crate::store::kept::kept;
 use crate::store::rows::Bind;
 use crate::store::{BulkRecording, column_list, doing, failpoint, keys_equal, quote};
@@ -139,6 +139,26 @@ fn counted(write: &mut Write<'_>, staging: &Staging) -> Result<ChangeCounts> {
     })
 }
 
+/// Writes the version rows of a run that had none, once its first rows are in the live table.
+pub(super) fn record_first(write: &mut Write<'_>, table: &TableDescription) -> Result<()> {
+    let live = quote(&table.name);
+    let of_run = format!("$1, 0 FROM {live} l WHERE {}", of_this_run("l"));
+    write
+        .execute(&add_version_rows(table, "l", &of_run), &binds_of(write))
+        .map_err(doing("adding version rows"))?;
+    failpoint::reach("changes", "recorded")
+}
+
+/// `select`: transaction, operation type and source of the rows of the alias.
+fn add_version_rows(table: &TableDescription, row: &str, select: &str) -> String {
+    format!(
+        "INSERT INTO {} ({}, \"{TRANSACTION_ID}\", \"{OPERATION_TYPE}\") SELECT {}, {select}",
+        quote(&table.version_name()),
+        column_list("", table.columns.iter()),
+        column_list(row, table.columns.iter()),
+    )
+}
+
 impl<'t> ChangeSet<'t> {
     /// Fills a change set with `select`, which yields `operation_type` and then the table's columns.
     pub(crate) fn fill(
@@ -247,11 +267,11 @@ impl<'t> ChangeSet<'t> {
                 keys = column_list("", self.table.key_columns()),
             ),
         };
-        let binds: &[Bind] = match self.extent {
-            Extent::All => &[Bind::BigInt(write.id.0)],
-            Extent::First | Extent::Some => &[],
+        let binds = match self.extent {
+            Extent::All => binds_of(write).to_vec(),
+            Extent::First | Extent::Some => Vec::new(),
         };
-        self.recorded(write, Part::Deletes, order, &delete, binds)
+        self.recorded(write, Part::Deletes, order, &delete, &binds)
     }
 
     /// Inserts and updates. Parents come before their children.
@@ -305,26 +325,27 @@ impl<'t> ChangeSet<'t> {
         // triggers do. A change set is the first to touch its rows in every write of this library.
         let set_based = write.engine().bulk_recording() == BulkRecording::SetBased
             && (self.extent == Extent::First || !self.touched_before(write, part)?);
-        if set_based {
+        let recording = if set_based {
+            let rows = self.counts.total() as usize;
+            let recording = SetBased::begin(write.connection, self.table, rows)?;
             self.record(write, part, order)?;
             failpoint::reach("changes", "recorded")?;
-            begin_recording(write.connection)?;
-        }
+            Some(recording)
+        } else {
+            None
+        };
         write
             .execute(statement, binds)
             .map_err(doing("writing rows"))?;
         failpoint::reach("changes", "written")?;
-        if set_based {
-            end_recording(write.connection)?;
-        }
-        Ok(())
+        recording.map_or(Ok(()), |recording| recording.end(write.connection))
     }
 
     /// Ends the open version rows of the changed rows and adds the new ones.
     fn record(&self, write: &mut Write<'_>, part: Part, order: &str) -> Result<()> {
         let table = self.table;
         let which = part.condition();
-        let id = [Bind::BigInt(write.id.0)];
+        let binds = binds_of(write);
         let version = quote(&table.version_name());
         let changes = &self.staging.name;
         let open = format!("{version}.\"{END_TRANSACTION_ID}\" IS NULL");
@@ -342,7 +363,7 @@ impl<'t> ChangeSet<'t> {
         };
         if let Some(end) = end {
             write
-                .execute(&end, &id)
+                .execute(&end, &binds)
                 .map_err(doing("ending version rows"))?;
         }
         // What is deleted may have come in as keys only: a deletion is recorded with what was there.
@@ -364,13 +385,8 @@ impl<'t> ChangeSet<'t> {
                 format!("$1, c.operation_type FROM {changes} c WHERE c.{which}{order}"),
             ),
         };
-        let add = format!(
-            "INSERT INTO {version} ({}, \"{TRANSACTION_ID}\", \"{OPERATION_TYPE}\") SELECT {}, {select}",
-            column_list("", table.columns.iter()),
-            column_list(row, table.columns.iter()),
-        );
         write
-            .execute(&add, &id)
+            .execute(&add_version_rows(table, row, &select), &binds)
             .map_err(doing("adding version rows"))?;
         Ok(())
     }
@@ -379,7 +395,7 @@ impl<'t> ChangeSet<'t> {
     fn touched_before(&self, write: &mut Write<'_>, part: Part) -> Result<bool> {
         let version = quote(&self.table.version_name());
         let in_run = if self.table.is_run_scoped() {
-            format!(" AND {version}.run_id = (SELECT run_id FROM transactions WHERE id = $1)")
+            format!(" AND {}", of_this_run(&version))
         } else {
             String::new()
         };
@@ -392,7 +408,7 @@ impl<'t> ChangeSet<'t> {
             which = part.condition(),
         );
         let touched: Option<One> = write
-            .get(&text, &[Bind::BigInt(write.id.0)])
+            .get(&text, &binds_of(write))
             .optional()
             .map_err(doing("looking for rows written before"))?;
         Ok(touched.is_some())

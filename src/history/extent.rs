@@ -20,20 +20,23 @@ pub(super) struct Held {
 }
 
 impl Held {
+    pub(super) fn nothing() -> Self {
+        Self {
+            has_rows: false,
+            has_history: false,
+        }
+    }
+
     pub(super) fn by_run(write: &mut Write<'_>, table: &TableDescription) -> Result<Self> {
-        let any = |table: &str| {
-            format!(
-                "EXISTS (SELECT 1 FROM {} WHERE run_id = (SELECT run_id FROM transactions WHERE id = $1))",
-                quote(table)
-            )
-        };
+        let any =
+            |table: &str| format!("EXISTS (SELECT 1 FROM {} WHERE run_id = $1)", quote(table));
         let text = format!(
             "SELECT {} AS has_rows, {} AS has_history",
             any(&table.name),
             any(&table.version_name())
         );
         write
-            .get(&text, &[Bind::BigInt(write.id.0)])
+            .get(&text, &[Bind::BigInt(write.run.unwrap_or_default())])
             .map_err(doing("looking at what the run has"))
     }
 }
@@ -49,9 +52,15 @@ pub(super) enum Extent {
     All,
 }
 
-/// The condition that a row of the alias is of the run of the transaction `$1`.
+/// The condition that a row of the alias is of the run `$2` of [`binds_of`].
 pub(super) fn of_this_run(alias: &str) -> String {
-    format!("{alias}.run_id = (SELECT run_id FROM transactions WHERE id = $1)")
+    format!("{alias}.run_id = $2")
+}
+
+/// `$1`: the transaction. `$2`: its run. SQLite looks up what a subquery says for each row anew, or notes down all rows
+/// first.
+pub(super) fn binds_of(write: &Write<'_>) -> [Bind; 2] {
+    [write.id.0, write.run.unwrap_or_default()].map(Bind::BigInt)
 }
 
 /// How many version rows for each changed row are read, rather than looking for each row's open one by its key.
@@ -96,13 +105,14 @@ impl Extent {
         };
         let history = HISTORY_READ * changed;
         let text = format!(
-            "SELECT CASE WHEN {} <> $3 THEN 0 ELSE {} <= $5 END AS is_all",
-            up_to(&table.name, "$2"),
-            up_to(&table.version_name(), "$4"),
+            "SELECT CASE WHEN {} <> $4 THEN 0 ELSE {} <= $6 END AS is_all",
+            up_to(&table.name, "$3"),
+            up_to(&table.version_name(), "$5"),
         );
-        let numbers = [write.id.0, changed + 1, changed, history + 1, history];
+        let numbers = [changed + 1, changed, history + 1, history].map(Bind::BigInt);
+        let binds: Vec<_> = binds_of(write).into_iter().chain(numbers).collect();
         let found: IsAll = write
-            .get(&text, &numbers.map(Bind::BigInt))
+            .get(&text, &binds)
             .map_err(doing("looking whether all of the run changes"))?;
         Ok(if found.is_all { Self::All } else { Self::Some })
     }

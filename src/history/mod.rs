@@ -8,6 +8,7 @@ pub(crate) mod audit;
 pub(crate) mod chain;
 pub(crate) mod changes;
 pub(crate) mod compact;
+mod compare;
 pub(crate) mod diff;
 mod extent;
 mod log;

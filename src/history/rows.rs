@@ -1,17 +1,19 @@
 //! Rows that come in: staged, compared with what is there, written as a change set.
 
-use arrow::array::{RecordBatch, UInt32Array};
+use arrow::array::{Int16Array, RecordBatch, UInt32Array};
+use arrow::compute::{filter_record_batch, kernels::cmp::neq};
 use arrow::row::{OwnedRow, RowConverter, SortField};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
 use crate::error::{Error, Result};
-use crate::history::changes::{ChangeCounts, ChangeSet};
-use crate::history::extent::Held;
+use crate::history::changes::{self, ChangeCounts, ChangeSet};
+use crate::history::compare::compare;
+use crate::history::extent::{Held, binds_of, of_this_run};
 use crate::history::revert;
 use crate::history::write::Write;
 use crate::schema::TableDescription;
-use crate::store::bulk::{Load, Staging, Unchanged};
+use crate::store::bulk::{Load, SetBased, Staging, UNCHANGED, Unchanged, load_live};
 use crate::store::{BulkRecording, column_list, doing, failpoint, keys_equal, quote, sql};
 
 /// What to do with the rows that come in.
@@ -36,49 +38,75 @@ pub(crate) enum Parts {
 pub(crate) struct Incoming<'t> {
     table: &'t TableDescription,
     operation: RowOperation,
-    /// What the run has; `None` where triggers record.
-    held: Option<Held>,
-    load: Load,
-    staging: Staging,
+    parts: Parts,
+    way: Way,
     rows: usize,
     /// The key of the last row, while all came in the order of the key.
     last: Option<OwnedRow>,
     in_order: bool,
 }
 
+/// The way that rows go in.
+enum Way {
+    /// Straight into the live table, because the run has nothing there and never had: its version rows are what is there
+    /// in the end.
+    Direct(SetBased),
+    /// Into a staging table first.
+    Staged {
+        staging: Staging,
+        /// What the run has; `None` where triggers record.
+        held: Option<Held>,
+        comparing: Comparing,
+    },
+}
+
+/// How rows are compared with the live ones as they are staged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Comparing {
+    /// Not: triggers see what changes, or there are no live ones.
+    Not,
+    /// Many at once, which lie side by side.
+    SideBySide,
+    /// Each one with the live one of its key, because too many others lie in between.
+    OneByOne,
+}
+
 impl<'t> Incoming<'t> {
-    /// `parts`: what comes in. Of one, all keys are known to be different.
+    /// `parts`: what comes in; of one, all keys are known to be different. `rows`: how many they are.
     pub(crate) fn begin(
         write: &mut Write<'_>,
         table: &'t TableDescription,
         operation: RowOperation,
         parts: Parts,
+        rows: usize,
     ) -> Result<Self> {
-        let operation_type = match operation {
-            RowOperation::Add => 0,
-            RowOperation::Remove => 2,
-        };
         let held = match write.engine().bulk_recording() {
             BulkRecording::Triggers => None,
             BulkRecording::SetBased => Some(Held::by_run(write, table)?),
         };
-        let compared = match (&held, operation) {
-            (None, _) => None,
-            (Some(held), RowOperation::Add) if !held.has_rows => None,
-            (Some(_), _) => Some(match parts {
-                Parts::One => Unchanged::LeftOut,
-                Parts::Many => Unchanged::Kept,
-            }),
+        let way = match (held, operation) {
+            (
+                Some(Held {
+                    has_rows: false,
+                    has_history: false,
+                }),
+                RowOperation::Add,
+            ) => Way::Direct(SetBased::begin(write.connection, table, rows)?),
+            (held, _) => Way::Staged {
+                staging: Staging::create(write.connection, table)?,
+                comparing: match (&held, operation) {
+                    (None, _) => Comparing::Not,
+                    (Some(held), RowOperation::Add) if !held.has_rows => Comparing::Not,
+                    (Some(_), _) => Comparing::SideBySide,
+                },
+                held,
+            },
         };
         Ok(Self {
             table,
             operation,
-            held,
-            load: Load {
-                operation_type,
-                compared,
-            },
-            staging: Staging::create(write.connection, table)?,
+            parts,
+            way,
             rows: 0,
             last: None,
             in_order: true,
@@ -95,10 +123,75 @@ impl<'t> Incoming<'t> {
         if rows.num_rows() == 0 {
             return Ok(());
         }
-        self.rows += rows.num_rows();
         self.in_order = self.in_order && self.follow(rows)?;
-        self.staging
-            .load(write.connection, self.table, self.load, rows, progress)
+        if !self.in_order {
+            self.leave_live_table(write)?;
+        }
+        self.rows += rows.num_rows();
+        let table = self.table;
+        let (staging, comparing) = match &mut self.way {
+            Way::Direct(_) => return load_live(write.connection, table, rows, progress),
+            Way::Staged {
+                staging, comparing, ..
+            } => (staging, comparing),
+        };
+        if *comparing == Comparing::SideBySide {
+            if let Some(known) = compare(write, table, self.operation, rows)? {
+                let staged = match self.parts {
+                    Parts::One => &changes_of(&known)?,
+                    Parts::Many => &known,
+                };
+                staging.load(write.connection, table, Load::Known, staged, progress)?;
+                return progress(rows.num_rows() - staged.num_rows());
+            }
+            *comparing = Comparing::OneByOne;
+        }
+        let operation_type = match self.operation {
+            RowOperation::Add => 0,
+            RowOperation::Remove => 2,
+        };
+        let load = match (*comparing, self.parts) {
+            (Comparing::Not, _) => Load::As(operation_type),
+            (_, Parts::One) => Load::Compared(operation_type, Unchanged::LeftOut),
+            (_, Parts::Many) => Load::Compared(operation_type, Unchanged::Kept),
+        };
+        staging.load(write.connection, table, load, rows, progress)
+    }
+
+    /// Rows that do not come in the order of the key are looked at together, for keys that come twice: what went into the
+    /// live table goes from there into a staging table.
+    fn leave_live_table(&mut self, write: &mut Write<'_>) -> Result<()> {
+        if let Way::Staged { .. } = self.way {
+            return Ok(());
+        }
+        let staging = Staging::create(write.connection, self.table)?;
+        let (live, binds) = (quote(&self.table.name), binds_of(write));
+        for (what, text) in [
+            (
+                "staging rows",
+                format!(
+                    "INSERT INTO {} SELECT 0, {} FROM {live} WHERE {}",
+                    staging.name,
+                    column_list("", self.table.columns.iter()),
+                    of_this_run(&live)
+                ),
+            ),
+            (
+                "taking rows back",
+                format!("DELETE FROM {live} WHERE {}", of_this_run(&live)),
+            ),
+        ] {
+            write.execute(&text, &binds).map_err(doing(what))?;
+        }
+        let way = Way::Staged {
+            staging,
+            held: Some(Held::nothing()),
+            comparing: Comparing::Not,
+        };
+        match std::mem::replace(&mut self.way, way) {
+            Way::Direct(recording) => recording.end(write.connection),
+            Way::Staged { .. } => Ok(()),
+        }
     }
 
     /// Whether the rows come after those before, in the order of the key.
@@ -133,90 +226,116 @@ impl<'t> Incoming<'t> {
     /// Adds or removes what came in.
     pub(crate) fn write(self, write: &mut Write<'_>) -> Result<ChangeCounts> {
         write.plan_for(self.rows)?;
+        let added = ChangeCounts {
+            inserted: self.rows as u64,
+            ..ChangeCounts::default()
+        };
+        let (staging, held, comparing) = match self.way {
+            Way::Direct(recording) => {
+                failpoint::reach("changes", "known")?;
+                changes::record_first(write, self.table)?;
+                failpoint::reach("changes", "written")?;
+                recording.end(write.connection)?;
+                return Ok(added);
+            }
+            Way::Staged {
+                staging,
+                held,
+                comparing,
+            } => (staging, held, comparing),
+        };
         let order = if self.in_order {
             String::new()
         } else {
-            self.refuse_duplicates(write)?;
+            refuse_duplicates(write, self.table, &staging)?;
             format!(" ORDER BY {}", column_list("c", self.table.key_columns()))
         };
-        let Some(held) = self.held else {
-            return self.write_directly(write);
-        };
-        let known = match self.load.compared {
-            Some(_) => None,
-            None => Some(ChangeCounts {
-                inserted: self.rows as u64,
-                ..ChangeCounts::default()
-            }),
-        };
-        let changes = ChangeSet::staged(write, self.table, self.staging, known, &held)?;
-        changes.apply_in_order(write, &order)?;
-        Ok(changes.counts())
-    }
-
-    /// Keys that came in more than once, in rows that were loaded apart.
-    fn refuse_duplicates(&self, write: &mut Write<'_>) -> Result<()> {
-        let keys = column_list("c", self.table.key_columns());
-        let label = revert::key_label(write.core, self.table);
-        let twice: Option<Twice> = sql(format!(
-            "SELECT {label} AS label, rows FROM (SELECT {keys}, count(*) AS rows FROM {} c
-             GROUP BY {keys} HAVING count(*) > 1) k ORDER BY 1 LIMIT 1",
-            self.staging.name
-        ))
-        .get_result(write.connection)
-        .optional()
-        .map_err(doing("looking for keys that came in more than once"))?;
-        match twice {
-            None => Ok(()),
-            Some(twice) => Err(Error::frame(format!(
-                "the same row more than once, in different batches: {}, {} times",
-                twice.label, twice.rows
-            ))),
+        match held {
+            None => write_directly(write, self.table, self.operation, &staging, self.rows),
+            Some(held) => {
+                let known = (comparing == Comparing::Not).then_some(added);
+                let changes = ChangeSet::staged(write, self.table, staging, known, &held)?;
+                changes.apply_in_order(write, &order)?;
+                Ok(changes.counts())
+            }
         }
     }
+}
 
-    /// From the staging table into the live one: triggers record it.
-    fn write_directly(&self, write: &mut Write<'_>) -> Result<ChangeCounts> {
-        failpoint::reach("changes", "known")?;
-        let mut counts = ChangeCounts::default();
-        let (staging, live) = (&self.staging.name, quote(&self.table.name));
-        let same_key = keys_equal(self.table, "l", "c");
-        if self.operation == RowOperation::Remove {
-            let delete = format!("DELETE FROM {live} l USING {staging} c WHERE {same_key}");
-            counts.deleted = execute(write, "deleting rows", &delete)?;
-            return Ok(counts);
-        }
-        let insert = format!(
-            "INSERT INTO {live} ({}) SELECT {} FROM {staging} c",
-            column_list("", self.table.columns.iter()),
-            column_list("c", self.table.columns.iter())
+/// Of rows with what they change, those that change something.
+fn changes_of(known: &RecordBatch) -> Result<RecordBatch> {
+    let changes = neq(known.column(0), &Int16Array::new_scalar(UNCHANGED))?;
+    Ok(filter_record_batch(known, &changes)?)
+}
+
+/// Keys that came in more than once, in rows that were loaded apart.
+fn refuse_duplicates(
+    write: &mut Write<'_>,
+    table: &TableDescription,
+    staging: &Staging,
+) -> Result<()> {
+    let keys = column_list("c", table.key_columns());
+    let label = revert::key_label(write.core, table);
+    let twice: Option<Twice> = sql(format!(
+        "SELECT {label} AS label, rows FROM (SELECT {keys}, count(*) AS rows FROM {} c
+         GROUP BY {keys} HAVING count(*) > 1) k ORDER BY 1 LIMIT 1",
+        staging.name
+    ))
+    .get_result(write.connection)
+    .optional()
+    .map_err(doing("looking for keys that came in more than once"))?;
+    match twice {
+        None => Ok(()),
+        Some(twice) => Err(Error::frame(format!(
+            "the same row more than once, in different batches: {}, {} times",
+            twice.label, twice.rows
+        ))),
+    }
+}
+
+/// From the staging table into the live one, where triggers record it.
+fn write_directly(
+    write: &mut Write<'_>,
+    table: &TableDescription,
+    operation: RowOperation,
+    staging: &Staging,
+    rows: usize,
+) -> Result<ChangeCounts> {
+    failpoint::reach("changes", "known")?;
+    let mut counts = ChangeCounts::default();
+    let (staging, live) = (&staging.name, quote(&table.name));
+    let same_key = keys_equal(table, "l", "c");
+    if operation == RowOperation::Remove {
+        let delete = format!("DELETE FROM {live} l USING {staging} c WHERE {same_key}");
+        counts.deleted = execute(write, "deleting rows", &delete)?;
+        return Ok(counts);
+    }
+    let insert = format!(
+        "INSERT INTO {live} ({}) SELECT {} FROM {staging} c",
+        column_list("", table.columns.iter()),
+        column_list("c", table.columns.iter())
+    );
+    if !Held::by_run(write, table)?.has_rows {
+        counts.inserted = execute(write, "inserting rows", &insert)?;
+        return Ok(counts);
+    }
+    let set: Vec<_> = table
+        .value_columns()
+        .map(|column| format!("{0} = c.{0}", quote(&column.name)))
+        .collect();
+    if !set.is_empty() {
+        let update = format!(
+            "UPDATE {live} l SET {} FROM {staging} c WHERE {same_key} AND {}",
+            set.join(", "),
+            write.engine().any_differs(table.value_columns(), "l", "c")
         );
-        if !Held::by_run(write, self.table)?.has_rows {
-            counts.inserted = execute(write, "inserting rows", &insert)?;
-            return Ok(counts);
-        }
-        let set: Vec<_> = self
-            .table
-            .value_columns()
-            .map(|column| format!("{0} = c.{0}", quote(&column.name)))
-            .collect();
-        if !set.is_empty() {
-            let update = format!(
-                "UPDATE {live} l SET {} FROM {staging} c WHERE {same_key} AND {}",
-                set.join(", "),
-                write
-                    .engine()
-                    .any_differs(self.table.value_columns(), "l", "c")
-            );
-            counts.updated = execute(write, "updating rows", &update)?;
-        }
-        if counts.updated < self.rows as u64 {
-            let insert =
-                format!("{insert} WHERE NOT EXISTS (SELECT 1 FROM {live} l WHERE {same_key})");
-            counts.inserted = execute(write, "inserting rows", &insert)?;
-        }
-        Ok(counts)
+        counts.updated = execute(write, "updating rows", &update)?;
     }
+    if counts.updated < rows as u64 {
+        let insert = format!("{insert} WHERE NOT EXISTS (SELECT 1 FROM {live} l WHERE {same_key})");
+        counts.inserted = execute(write, "inserting rows", &insert)?;
+    }
+    Ok(counts)
 }
 
 fn execute(write: &mut Write<'_>, what: &str, text: &str) -> Result<u64> {

@@ -46,6 +46,8 @@ pub(crate) struct Write<'a> {
     pub(crate) connection: &'a mut AnyConnection,
     pub(crate) core: &'a Core,
     pub(crate) id: TransactionId,
+    /// The run that it writes to; `None`: to platform tables only.
+    pub(crate) run: Option<i64>,
     plan: Plan,
 }
 
@@ -160,6 +162,7 @@ impl Core {
                     connection,
                     core: self,
                     id: TransactionId(id),
+                    run,
                     plan: Plan::Anew,
                 };
                 let value = work(&mut write)?;

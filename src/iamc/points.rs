@@ -243,7 +243,8 @@ impl Points {
                 }
                 interrupt.map_or(Ok(()), |interrupt| interrupt())
             };
-            let mut incoming = Incoming::begin(write, &table, operation, self.chunks.parts())?;
+            let (parts, rows) = (self.chunks.parts(), self.chunks.rows());
+            let mut incoming = Incoming::begin(write, &table, operation, parts, rows)?;
             let categories = &self.categories.names;
             self.chunks.read(|chunk| {
                 let sorted = ids.in_order(chunk, categories)?;

@@ -65,7 +65,8 @@ impl Staged {
                 if chunks.rows() == 0 {
                     continue;
                 }
-                let mut incoming = Incoming::begin(write, table, operation, Parts::Many)?;
+                let mut incoming =
+                    Incoming::begin(write, table, operation, Parts::Many, chunks.rows())?;
                 chunks.read(|chunk| {
                     for begin in (0..chunk.num_rows()).step_by(ROWS_AT_ONCE) {
                         let rows = ROWS_AT_ONCE.min(chunk.num_rows() - begin);

@@ -24,6 +24,7 @@ use crate::optimization::{Element, Item, ItemKind, Optimization};
 use crate::schema::tables::optimization_rows;
 use crate::schema::{ColumnType, TableDescription, VersionedTable};
 
+/// `rows`: no key twice; best in the order of the key.
 pub(super) fn write_batch(
     write: &mut Write<'_>,
     table: &TableDescription,
@@ -33,7 +34,7 @@ pub(super) fn write_batch(
     if rows.num_rows() == 0 {
         return Ok(ChangeCounts::default());
     }
-    let mut incoming = Incoming::begin(write, table, operation, Parts::One)?;
+    let mut incoming = Incoming::begin(write, table, operation, Parts::One, rows.num_rows())?;
     incoming.load(write, rows, &mut |_| Ok(()))?;
     incoming.write(write)
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::history::ChangeCounts;
 use crate::history::rows::RowOperation;
+use crate::input::in_order_of_key;
 use crate::optimization::{ItemKind, Optimization, data, read};
 use crate::schema::VersionedTable;
 use crate::schema::tables::indexset_elements;
@@ -157,7 +158,7 @@ impl Optimization<'_> {
             )),
             Arc::new(Int64Array::from(positions)),
         ];
-        let batch = read::rows_batch(&table, arrays)?;
+        let batch = in_order_of_key(&table, &read::rows_batch(&table, arrays)?)?;
         data::write_batch(write, &table, &batch, RowOperation::Add)
     }
 

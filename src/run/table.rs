@@ -10,7 +10,7 @@ use crate::filter::{Checked, Filter, Subject, rows_that_pass};
 use crate::history::ChangeCounts;
 use crate::history::rows::{Incoming, Parts, RowOperation};
 use crate::history::{as_of, retained, versions};
-use crate::input::{check_values, exactly, refuse_duplicate_keys};
+use crate::input::{check_values, exactly, in_order_of_key};
 use crate::run::Access;
 use crate::schema::{RUN_ID, TableDescription};
 use crate::store::rows::{Bind, arrow_type, select_in_order};
@@ -55,7 +55,8 @@ impl<'a> RunTable<'a> {
             RowOperation::Remove => format!("{}.remove", self.table.name),
         };
         lock.write(&name, |write| {
-            let mut incoming = Incoming::begin(write, &self.table, operation, Parts::One)?;
+            let mut incoming =
+                Incoming::begin(write, &self.table, operation, Parts::One, rows.num_rows())?;
             incoming.load(write, &rows, &mut |_| Ok(()))?;
             incoming.write(write)
         })
@@ -115,8 +116,7 @@ impl<'a> RunTable<'a> {
             arrays.push(array);
         }
         let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?;
-        refuse_duplicate_keys(&self.table, &batch)?;
-        Ok(batch)
+        in_order_of_key(&self.table, &batch)
     }
 
     /// All rows of the run in the order of the key, without `run_id`.

@@ -75,17 +75,19 @@ impl<'a> ColumnValues<'a> {
     }
 }
 
-/// What becomes of rows that are loaded.
+/// What is staged of rows that are loaded.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Load {
-    /// 0: they are new or have other values; 2: they are to be deleted.
-    pub(crate) operation_type: i16,
-    /// `None`: it is said of all of them.
-    pub(crate) compared: Option<Unchanged>,
+pub(crate) enum Load {
+    /// The rows, all with this operation type; 0: they are new or have other values; 2: they are to be deleted.
+    As(i16),
+    /// The rows with the operation types that are the batch's first column. On SQLite.
+    Known,
+    /// The rows with what they change, as a comparison with the live ones says; of rows [`As`](Self::As) this operation
+    /// type. On SQLite, where to write them all down first, and to write down of each what it changes, takes twice as long.
+    Compared(i16, Unchanged),
 }
 
-/// What becomes of rows that are loaded and that, compared with the live ones, change nothing. Only SQLite compares them
-/// as they come: to write them all down first, and to write down of each what it changes, takes twice as long.
+/// What becomes of rows that come in and, compared with the live ones, change nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unchanged {
     LeftOut,
@@ -123,42 +125,92 @@ impl Staging {
         batch: &RecordBatch,
         progress: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<()> {
-        let mut stopped = None;
-        let progress = &mut |rows| match progress(rows) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                stopped = Some(error);
-                ControlFlow::Break(())
-            }
-        };
-        let loaded = match connection {
+        loaded(table, progress, |progress| match connection {
             AnyConnection::Sqlite(connection) => {
-                sqlite::bulk::load(connection, &self.name, table, load, batch, progress)
+                let insert = sqlite::bulk::Insert::staged(&self.name, table, load);
+                sqlite::bulk::load(connection, &insert, batch, progress)
             }
-            AnyConnection::Postgres(connection) => {
-                postgres::copy::load(connection, &self.name, load.operation_type, batch, progress)
-            }
+            AnyConnection::Postgres(connection) => match load {
+                Load::As(operation_type) => {
+                    postgres::copy::load(connection, &self.name, operation_type, batch, progress)
+                }
+                Load::Known | Load::Compared(..) => not_here("triggers compare the rows"),
+            },
+        })
+    }
+}
+
+/// Appends the rows of a batch whose columns are the table's, in order, to the table itself. On SQLite.
+pub(crate) fn load_live(
+    connection: &mut AnyConnection,
+    table: &TableDescription,
+    batch: &RecordBatch,
+    progress: &mut dyn FnMut(usize) -> Result<()>,
+) -> Result<()> {
+    loaded(table, progress, |progress| match connection {
+        AnyConnection::Sqlite(connection) => {
+            let insert = sqlite::bulk::Insert::live(table);
+            sqlite::bulk::load(connection, &insert, batch, progress)
         }
-        .map_err(doing(&format!("loading rows for {}", quote(&table.name))));
-        super::failpoint::reach("load", "loaded")?;
-        stopped.map_or(loaded, Err)
-    }
+        AnyConnection::Postgres(_) => not_here("rows are staged"),
+    })
 }
 
-/// From here on the library writes the version rows of this transaction itself, by set.
-pub(crate) fn begin_recording(connection: &mut AnyConnection) -> Result<()> {
-    match connection {
-        AnyConnection::Sqlite(connection) => sqlite::bulk::begin_recording(connection),
-        AnyConnection::Postgres(_) => Ok(()),
-    }
-    .map_err(doing("switching to set-based recording"))
+fn not_here(problem: &str) -> QueryResult<()> {
+    Err(diesel::result::Error::QueryBuilderError(problem.into()))
 }
 
-/// From here on the triggers write them again.
-pub(crate) fn end_recording(connection: &mut AnyConnection) -> Result<()> {
-    match connection {
-        AnyConnection::Sqlite(connection) => sqlite::bulk::end_recording(connection),
-        AnyConnection::Postgres(_) => Ok(()),
+/// What `load` comes to, which `progress` can stop.
+fn loaded(
+    table: &TableDescription,
+    progress: &mut dyn FnMut(usize) -> Result<()>,
+    load: impl FnOnce(&mut dyn FnMut(usize) -> ControlFlow<()>) -> QueryResult<()>,
+) -> Result<()> {
+    let mut stopped = None;
+    let loaded = load(&mut |rows| match progress(rows) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            stopped = Some(error);
+            ControlFlow::Break(())
+        }
+    })
+    .map_err(doing(&format!("loading rows for {}", quote(&table.name))));
+    super::failpoint::reach("load", "loaded")?;
+    stopped.map_or(loaded, Err)
+}
+
+/// The time in which the library itself writes the version rows of a table, by set, and the row triggers do not.
+pub(crate) struct SetBased {
+    /// The DDL of triggers that were put aside.
+    aside: Vec<String>,
+}
+
+impl SetBased {
+    /// `rows`: how many will be written, more or less.
+    pub(crate) fn begin(
+        connection: &mut AnyConnection,
+        table: &TableDescription,
+        rows: usize,
+    ) -> Result<Self> {
+        let aside = match connection {
+            AnyConnection::Sqlite(connection) => {
+                sqlite::bulk::begin_recording(connection, table, rows)
+            }
+            AnyConnection::Postgres(_) => Ok(Vec::new()),
+        };
+        Ok(Self {
+            aside: aside.map_err(doing("switching to set-based recording"))?,
+        })
     }
-    .map_err(doing("switching back to recording by triggers"))
+
+    /// From here on the triggers record again.
+    pub(crate) fn end(self, connection: &mut AnyConnection) -> Result<()> {
+        match connection {
+            AnyConnection::Sqlite(connection) => {
+                sqlite::bulk::end_recording(connection, &self.aside)
+            }
+            AnyConnection::Postgres(_) => Ok(()),
+        }
+        .map_err(doing("switching back to recording by triggers"))
+    }
 }

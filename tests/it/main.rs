@@ -23,6 +23,7 @@ mod flows;
 mod hammer;
 mod iamc;
 mod imported_runs;
+mod large;
 mod leases;
 mod lock;
 mod look_back;

@@ -176,6 +176,11 @@ CREATE TRIGGER "transaction_context_keep" BEFORE UPDATE OF "one", "transaction_i
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: a running transaction cannot become another one');
 END;
+CREATE TRIGGER "transaction_context_leave" BEFORE DELETE ON "transaction_context"
+WHEN OLD."recorded_in_bulk" = 1
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: a bulk write ends with its triggers back in place');
+END;
 CREATE TRIGGER "transactions_no_update" BEFORE UPDATE ON "transactions"
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: transactions are never changed');

@@ -15,6 +15,7 @@ use diesel::sqlite::Sqlite;
 
 use crate::schema::TableDescription;
 use crate::store::bulk::{ColumnValues, Load, UNCHANGED, Unchanged, Value};
+use crate::store::sqlite::ddl;
 use crate::store::{Engine, column_list, keys_equal, quote};
 
 /// SQLite takes at most 32,766 parameters in a statement; fewer keep the statement's text short.
@@ -22,7 +23,7 @@ const PARAMETERS: usize = 2_000;
 
 /// Rows `first..first + rows` of the columns, as one `INSERT`.
 struct InsertRows<'a> {
-    statement: &'a Statement,
+    insert: &'a Insert,
     columns: &'a [ColumnValues<'a>],
     first: usize,
     rows: usize,
@@ -42,7 +43,7 @@ impl QueryFragment<Sqlite> for InsertRows<'_> {
         if !self.full {
             out.unsafe_to_cache_prepared();
         }
-        out.push_sql(&self.statement.before);
+        out.push_sql(&self.insert.before);
         for row in self.first..self.first + self.rows {
             out.push_sql(if row == self.first { "(" } else { ", (" });
             for (position, column) in self.columns.iter().enumerate() {
@@ -66,62 +67,82 @@ impl QueryFragment<Sqlite> for InsertRows<'_> {
             }
             out.push_sql(")");
         }
-        out.push_sql(&self.statement.after);
+        out.push_sql(&self.insert.after);
         Ok(())
     }
 }
 
-/// What stands around the rows, which are `v`.
-struct Statement {
+/// An `INSERT`: what stands around its rows.
+pub(crate) struct Insert {
     before: String,
     after: String,
 }
 
-impl Statement {
-    fn new(into: &str, table: &TableDescription, load: Load) -> Self {
+impl Insert {
+    /// Into the table itself.
+    pub(crate) fn live(table: &TableDescription) -> Self {
+        Self {
+            before: format!(
+                "INSERT INTO {} ({}) VALUES ",
+                quote(&table.name),
+                column_list("", table.columns.iter())
+            ),
+            after: String::new(),
+        }
+    }
+
+    /// Into its staging table.
+    pub(crate) fn staged(into: &str, table: &TableDescription, load: Load) -> Self {
+        match load {
+            Load::As(operation_type) => Self {
+                before: format!("INSERT INTO {into} SELECT {operation_type}, * FROM (VALUES "),
+                after: ")".to_owned(),
+            },
+            Load::Known => Self {
+                before: format!("INSERT INTO {into} VALUES "),
+                after: String::new(),
+            },
+            Load::Compared(operation_type, unchanged) => {
+                Self::compared(into, table, operation_type, unchanged)
+            }
+        }
+    }
+
+    fn compared(
+        into: &str,
+        table: &TableDescription,
+        operation_type: i16,
+        unchanged: Unchanged,
+    ) -> Self {
         let given = column_list("v", table.columns.iter());
-        let select = match load.compared {
-            None => {
-                return Self {
-                    before: format!(
-                        "INSERT INTO {into} SELECT {}, * FROM (VALUES ",
-                        load.operation_type
-                    ),
-                    after: ")".to_owned(),
-                };
-            }
-            Some(unchanged) => {
-                let is_there = format!("l.{} IS NOT NULL", quote(&table.key[0]));
-                let differs = Engine::Sqlite.any_differs(table.value_columns(), "l", "v");
-                let (what, changes) = match load.operation_type {
-                    2 => (
-                        format!("CASE WHEN {is_there} THEN 2 ELSE {UNCHANGED} END"),
-                        is_there,
-                    ),
-                    _ => (
-                        format!(
-                            "CASE WHEN {is_there} THEN CASE WHEN {differs} THEN 1 ELSE {UNCHANGED} END ELSE 0 END"
-                        ),
-                        format!("NOT {is_there} OR {differs}"),
-                    ),
-                };
-                let only = match unchanged {
-                    Unchanged::LeftOut => format!(" WHERE {changes}"),
-                    Unchanged::Kept => String::new(),
-                };
+        let is_there = format!("l.{} IS NOT NULL", quote(&table.key[0]));
+        let differs = Engine::Sqlite.any_differs(table.value_columns(), "l", "v");
+        let (what, changes) = match operation_type {
+            2 => (
+                format!("CASE WHEN {is_there} THEN 2 ELSE {UNCHANGED} END"),
+                is_there,
+            ),
+            _ => (
                 format!(
-                    "{what}, {given} FROM v LEFT JOIN {} l ON {}{only}",
-                    quote(&table.name),
-                    keys_equal(table, "l", "v")
-                )
-            }
+                    "CASE WHEN {is_there} THEN CASE WHEN {differs} THEN 1 ELSE {UNCHANGED} END ELSE 0 END"
+                ),
+                format!("NOT {is_there} OR {differs}"),
+            ),
+        };
+        let only = match unchanged {
+            Unchanged::LeftOut => format!(" WHERE {changes}"),
+            Unchanged::Kept => String::new(),
         };
         Self {
             before: format!(
                 "INSERT INTO {into} WITH v ({}) AS (VALUES ",
                 column_list("", table.columns.iter())
             ),
-            after: format!(") SELECT {select}"),
+            after: format!(
+                ") SELECT {what}, {given} FROM v LEFT JOIN {} l ON {}{only}",
+                quote(&table.name),
+                keys_equal(table, "l", "v")
+            ),
         }
     }
 }
@@ -141,12 +162,10 @@ fn with_times_as_text(array: &ArrayRef) -> ArrayRef {
     Arc::new(texts)
 }
 
-/// Appends the batch, whose columns are the staging table's after the operation type, to it.
+/// Appends the batch, whose columns are those that the `INSERT` is made for.
 pub(crate) fn load(
     connection: &mut SqliteConnection,
-    into: &str,
-    table: &TableDescription,
-    load: Load,
+    insert: &Insert,
     batch: &RecordBatch,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> QueryResult<()> {
@@ -155,13 +174,12 @@ pub(crate) fn load(
         .iter()
         .map(ColumnValues::new)
         .collect::<QueryResult<_>>()?;
-    let statement = Statement::new(into, table, load);
     let chunk = (PARAMETERS / columns.len().max(1)).max(1);
     let mut first = 0;
     while first < batch.num_rows() {
         let rows = chunk.min(batch.num_rows() - first);
         InsertRows {
-            statement: &statement,
+            insert,
             columns: &columns,
             first,
             rows,
@@ -176,12 +194,56 @@ pub(crate) fn load(
     Ok(())
 }
 
-/// From here on the library writes the version rows of this transaction itself.
-pub(crate) fn begin_recording(connection: &mut SqliteConnection) -> QueryResult<()> {
-    connection.batch_execute("UPDATE transaction_context SET recorded_in_bulk = 1")
+/// From so many rows on it pays to put triggers aside: to drop them and make them again takes some milliseconds here, and
+/// each other connection reads the schema anew.
+const MANY_ROWS: usize = 10_000;
+
+#[derive(QueryableByName)]
+struct Trigger {
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Text)]
+    sql: String,
+}
+
+/// From here on the library writes the version rows of this transaction itself. Returns the DDL of the triggers that it
+/// put aside, for [`end_recording`].
+///
+/// For few rows, the row triggers are told to do nothing. For many they go: one that has nothing to do still runs for
+/// each row, and because of it an `UPDATE` notes down all its rows first, which takes it five times as long (measured).
+/// Only this transaction is without them: nobody else can write while it runs, nobody else sees what it did to the
+/// schema, and it cannot be committed before they are back (`transaction_context_leave`).
+pub(crate) fn begin_recording(
+    connection: &mut SqliteConnection,
+    table: &TableDescription,
+    rows: usize,
+) -> QueryResult<Vec<String>> {
+    connection.batch_execute("UPDATE transaction_context SET recorded_in_bulk = 1")?;
+    if rows < MANY_ROWS {
+        return Ok(Vec::new());
+    }
+    let names: Vec<_> = ddl::row_triggers(table)
+        .iter()
+        .map(|name| format!("'{}'", name.replace('\'', "''")))
+        .collect();
+    let triggers: Vec<Trigger> = diesel::sql_query(format!(
+        "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND name IN ({})",
+        names.join(", ")
+    ))
+    .load(connection)?;
+    for trigger in &triggers {
+        connection.batch_execute(&format!("DROP TRIGGER {}", quote(&trigger.name)))?;
+    }
+    Ok(triggers.into_iter().map(|trigger| trigger.sql).collect())
 }
 
 /// From here on the row triggers do.
-pub(crate) fn end_recording(connection: &mut SqliteConnection) -> QueryResult<()> {
+pub(crate) fn end_recording(
+    connection: &mut SqliteConnection,
+    aside: &[String],
+) -> QueryResult<()> {
+    for trigger in aside {
+        connection.batch_execute(trigger)?;
+    }
     connection.batch_execute("UPDATE transaction_context SET recorded_in_bulk = 0")
 }

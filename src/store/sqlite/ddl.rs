@@ -73,6 +73,11 @@ CREATE TRIGGER "transaction_context_keep" BEFORE UPDATE OF "one", "transaction_i
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: a running transaction cannot become another one');
 END;
+CREATE TRIGGER "transaction_context_leave" BEFORE DELETE ON "transaction_context"
+WHEN OLD."recorded_in_bulk" = 1
+BEGIN
+  SELECT RAISE(ABORT, 'stratalog:append_only: a bulk write ends with its triggers back in place');
+END;
 CREATE TRIGGER "transactions_no_update" BEFORE UPDATE ON "transactions"
 BEGIN
   SELECT RAISE(ABORT, 'stratalog:append_only: transactions are never changed');
@@ -333,6 +338,34 @@ fn key_trigger(table: &TableDescription) -> String {
     )
 }
 
+/// What is recorded: the event, the row that it is about, and how it leaves that.
+const RECORDED: [(&str, &str, State); 3] = [
+    ("INSERT", "NEW", State::Present),
+    ("UPDATE", "NEW", State::Present),
+    ("DELETE", "OLD", State::Gone),
+];
+
+fn record_trigger(table: &TableDescription, event: &str) -> String {
+    format!("{}_record_{}", table.name, event.to_lowercase())
+}
+
+fn append_trigger(table: &TableDescription) -> String {
+    format!("{}_append", table.version_name())
+}
+
+fn end_once_trigger(table: &TableDescription) -> String {
+    format!("{}_end_once", table.version_name())
+}
+
+/// The triggers that run for each row of a bulk write, of the table and of its version table.
+pub(crate) fn row_triggers(table: &TableDescription) -> Vec<String> {
+    RECORDED
+        .iter()
+        .map(|(event, _, _)| record_trigger(table, event))
+        .chain([append_trigger(table), end_once_trigger(table)])
+        .collect()
+}
+
 /// No write without a transaction, and to a run only in a transaction of that run; and version rows for every write,
 /// one row at a time, unless the library records its bulk write itself. One trigger per event does both, after the
 /// event: half of what a bulk write costs is triggers that have nothing to do.
@@ -344,11 +377,7 @@ fn key_trigger(table: &TableDescription) -> String {
 fn record_triggers(table: &TableDescription) -> String {
     let name = &table.name;
     let mut ddl = String::new();
-    for (event, row, state) in [
-        ("INSERT", "NEW", State::Present),
-        ("UPDATE", "NEW", State::Present),
-        ("DELETE", "OLD", State::Gone),
-    ] {
+    for (event, row, state) in RECORDED {
         let (own_run, outside, text) = match table.scope {
             Scope::Run => (
                 format!("run_id IS {row}.\"{RUN_ID}\" AND "),
@@ -364,7 +393,7 @@ fn record_triggers(table: &TableDescription) -> String {
             ),
         };
         ddl += &trigger(
-            &format!("{name}_record_{}", event.to_lowercase()),
+            &record_trigger(table, event),
             &format!("AFTER {event}"),
             name,
             &format!("(SELECT {own_run}recorded_in_bulk = 1 FROM transaction_context) IS NOT 1"),
@@ -432,7 +461,7 @@ fn record_statements(table: &TableDescription, row: &str, state: State) -> Strin
 fn append_only_triggers(table: &TableDescription) -> String {
     let version = table.version_name();
     let mut ddl = trigger(
-        &format!("{version}_append"),
+        &append_trigger(table),
         "AFTER INSERT",
         &version,
         &format!(
@@ -464,7 +493,7 @@ fn append_only_triggers(table: &TableDescription) -> String {
         ),
     );
     ddl += &trigger(
-        &format!("{version}_end_once"),
+        &end_once_trigger(table),
         &format!("AFTER UPDATE OF \"{END_TRANSACTION_ID}\""),
         &version,
         &format!(
