@@ -49,7 +49,7 @@ migrations: tools ## write migrations/ anew from the table descriptions
 
 .PHONY: bench
 bench: tools ## measure, beside the engines' own bulk paths
-	tests/with-postgres cargo bench $(LOCKED) --bench write --bench look_back
+	tests/with-postgres --durable cargo bench $(LOCKED) --bench write --bench look_back
 
 .PHONY: bench-instructions
 bench-instructions: .venv/ready ## count the instructions of small operations (needs valgrind)
@@ -61,7 +61,7 @@ bench-instructions: .venv/ready ## count the instructions of small operations (n
 bench-peer: wheel .venv-peer/ready ## measure beside ixmp4, write docs/benchmarks.md [ARGS="--rows 100000"]
 	$(BIN)/python -m pip install --quiet --no-deps --force-reinstall target/wheels/*.whl
 	cargo bench $(LOCKED) --quiet --bench write --no-run
-	tests/with-postgres $(BIN)/python benches/peer $(ARGS)
+	tests/with-postgres --durable $(BIN)/python benches/peer $(ARGS)
 
 .PHONY: docs
 docs: .venv/ready ## build the pages in site/ and the Rust reference in target/doc/

@@ -48,6 +48,25 @@ class Database:
             self.url = server.rsplit("/", 1)[0] + f"/{name}"
 
 
+# A server for tests leaves them out.
+DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
+
+
+def check_durability() -> None:
+    """Refuses a server that acknowledges what a crash could lose."""
+    code = (
+        "import psycopg, sys; c = psycopg.connect(sys.argv[1]);"
+        "print(*[s for s in sys.argv[2:] if c.execute('SHOW ' + s).fetchone()[0] != 'on'])"
+    )
+    server = os.environ["STRATALOG_TEST_POSTGRES_URL"]
+    off = subprocess.check_output([python_of("ixmp4"), "-c", code, server, *DURABLE], text=True)
+    if off.strip():
+        sys.exit(
+            f"the server does not wait for its disk (not on: {off.strip()}): measure on one that does, "
+            "as tests/with-postgres --durable starts it"
+        )
+
+
 def measure(engine: str, side: str, rows: int) -> dict[str, dict[str, float]]:
     """What a side reports, by work."""
     with tempfile.TemporaryDirectory() as folder:
@@ -149,7 +168,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "docs/benchmarks.md")
     arguments = parser.parse_args()
     results = {}
-    for engine in arguments.engines.split(","):
+    engines = arguments.engines.split(",")
+    if "postgres" in engines:
+        check_durability()
+    for engine in engines:
         grown = [int(rows) for rows in arguments.growth.split(",") if rows]
         results[engine] = {
             "stratalog": measure(engine, "stratalog", arguments.rows),
