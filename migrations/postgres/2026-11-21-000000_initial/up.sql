@@ -420,7 +420,7 @@ CREATE TRIGGER "models_record_insert" AFTER INSERT ON "models" REFERENCING NEW T
   FOR EACH STATEMENT EXECUTE FUNCTION "models_record_insert"();
 ALTER TABLE "models" ENABLE ALWAYS TRIGGER "models_record_insert";
 CREATE FUNCTION "models_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -565,7 +565,7 @@ CREATE TRIGGER "scenarios_record_insert" AFTER INSERT ON "scenarios" REFERENCING
   FOR EACH STATEMENT EXECUTE FUNCTION "scenarios_record_insert"();
 ALTER TABLE "scenarios" ENABLE ALWAYS TRIGGER "scenarios_record_insert";
 CREATE FUNCTION "scenarios_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -712,7 +712,7 @@ CREATE TRIGGER "regions_record_insert" AFTER INSERT ON "regions" REFERENCING NEW
   FOR EACH STATEMENT EXECUTE FUNCTION "regions_record_insert"();
 ALTER TABLE "regions" ENABLE ALWAYS TRIGGER "regions_record_insert";
 CREATE FUNCTION "regions_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -857,7 +857,7 @@ CREATE TRIGGER "units_record_insert" AFTER INSERT ON "units" REFERENCING NEW TAB
   FOR EACH STATEMENT EXECUTE FUNCTION "units_record_insert"();
 ALTER TABLE "units" ENABLE ALWAYS TRIGGER "units_record_insert";
 CREATE FUNCTION "units_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -1002,7 +1002,7 @@ CREATE TRIGGER "variables_record_insert" AFTER INSERT ON "variables" REFERENCING
   FOR EACH STATEMENT EXECUTE FUNCTION "variables_record_insert"();
 ALTER TABLE "variables" ENABLE ALWAYS TRIGGER "variables_record_insert";
 CREATE FUNCTION "variables_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -1156,7 +1156,7 @@ CREATE TRIGGER "runs_record_insert" AFTER INSERT ON "runs" REFERENCING NEW TABLE
   FOR EACH STATEMENT EXECUTE FUNCTION "runs_record_insert"();
 ALTER TABLE "runs" ENABLE ALWAYS TRIGGER "runs_record_insert";
 CREATE FUNCTION "runs_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -1347,7 +1347,7 @@ BEGIN
     INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
       SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
       FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "datapoints_version" b WHERE b."run_id" = n."run_id" AND b."region_id" = n."region_id" AND b."variable_id" = n."variable_id" AND b."unit_id" = n."unit_id" AND b."point_type" = n."point_type" AND b."step" = n."step" AND b."category" = n."category" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
-      WHERE b."run_id" IS NULL OR (float8send(b."value") IS DISTINCT FROM float8send(n."value"));
+      WHERE b."run_id" IS NULL OR ((b."value" IS DISTINCT FROM n."value" OR (b."value" = 0 AND float8send(b."value") <> float8send(n."value")) IS TRUE));
     UPDATE "datapoints_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
         AND NOT EXISTS (SELECT 1 FROM "datapoints_version" o WHERE o."run_id" = v."run_id" AND o."region_id" = v."region_id" AND o."variable_id" = v."variable_id" AND o."unit_id" = v."unit_id" AND o."point_type" = v."point_type" AND o."step" = v."step" AND o."category" = v."category" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
   END IF;
@@ -1358,7 +1358,7 @@ CREATE TRIGGER "datapoints_record_insert" AFTER INSERT ON "datapoints" REFERENCI
   FOR EACH STATEMENT EXECUTE FUNCTION "datapoints_record_insert"();
 ALTER TABLE "datapoints" ENABLE ALWAYS TRIGGER "datapoints_record_insert";
 CREATE FUNCTION "datapoints_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -1376,14 +1376,28 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    WITH n AS (
+    recorded := (SELECT count(*) FROM new_rows);
+    IF recorded > 1000 AND (SELECT count(*) <= 4 * recorded FROM (
+        SELECT 1 FROM "datapoints_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+      PERFORM set_config('enable_nestloop', 'off', true);
+      WITH n AS (
       UPDATE "datapoints_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."value" FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (float8send(f."value") IS DISTINCT FROM float8send(n."value"))
+      FROM new_rows n WHERE v."run_id" = tx."run_id" AND v."run_id" = n."run_id" AND v."region_id" = n."region_id" AND v."variable_id" = n."variable_id" AND v."unit_id" = n."unit_id" AND v."point_type" = n."point_type" AND v."step" = n."step" AND v."category" = n."category" AND v."end_transaction_id" IS NULL AND ((v."value" IS DISTINCT FROM n."value" OR (v."value" = 0 AND float8send(v."value") <> float8send(n."value")) IS TRUE))
       RETURNING n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value")
     INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
       SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", 1 FROM n;
     GET DIAGNOSTICS recorded = ROW_COUNT;
+    ELSE
+      WITH n AS (
+      UPDATE "datapoints_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."value" FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND ((f."value" IS DISTINCT FROM n."value" OR (f."value" = 0 AND float8send(f."value") <> float8send(n."value")) IS TRUE))
+      RETURNING n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value")
+    INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
+      SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", 1 FROM n;
+    GET DIAGNOSTICS recorded = ROW_COUNT;
+    END IF;
     IF recorded < (SELECT count(*) FROM new_rows) THEN
       INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
       SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
@@ -1396,7 +1410,7 @@ BEGIN
     INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
       SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
       FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "datapoints_version" b WHERE b."run_id" = n."run_id" AND b."region_id" = n."region_id" AND b."variable_id" = n."variable_id" AND b."unit_id" = n."unit_id" AND b."point_type" = n."point_type" AND b."step" = n."step" AND b."category" = n."category" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
-      WHERE b."run_id" IS NULL OR (float8send(b."value") IS DISTINCT FROM float8send(n."value"));
+      WHERE b."run_id" IS NULL OR ((b."value" IS DISTINCT FROM n."value" OR (b."value" = 0 AND float8send(b."value") <> float8send(n."value")) IS TRUE));
     UPDATE "datapoints_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
         AND NOT EXISTS (SELECT 1 FROM "datapoints_version" o WHERE o."run_id" = v."run_id" AND o."region_id" = v."region_id" AND o."variable_id" = v."variable_id" AND o."unit_id" = v."unit_id" AND o."point_type" = v."point_type" AND o."step" = v."step" AND o."category" = v."category" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
   END IF;
@@ -1677,7 +1691,7 @@ BEGIN
     INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
       SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
       FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "meta_indicators_version" b WHERE b."run_id" = n."run_id" AND b."key" = n."key" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
-      WHERE b."run_id" IS NULL OR (b."value_bool" IS DISTINCT FROM n."value_bool" OR b."value_int" IS DISTINCT FROM n."value_int" OR float8send(b."value_float") IS DISTINCT FROM float8send(n."value_float") OR b."value_text" IS DISTINCT FROM n."value_text");
+      WHERE b."run_id" IS NULL OR (b."value_bool" IS DISTINCT FROM n."value_bool" OR b."value_int" IS DISTINCT FROM n."value_int" OR (b."value_float" IS DISTINCT FROM n."value_float" OR (b."value_float" = 0 AND float8send(b."value_float") <> float8send(n."value_float")) IS TRUE) OR b."value_text" IS DISTINCT FROM n."value_text");
     UPDATE "meta_indicators_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
         AND NOT EXISTS (SELECT 1 FROM "meta_indicators_version" o WHERE o."run_id" = v."run_id" AND o."key" = v."key" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
   END IF;
@@ -1688,7 +1702,7 @@ CREATE TRIGGER "meta_indicators_record_insert" AFTER INSERT ON "meta_indicators"
   FOR EACH STATEMENT EXECUTE FUNCTION "meta_indicators_record_insert"();
 ALTER TABLE "meta_indicators" ENABLE ALWAYS TRIGGER "meta_indicators_record_insert";
 CREATE FUNCTION "meta_indicators_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -1706,14 +1720,28 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    WITH n AS (
+    recorded := (SELECT count(*) FROM new_rows);
+    IF recorded > 1000 AND (SELECT count(*) <= 4 * recorded FROM (
+        SELECT 1 FROM "meta_indicators_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+      PERFORM set_config('enable_nestloop', 'off', true);
+      WITH n AS (
       UPDATE "meta_indicators_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."value_bool", w."value_int", w."value_float", w."value_text" FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (f."value_bool" IS DISTINCT FROM n."value_bool" OR f."value_int" IS DISTINCT FROM n."value_int" OR float8send(f."value_float") IS DISTINCT FROM float8send(n."value_float") OR f."value_text" IS DISTINCT FROM n."value_text")
+      FROM new_rows n WHERE v."run_id" = tx."run_id" AND v."run_id" = n."run_id" AND v."key" = n."key" AND v."end_transaction_id" IS NULL AND (v."value_bool" IS DISTINCT FROM n."value_bool" OR v."value_int" IS DISTINCT FROM n."value_int" OR (v."value_float" IS DISTINCT FROM n."value_float" OR (v."value_float" = 0 AND float8send(v."value_float") <> float8send(n."value_float")) IS TRUE) OR v."value_text" IS DISTINCT FROM n."value_text")
       RETURNING n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text")
     INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
       SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", 1 FROM n;
     GET DIAGNOSTICS recorded = ROW_COUNT;
+    ELSE
+      WITH n AS (
+      UPDATE "meta_indicators_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."value_bool", w."value_int", w."value_float", w."value_text" FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (f."value_bool" IS DISTINCT FROM n."value_bool" OR f."value_int" IS DISTINCT FROM n."value_int" OR (f."value_float" IS DISTINCT FROM n."value_float" OR (f."value_float" = 0 AND float8send(f."value_float") <> float8send(n."value_float")) IS TRUE) OR f."value_text" IS DISTINCT FROM n."value_text")
+      RETURNING n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text")
+    INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
+      SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", 1 FROM n;
+    GET DIAGNOSTICS recorded = ROW_COUNT;
+    END IF;
     IF recorded < (SELECT count(*) FROM new_rows) THEN
       INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
       SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
@@ -1726,7 +1754,7 @@ BEGIN
     INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
       SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
       FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "meta_indicators_version" b WHERE b."run_id" = n."run_id" AND b."key" = n."key" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
-      WHERE b."run_id" IS NULL OR (b."value_bool" IS DISTINCT FROM n."value_bool" OR b."value_int" IS DISTINCT FROM n."value_int" OR float8send(b."value_float") IS DISTINCT FROM float8send(n."value_float") OR b."value_text" IS DISTINCT FROM n."value_text");
+      WHERE b."run_id" IS NULL OR (b."value_bool" IS DISTINCT FROM n."value_bool" OR b."value_int" IS DISTINCT FROM n."value_int" OR (b."value_float" IS DISTINCT FROM n."value_float" OR (b."value_float" = 0 AND float8send(b."value_float") <> float8send(n."value_float")) IS TRUE) OR b."value_text" IS DISTINCT FROM n."value_text");
     UPDATE "meta_indicators_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
         AND NOT EXISTS (SELECT 1 FROM "meta_indicators_version" o WHERE o."run_id" = v."run_id" AND o."key" = v."key" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
   END IF;
@@ -1972,7 +2000,7 @@ BEGIN
     INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
       FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "optimization_items_version" b WHERE b."run_id" = n."run_id" AND b."kind" = n."kind" AND b."name" = n."name" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
-      WHERE b."run_id" IS NULL OR (b."number" IS DISTINCT FROM n."number" OR float8send(b."value") IS DISTINCT FROM float8send(n."value") OR b."unit_id" IS DISTINCT FROM n."unit_id" OR b."docs" IS DISTINCT FROM n."docs");
+      WHERE b."run_id" IS NULL OR (b."number" IS DISTINCT FROM n."number" OR (b."value" IS DISTINCT FROM n."value" OR (b."value" = 0 AND float8send(b."value") <> float8send(n."value")) IS TRUE) OR b."unit_id" IS DISTINCT FROM n."unit_id" OR b."docs" IS DISTINCT FROM n."docs");
     UPDATE "optimization_items_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
         AND NOT EXISTS (SELECT 1 FROM "optimization_items_version" o WHERE o."run_id" = v."run_id" AND o."kind" = v."kind" AND o."name" = v."name" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
   END IF;
@@ -1983,7 +2011,7 @@ CREATE TRIGGER "optimization_items_record_insert" AFTER INSERT ON "optimization_
   FOR EACH STATEMENT EXECUTE FUNCTION "optimization_items_record_insert"();
 ALTER TABLE "optimization_items" ENABLE ALWAYS TRIGGER "optimization_items_record_insert";
 CREATE FUNCTION "optimization_items_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -2014,14 +2042,28 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    WITH n AS (
+    recorded := (SELECT count(*) FROM new_rows);
+    IF recorded > 1000 AND (SELECT count(*) <= 4 * recorded FROM (
+        SELECT 1 FROM "optimization_items_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+      PERFORM set_config('enable_nestloop', 'off', true);
+      WITH n AS (
       UPDATE "optimization_items_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."number", w."value", w."unit_id", w."docs" FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (f."number" IS DISTINCT FROM n."number" OR float8send(f."value") IS DISTINCT FROM float8send(n."value") OR f."unit_id" IS DISTINCT FROM n."unit_id" OR f."docs" IS DISTINCT FROM n."docs")
+      FROM new_rows n WHERE v."run_id" = tx."run_id" AND v."run_id" = n."run_id" AND v."kind" = n."kind" AND v."name" = n."name" AND v."end_transaction_id" IS NULL AND (v."number" IS DISTINCT FROM n."number" OR (v."value" IS DISTINCT FROM n."value" OR (v."value" = 0 AND float8send(v."value") <> float8send(n."value")) IS TRUE) OR v."unit_id" IS DISTINCT FROM n."unit_id" OR v."docs" IS DISTINCT FROM n."docs")
       RETURNING n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs")
     INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs", tx."id", 1 FROM n;
     GET DIAGNOSTICS recorded = ROW_COUNT;
+    ELSE
+      WITH n AS (
+      UPDATE "optimization_items_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."number", w."value", w."unit_id", w."docs" FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (f."number" IS DISTINCT FROM n."number" OR (f."value" IS DISTINCT FROM n."value" OR (f."value" = 0 AND float8send(f."value") <> float8send(n."value")) IS TRUE) OR f."unit_id" IS DISTINCT FROM n."unit_id" OR f."docs" IS DISTINCT FROM n."docs")
+      RETURNING n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs")
+    INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
+      SELECT n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs", tx."id", 1 FROM n;
+    GET DIAGNOSTICS recorded = ROW_COUNT;
+    END IF;
     IF recorded < (SELECT count(*) FROM new_rows) THEN
       INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
@@ -2034,7 +2076,7 @@ BEGIN
     INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
       FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "optimization_items_version" b WHERE b."run_id" = n."run_id" AND b."kind" = n."kind" AND b."name" = n."name" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
-      WHERE b."run_id" IS NULL OR (b."number" IS DISTINCT FROM n."number" OR float8send(b."value") IS DISTINCT FROM float8send(n."value") OR b."unit_id" IS DISTINCT FROM n."unit_id" OR b."docs" IS DISTINCT FROM n."docs");
+      WHERE b."run_id" IS NULL OR (b."number" IS DISTINCT FROM n."number" OR (b."value" IS DISTINCT FROM n."value" OR (b."value" = 0 AND float8send(b."value") <> float8send(n."value")) IS TRUE) OR b."unit_id" IS DISTINCT FROM n."unit_id" OR b."docs" IS DISTINCT FROM n."docs");
     UPDATE "optimization_items_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
         AND NOT EXISTS (SELECT 1 FROM "optimization_items_version" o WHERE o."run_id" = v."run_id" AND o."kind" = v."kind" AND o."name" = v."name" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
   END IF;
@@ -2295,7 +2337,7 @@ CREATE TRIGGER "optimization_columns_record_insert" AFTER INSERT ON "optimizatio
   FOR EACH STATEMENT EXECUTE FUNCTION "optimization_columns_record_insert"();
 ALTER TABLE "optimization_columns" ENABLE ALWAYS TRIGGER "optimization_columns_record_insert";
 CREATE FUNCTION "optimization_columns_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -2313,7 +2355,20 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    WITH n AS (
+    recorded := (SELECT count(*) FROM new_rows);
+    IF recorded > 1000 AND (SELECT count(*) <= 4 * recorded FROM (
+        SELECT 1 FROM "optimization_columns_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+      PERFORM set_config('enable_nestloop', 'off', true);
+      WITH n AS (
+      UPDATE "optimization_columns_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n WHERE v."run_id" = tx."run_id" AND v."run_id" = n."run_id" AND v."kind" = n."kind" AND v."item" = n."item" AND v."position" = n."position" AND v."end_transaction_id" IS NULL AND (v."name" IS DISTINCT FROM n."name" OR v."indexset" IS DISTINCT FROM n."indexset")
+      RETURNING n."run_id", n."kind", n."item", n."position", n."name", n."indexset")
+    INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
+      SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", 1 FROM n;
+    GET DIAGNOSTICS recorded = ROW_COUNT;
+    ELSE
+      WITH n AS (
       UPDATE "optimization_columns_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."name", w."indexset" FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (f."name" IS DISTINCT FROM n."name" OR f."indexset" IS DISTINCT FROM n."indexset")
@@ -2321,6 +2376,7 @@ BEGIN
     INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", 1 FROM n;
     GET DIAGNOSTICS recorded = ROW_COUNT;
+    END IF;
     IF recorded < (SELECT count(*) FROM new_rows) THEN
       INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
@@ -2574,7 +2630,7 @@ CREATE TRIGGER "indexset_elements_record_insert" AFTER INSERT ON "indexset_eleme
   FOR EACH STATEMENT EXECUTE FUNCTION "indexset_elements_record_insert"();
 ALTER TABLE "indexset_elements" ENABLE ALWAYS TRIGGER "indexset_elements_record_insert";
 CREATE FUNCTION "indexset_elements_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -2592,7 +2648,20 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    WITH n AS (
+    recorded := (SELECT count(*) FROM new_rows);
+    IF recorded > 1000 AND (SELECT count(*) <= 4 * recorded FROM (
+        SELECT 1 FROM "indexset_elements_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+      PERFORM set_config('enable_nestloop', 'off', true);
+      WITH n AS (
+      UPDATE "indexset_elements_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n WHERE v."run_id" = tx."run_id" AND v."run_id" = n."run_id" AND v."indexset" = n."indexset" AND v."element" = n."element" AND v."end_transaction_id" IS NULL AND (v."position" IS DISTINCT FROM n."position")
+      RETURNING n."run_id", n."indexset", n."element", n."position")
+    INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
+      SELECT n."run_id", n."indexset", n."element", n."position", tx."id", 1 FROM n;
+    GET DIAGNOSTICS recorded = ROW_COUNT;
+    ELSE
+      WITH n AS (
       UPDATE "indexset_elements_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."position" FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (f."position" IS DISTINCT FROM n."position")
@@ -2600,6 +2669,7 @@ BEGIN
     INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
       SELECT n."run_id", n."indexset", n."element", n."position", tx."id", 1 FROM n;
     GET DIAGNOSTICS recorded = ROW_COUNT;
+    END IF;
     IF recorded < (SELECT count(*) FROM new_rows) THEN
       INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
       SELECT n."run_id", n."indexset", n."element", n."position", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
@@ -2854,7 +2924,7 @@ BEGIN
     INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
       FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "optimization_rows_version" b WHERE b."run_id" = n."run_id" AND b."kind" = n."kind" AND b."item" = n."item" AND b."elements" = n."elements" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
-      WHERE b."run_id" IS NULL OR (float8send(b."value") IS DISTINCT FROM float8send(n."value") OR b."unit_id" IS DISTINCT FROM n."unit_id" OR float8send(b."level") IS DISTINCT FROM float8send(n."level") OR float8send(b."marginal") IS DISTINCT FROM float8send(n."marginal"));
+      WHERE b."run_id" IS NULL OR ((b."value" IS DISTINCT FROM n."value" OR (b."value" = 0 AND float8send(b."value") <> float8send(n."value")) IS TRUE) OR b."unit_id" IS DISTINCT FROM n."unit_id" OR (b."level" IS DISTINCT FROM n."level" OR (b."level" = 0 AND float8send(b."level") <> float8send(n."level")) IS TRUE) OR (b."marginal" IS DISTINCT FROM n."marginal" OR (b."marginal" = 0 AND float8send(b."marginal") <> float8send(n."marginal")) IS TRUE));
     UPDATE "optimization_rows_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
         AND NOT EXISTS (SELECT 1 FROM "optimization_rows_version" o WHERE o."run_id" = v."run_id" AND o."kind" = v."kind" AND o."item" = v."item" AND o."elements" = v."elements" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
   END IF;
@@ -2865,7 +2935,7 @@ CREATE TRIGGER "optimization_rows_record_insert" AFTER INSERT ON "optimization_r
   FOR EACH STATEMENT EXECUTE FUNCTION "optimization_rows_record_insert"();
 ALTER TABLE "optimization_rows" ENABLE ALWAYS TRIGGER "optimization_rows_record_insert";
 CREATE FUNCTION "optimization_rows_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -2896,14 +2966,28 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    WITH n AS (
+    recorded := (SELECT count(*) FROM new_rows);
+    IF recorded > 1000 AND (SELECT count(*) <= 4 * recorded FROM (
+        SELECT 1 FROM "optimization_rows_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+      PERFORM set_config('enable_nestloop', 'off', true);
+      WITH n AS (
       UPDATE "optimization_rows_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."value", w."unit_id", w."level", w."marginal" FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (float8send(f."value") IS DISTINCT FROM float8send(n."value") OR f."unit_id" IS DISTINCT FROM n."unit_id" OR float8send(f."level") IS DISTINCT FROM float8send(n."level") OR float8send(f."marginal") IS DISTINCT FROM float8send(n."marginal"))
+      FROM new_rows n WHERE v."run_id" = tx."run_id" AND v."run_id" = n."run_id" AND v."kind" = n."kind" AND v."item" = n."item" AND v."elements" = n."elements" AND v."end_transaction_id" IS NULL AND ((v."value" IS DISTINCT FROM n."value" OR (v."value" = 0 AND float8send(v."value") <> float8send(n."value")) IS TRUE) OR v."unit_id" IS DISTINCT FROM n."unit_id" OR (v."level" IS DISTINCT FROM n."level" OR (v."level" = 0 AND float8send(v."level") <> float8send(n."level")) IS TRUE) OR (v."marginal" IS DISTINCT FROM n."marginal" OR (v."marginal" = 0 AND float8send(v."marginal") <> float8send(n."marginal")) IS TRUE))
       RETURNING n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal")
     INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", 1 FROM n;
     GET DIAGNOSTICS recorded = ROW_COUNT;
+    ELSE
+      WITH n AS (
+      UPDATE "optimization_rows_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."value", w."unit_id", w."level", w."marginal" FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND ((f."value" IS DISTINCT FROM n."value" OR (f."value" = 0 AND float8send(f."value") <> float8send(n."value")) IS TRUE) OR f."unit_id" IS DISTINCT FROM n."unit_id" OR (f."level" IS DISTINCT FROM n."level" OR (f."level" = 0 AND float8send(f."level") <> float8send(n."level")) IS TRUE) OR (f."marginal" IS DISTINCT FROM n."marginal" OR (f."marginal" = 0 AND float8send(f."marginal") <> float8send(n."marginal")) IS TRUE))
+      RETURNING n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal")
+    INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
+      SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", 1 FROM n;
+    GET DIAGNOSTICS recorded = ROW_COUNT;
+    END IF;
     IF recorded < (SELECT count(*) FROM new_rows) THEN
       INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
@@ -2916,7 +3000,7 @@ BEGIN
     INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
       FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "optimization_rows_version" b WHERE b."run_id" = n."run_id" AND b."kind" = n."kind" AND b."item" = n."item" AND b."elements" = n."elements" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
-      WHERE b."run_id" IS NULL OR (float8send(b."value") IS DISTINCT FROM float8send(n."value") OR b."unit_id" IS DISTINCT FROM n."unit_id" OR float8send(b."level") IS DISTINCT FROM float8send(n."level") OR float8send(b."marginal") IS DISTINCT FROM float8send(n."marginal"));
+      WHERE b."run_id" IS NULL OR ((b."value" IS DISTINCT FROM n."value" OR (b."value" = 0 AND float8send(b."value") <> float8send(n."value")) IS TRUE) OR b."unit_id" IS DISTINCT FROM n."unit_id" OR (b."level" IS DISTINCT FROM n."level" OR (b."level" = 0 AND float8send(b."level") <> float8send(n."level")) IS TRUE) OR (b."marginal" IS DISTINCT FROM n."marginal" OR (b."marginal" = 0 AND float8send(b."marginal") <> float8send(n."marginal")) IS TRUE));
     UPDATE "optimization_rows_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
         AND NOT EXISTS (SELECT 1 FROM "optimization_rows_version" o WHERE o."run_id" = v."run_id" AND o."kind" = v."kind" AND o."item" = v."item" AND o."elements" = v."elements" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
   END IF;

@@ -12,8 +12,11 @@ use crate::store::postgres::ddl::always;
 use crate::store::postgres::parents::{self, Lookup};
 use crate::store::{Engine, column_list, keys_equal, quote};
 
-/// How many version rows for each deleted row are read to find out whether the run had no others.
+/// How many version rows for each changed row are read, rather than to look for each by its key.
 const HISTORY_READ: u8 = 4;
+
+/// From so many updated rows on, their version rows are not looked for one by one, if they are most of what the run has.
+const MANY_ROWS: u16 = 1_000;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Event {
@@ -89,7 +92,7 @@ impl Recording<'_> {
         let lookup = self.parents();
         format!(
             "CREATE FUNCTION {function}() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan{settings} AS $$
 DECLARE
   tx \"transactions\";
   dropped bigint := 0;
@@ -110,6 +113,11 @@ END $$;
 REVOKE ALL ON FUNCTION {function} FROM PUBLIC;
 ",
             function = quote(name),
+            // Whatever is set within is undone at the end.
+            settings = match self.event {
+                Event::Update => " SET enable_nestloop = on",
+                Event::Insert | Event::Delete => "",
+            },
             recorded = match self.event {
                 Event::Update | Event::Delete => "  recorded bigint;\n",
                 Event::Insert => "",
@@ -267,25 +275,60 @@ REVOKE ALL ON FUNCTION {function} FROM PUBLIC;
             .value_columns()
             .map(|column| format!(", w.{}", quote(&column.name)))
             .collect();
-        let open = format!("w.\"{END_TRANSACTION_ID}\" IS NULL");
+        let open = |row: &str| format!("{row}.\"{END_TRANSACTION_ID}\" IS NULL");
+        let by_key = self.ended_and_added(&format!(
+            "{rows} n CROSS JOIN {} f WHERE v.ctid = f.place AND {}",
+            self.found(
+                "w",
+                &format!("w.ctid AS place{}", before.concat()),
+                &open("w")
+            ),
+            self.differs("f", "n"),
+        ));
+        let written = if self.table.is_run_scoped() {
+            let of_run = format!("v.\"{RUN_ID}\" = tx.\"run_id\"");
+            let together = self.ended_and_added(&format!(
+                "{rows} n WHERE {of_run} AND {} AND {} AND {}",
+                keys_equal(self.table, "v", "n"),
+                open("v"),
+                self.differs("v", "n"),
+            ));
+            format!(
+                "    recorded := (SELECT count(*) FROM {rows});
+    IF recorded > {MANY_ROWS} AND (SELECT count(*) <= {HISTORY_READ} * recorded FROM (
+        SELECT 1 FROM {version} v WHERE {of_run} LIMIT {HISTORY_READ} * recorded + 1) w) THEN
+      PERFORM set_config('enable_nestloop', 'off', true);
+  {together}    ELSE
+  {by_key}    END IF;\n",
+                version = self.version(),
+            )
+        } else {
+            by_key
+        };
         format!(
-            "    WITH n AS (
-      {set_end}
-      FROM {rows} n CROSS JOIN {found} f WHERE v.ctid = f.place AND {differs}
-      RETURNING {columns})
-    {add} FROM n;
-    GET DIAGNOSTICS recorded = ROW_COUNT;
-    IF recorded < (SELECT count(*) FROM {rows}) THEN
+            "{written}    IF recorded < (SELECT count(*) FROM {rows}) THEN
       {add} FROM {rows} n WHERE NOT EXISTS (
         SELECT 1 FROM {version} w WHERE {same_key} AND {open} OFFSET 0);
     END IF;\n",
-            set_end = self.set_end(),
-            found = self.found("w", &format!("w.ctid AS place{}", before.concat()), &open),
-            differs = self.differs("f", "n"),
-            columns = column_list("n", self.table.columns.iter()),
             add = self.add(&self.event.operation_type().to_string()),
             version = self.version(),
             same_key = keys_equal(self.table, "w", "n"),
+            open = open("w"),
+        )
+    }
+
+    /// Ends the open version rows (`v`) that the rest of the `UPDATE` finds for rows (`n`), and adds new ones.
+    fn ended_and_added(&self, from: &str) -> String {
+        format!(
+            "    WITH n AS (
+      {}
+      FROM {from}
+      RETURNING {})
+    {} FROM n;
+    GET DIAGNOSTICS recorded = ROW_COUNT;\n",
+            self.set_end(),
+            column_list("n", self.table.columns.iter()),
+            self.add(&self.event.operation_type().to_string()),
         )
     }
 

@@ -2,10 +2,13 @@
 
 use crate::schema::ColumnType;
 
-/// Null-safe and exact: `IS DISTINCT FROM` takes 0.0 and -0.0 for the same, their bytes differ.
+/// Null-safe and exact: `IS DISTINCT FROM` takes 0.0 and -0.0 for the same, their bytes differ. Bytes are compared of zeros
+/// only: it takes twenty times as long.
 pub(crate) fn differs(column_type: ColumnType, a: &str, b: &str) -> String {
     match column_type {
-        ColumnType::Double => format!("float8send({a}) IS DISTINCT FROM float8send({b})"),
+        ColumnType::Double => format!(
+            "({a} IS DISTINCT FROM {b} OR ({a} = 0 AND float8send({a}) <> float8send({b})) IS TRUE)"
+        ),
         _ => format!("{a} IS DISTINCT FROM {b}"),
     }
 }
