@@ -160,14 +160,19 @@ fn add_version_rows(table: &TableDescription, row: &str, select: &str) -> String
 }
 
 impl<'t> ChangeSet<'t> {
-    /// Fills a change set with `select`, which yields `operation_type` and then the table's columns.
+    /// Fills a change set with `select`, which yields `operation_type` and then the table's columns. `about`: how many rows
+    /// it looks at; `None`: nobody knows, or the text will hardly come again.
     pub(crate) fn fill(
         write: &mut Write<'_>,
         table: &'t TableDescription,
         select: &str,
         binds: &[Bind],
+        about: Option<usize>,
     ) -> Result<Self> {
-        write.plan_for_any()?;
+        match about {
+            Some(rows) => write.plan_for(rows)?,
+            None => write.plan_for_any()?,
+        }
         let staging = Staging::create(write.connection, table)?;
         let insert = format!("INSERT INTO {} {select}", staging.name);
         write
@@ -200,7 +205,7 @@ impl<'t> ChangeSet<'t> {
         select: &str,
         binds: &[Bind],
     ) -> Result<Self> {
-        let mut changes = Self::fill(write, table, select, binds)?;
+        let mut changes = Self::fill(write, table, select, binds, None)?;
         changes.extent = Extent::First;
         Ok(changes)
     }
@@ -285,30 +290,46 @@ impl<'t> ChangeSet<'t> {
             return Ok(());
         }
         let columns = column_list("", table.columns.iter());
-        let set: Vec<_> = table
-            .value_columns()
-            .map(|column| format!("{0} = excluded.{0}", quote(&column.name)))
-            .collect();
-        let update = if self.counts.updated == 0 {
-            String::new()
-        } else {
+        let live = quote(&table.name);
+        let changes = &self.staging.name;
+        let set = |from: &str| {
+            let set: Vec<_> = table
+                .value_columns()
+                .map(|column| format!("{0} = {from}.{0}", quote(&column.name)))
+                .collect();
+            set.join(", ")
+        };
+        let insert = |which: &str| {
             format!(
-                " ON CONFLICT ({}) DO UPDATE SET {}",
-                column_list("", table.key_columns()),
-                set.join(", ")
+                "INSERT INTO {live} ({columns}) SELECT {columns} FROM {changes} c WHERE operation_type {which}{order}"
             )
         };
-        self.recorded(
-            write,
-            Part::InsertsAndUpdates,
-            order,
-            &format!(
-                "INSERT INTO {} ({columns}) SELECT {columns} FROM {} c WHERE operation_type < 2{order}{update}",
-                quote(&table.name),
-                self.staging.name
-            ),
-            &[],
-        )
+        let statements = match write.engine().bulk_recording() {
+            _ if self.counts.updated == 0 => vec![insert("= 0")],
+            // One statement, so that version rows are recorded once for both.
+            BulkRecording::SetBased => vec![format!(
+                "{} ON CONFLICT ({}) DO UPDATE SET {}",
+                insert("< 2"),
+                column_list("", table.key_columns()),
+                set("excluded")
+            )],
+            // An upsert tries to insert each row first.
+            BulkRecording::Triggers => {
+                let update = format!(
+                    "UPDATE {live} l SET {} FROM {changes} c WHERE {} AND c.operation_type = 1",
+                    set("c"),
+                    keys_equal(table, "l", "c")
+                );
+                match self.counts.inserted {
+                    0 => vec![update],
+                    _ => vec![update, insert("= 0")],
+                }
+            }
+        };
+        for statement in statements {
+            self.recorded(write, Part::InsertsAndUpdates, order, &statement, &[])?;
+        }
+        Ok(())
     }
 
     /// Runs a statement that writes a part of the changes to the live table, with their version rows.

@@ -5,7 +5,7 @@
 //! `(run_id, transaction_id)` finds those.
 
 use diesel::prelude::*;
-use diesel::sql_types::Text;
+use diesel::sql_types::{BigInt, Text};
 use serde::Serialize;
 
 use crate::core::Core;
@@ -20,7 +20,7 @@ use crate::ids::{RunId, TransactionId};
 use crate::run::{RunInfo, Target};
 use crate::schema::tables::reverts;
 use crate::schema::{Column, RUN_ID, TableDescription};
-use crate::store::rows::{Bind, query};
+use crate::store::rows::{Bind, Plan, query};
 use crate::store::{AnyConnection, Engine, column_list, doing, keys_equal, quote, removal};
 
 /// What a revert is called in the log.
@@ -163,14 +163,16 @@ fn set_back(
     let engine = write.engine();
     let mut sets = Vec::new();
     let tables = touched_tables(write, run, touched)?;
-    for table in &tables {
+    for (table, rows) in &tables {
         let mut binds = touched.binds(run);
         let conditions = only.conditions_on(table, "k", write.connection, engine, &mut binds)?;
         let Some(conditions) = conditions else {
             continue;
         };
         let select = select_changes(engine, table, &changed_row(table), &conditions);
-        let set = ChangeSet::fill(write, table, &select, &binds)?;
+        // Texts with conditions are many: not worth keeping.
+        let about = only.is_all().then_some(*rows);
+        let set = ChangeSet::fill(write, table, &select, &binds, about)?;
         if set.counts().total() > 0 {
             sets.push(set);
         }
@@ -194,38 +196,44 @@ fn set_back(
 }
 
 #[derive(QueryableByName)]
-struct Name {
+struct TouchedTable {
     #[diesel(sql_type = Text)]
     name: String,
+    #[diesel(sql_type = BigInt)]
+    rows: i64,
 }
 
-/// The run's tables in which the transactions touched any rows, parents first: mostly one of many.
+/// The run's tables in which the transactions touched any rows, parents first, mostly one of many; and how many version
+/// rows they left there, counted as far as it matters for planning.
 fn touched_tables(
     write: &mut Write<'_>,
     run: &RunInfo,
     touched: Touched,
-) -> Result<Vec<TableDescription>> {
+) -> Result<Vec<(TableDescription, usize)>> {
     let tables = write.core.tables();
-    let any: Vec<_> = tables
+    let counts: Vec<_> = tables
         .iter()
         .filter(|table| table.is_run_scoped())
         .map(|table| {
             format!(
-                "SELECT '{}' AS name WHERE EXISTS (SELECT 1 FROM {} v
-                   WHERE v.run_id = $1 AND v.transaction_id > $2 AND v.transaction_id <= $3)",
+                "SELECT '{}' AS name, count(*) AS rows FROM (SELECT 1 FROM {} v
+                   WHERE v.run_id = $1 AND v.transaction_id > $2 AND v.transaction_id <= $3 LIMIT {}) r",
                 table.name,
-                quote(&table.version_name())
+                quote(&table.version_name()),
+                Plan::FEW + 1
             )
         })
         .collect();
     write.plan_for(tables.len())?;
-    let names: Vec<Name> = write
-        .load(&any.join(" UNION ALL "), &touched.binds(run))
+    let found: Vec<TouchedTable> = write
+        .load(&counts.join(" UNION ALL "), &touched.binds(run))
         .map_err(doing("looking for what was changed"))?;
     Ok(tables
         .iter()
-        .filter(|table| names.iter().any(|found| found.name == table.name))
-        .cloned()
+        .filter_map(|table| {
+            let found = found.iter().find(|found| found.name == table.name)?;
+            (found.rows > 0).then(|| (table.clone(), found.rows as usize))
+        })
         .collect())
 }
 
@@ -428,5 +436,5 @@ pub(crate) fn delete_all<'t>(
         column_list("l", table.columns.iter()),
         quote(&table.name)
     );
-    ChangeSet::fill(write, table, &select, &[Bind::BigInt(run.0)])
+    ChangeSet::fill(write, table, &select, &[Bind::BigInt(run.0)], None)
 }

@@ -482,7 +482,7 @@ impl<'a> Optimization<'a> {
             binds.push(bind.clone());
             select += &format!(" AND l.{} = ${}", quote(column), binds.len());
         }
-        let changes = ChangeSet::fill(write, table, &select, &binds)?;
+        let changes = ChangeSet::fill(write, table, &select, &binds, None)?;
         changes.apply(write)?;
         Ok(changes.counts())
     }

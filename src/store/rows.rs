@@ -174,7 +174,7 @@ pub(crate) enum Plan {
 
 impl Plan {
     /// Up to here it takes longer to find the best plan than a worse one takes.
-    const FEW: usize = 1000;
+    pub(crate) const FEW: usize = 1000;
 
     pub(crate) fn of(rows: usize) -> Self {
         if rows <= Self::FEW {
