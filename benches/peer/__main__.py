@@ -18,11 +18,14 @@ import report
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-PYTHONS = {side: ROOT / ".venv/bin/python" for side in ("stratalog", "growth", "writers")}
+PYTHONS = {
+    side: ROOT / ".venv/bin/python" for side in ("stratalog", "growth", "writers", "writers_floor")
+}
 SCRIPTS = {
     "stratalog": "ours.py",
     "growth": "growth.py",
     "writers": "writers.py",
+    "writers_floor": "writers_floor.py",
     "ixmp4": "ixmp4_peer.py",
     "continuum": "continuum.py",
 }
@@ -173,10 +176,13 @@ def main() -> None:
         check_durability()
     for engine in engines:
         grown = [int(rows) for rows in arguments.growth.split(",") if rows]
+        each = max(1, arguments.rows // 20_000) * 1000
         results[engine] = {
             "stratalog": measure(engine, "stratalog", arguments.rows),
             **{f"growth {rows}": measure(engine, "growth", rows) for rows in grown},
-            "writers": measure(engine, "writers", max(1, arguments.rows // 20_000) * 1000),
+            "writers": measure(engine, "writers", each),
+            # SQLite has one writer at a time.
+            "writers floor": measure(engine, "writers_floor", each) if engine == "postgres" else {},
             "ixmp4": measure(engine, "ixmp4", arguments.peer_rows),
             "continuum": measure(engine, "continuum", arguments.continuum_rows),
             "floor": {} if arguments.no_floor else floors(engine, arguments.floor_rows),

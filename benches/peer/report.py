@@ -78,8 +78,9 @@ def page(
         " second (of small work: times per second). ixmp4 is measured with fewer points than"
         " stratalog, because it takes minutes for many: what is compared is speed, and the number of"
         " its points stands beside each ratio. The floor is the engine without the library (Rust,"
-        " `benches/write`), and the library is compared with it there, in the same run. A target in"
-        " **bold** is not met.",
+        " `benches/write`), and the library is compared with it there, in the same run; how many times"
+        " ixmp4's speed the engine itself reaches, with fewer points than stratalog has in this table,"
+        " stands beside. A target in **bold** is not met.",
     ]
     for engine, sides in results.items():
         parts += [
@@ -129,8 +130,8 @@ def speed(side: Side, work: str) -> float | None:
 
 def table(engine: str, sides: dict[str, Side]) -> str:
     lines = [
-        "| work | stratalog | time | ixmp4 | times ixmp4 | Continuum | of the floor | target |",
-        "|---|--:|--:|--:|--:|--:|--:|---|",
+        "| work | stratalog | time | ixmp4 | times ixmp4 | Continuum | of the floor | floor, times ixmp4 | target |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|---|",
     ]
     for key, work in WORKS.items():
         ours = speed(sides["stratalog"], key)
@@ -142,6 +143,10 @@ def table(engine: str, sides: dict[str, Side]) -> str:
         floor = sides["floor"].get(work.floor or "")
         fraction = floor["floor"] / floor["library"] if floor else None
         ratio = ours / ixmp4 if ixmp4 else None
+        is_small = sides["stratalog"][key]["rows"] <= 100
+        bound = None
+        if floor and ixmp4:
+            bound = (1 if is_small else floor["rows"]) / floor["floor"] / ixmp4
         targets = [
             target(f"{wanted.times_ixmp4} x ixmp4", ratio, wanted.times_ixmp4),
             target(f"{wanted.of_the_floor} of the floor", fraction, wanted.of_the_floor),
@@ -156,6 +161,7 @@ def table(engine: str, sides: dict[str, Side]) -> str:
             f"{ratio:,.1f} ({points(sides['ixmp4']):,} points)" if ratio else "",
             f"{continuum:,.0f}/s" if continuum else "",
             f"{fraction:.2f}" if fraction else "",
+            f"{bound:,.1f}" if bound else "",
             ", ".join(text for text in targets if text),
         ]
         lines.append("| " + " | ".join(cells) + " |")
@@ -211,7 +217,14 @@ def writers(engine: str, sides: dict[str, Side]) -> str:
     each = int(sides["writers"]["1 writers"]["rows"])
     wanted = WRITERS if engine == "postgres" else None
     text = target(f"target {WRITERS}", eight / one, wanted)
-    return (
+    parts = [
         f"Writers: one process adds {one:,.0f} points per second, eight at once to eight runs {eight:,.0f},"
         f" {eight / one:.2f} times as many{f' ({text})' if text else ''}. Each has {each:,} points."
-    )
+    ]
+    one, eight = (speed(sides.get("writers floor", {}), f"{count} writers") for count in (1, 8))
+    if one and eight:
+        parts.append(
+            f"The engine without the library (`benches/peer/writers_floor.py`): {one:,.0f} and {eight:,.0f},"
+            f" {eight / one:.2f} times as many."
+        )
+    return " ".join(parts)

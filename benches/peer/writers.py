@@ -3,6 +3,7 @@
 import multiprocessing
 import sys
 import time
+from collections.abc import Callable
 
 import work
 
@@ -19,7 +20,7 @@ def write(url: str, name: str, rows: int, ready: object, begin: object) -> None:
         run.iamc.add(frame)
 
 
-def measure(url: str, writers: int, rows: int) -> None:
+def measure(url: str, writers: int, rows: int, write: Callable[..., None] = write) -> None:
     """`rows` points for each writer."""
     context = multiprocessing.get_context("spawn")
     ready, begin = context.Semaphore(0), context.Event()

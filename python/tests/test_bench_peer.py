@@ -40,6 +40,9 @@ def test_our_side_is_measured_and_reported(
     assert set(report.GROWTH) | {"memory", "memory of all"} == set(grown)
     slow = {work: {**line, "seconds": 100.0} for work, line in ours.items() if "seconds" in line}
     smaller = {work: {**line, "rows": 200} for work, line in grown.items()}
+    alone = {}
+    if database.engine == "postgres":
+        alone = measured(database, 1000, "writers_floor.py")
     sides = {
         "stratalog": ours,
         "growth 200": smaller,
@@ -47,6 +50,7 @@ def test_our_side_is_measured_and_reported(
             work: {**line, "seconds": 1e6, "mb": 300.0} for work, line in grown.items()
         },
         "writers": measured(database, 1000, "writers.py"),
+        "writers floor": alone,
         "ixmp4": {**slow, "memory": {"mb": 1.0}},
         "continuum": {**slow, "memory": {"mb": 1.0}},
         "floor": {"add": {"library": 2.0, "floor": 1.0, "rows": 1000}},
@@ -57,6 +61,7 @@ def test_our_side_is_measured_and_reported(
     rows = [line for line in page.splitlines() if line.startswith("| add into")]
     assert len(rows) == 1 and " x ixmp4, **0." in rows[0] and "(1,000 points)" in rows[0]
     assert "eight at once to eight runs" in page
+    assert ("The engine without the library" in page) == (database.engine == "postgres")
     assert "| work | 200 | 2,000 | slope | target |" in page
     assert "| **1.1** |" in page and "| **flat** |" in page and "**200 MB**, " in page
 
