@@ -80,22 +80,32 @@ pub(crate) fn check_values(
     }
 }
 
+/// The columns of the key.
+pub(crate) fn key_arrays(table: &TableDescription, batch: &RecordBatch) -> Vec<ArrayRef> {
+    table
+        .key
+        .iter()
+        .filter_map(|key| batch.column_by_name(key))
+        .cloned()
+        .collect()
+}
+
+/// What makes keys comparable, in the order in which the databases sort them.
+pub(crate) fn key_converter(keys: &[ArrayRef]) -> Result<RowConverter> {
+    let fields = keys
+        .iter()
+        .map(|key| SortField::new(key.data_type().clone()))
+        .collect();
+    Ok(RowConverter::new(fields)?)
+}
+
 /// The rows in the order of their key. Refuses keys that are there more than once, naming the rows.
 pub(crate) fn in_order_of_key(
     table: &TableDescription,
     batch: &RecordBatch,
 ) -> Result<RecordBatch> {
-    let keys: Vec<_> = table
-        .key
-        .iter()
-        .filter_map(|key| batch.column_by_name(key))
-        .cloned()
-        .collect();
-    let fields = keys
-        .iter()
-        .map(|key| SortField::new(key.data_type().clone()))
-        .collect();
-    let keys = RowConverter::new(fields)?.convert_columns(&keys)?;
+    let keys = key_arrays(table, batch);
+    let keys = key_converter(&keys)?.convert_columns(&keys)?;
     let key = |row: &u32| keys.row(*row as usize);
     let mut order: Vec<u32> = (0..batch.num_rows() as u32).collect();
     if order.is_sorted_by(|a, b| key(a) < key(b)) {

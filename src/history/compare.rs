@@ -6,11 +6,11 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int16Array, RecordBatch, UInt32Array};
 use arrow::compute::{kernels::cmp::distinct, or, take};
 use arrow::datatypes::{DataType, Field, Int16Type, Int32Type, Int64Type, Schema};
-use arrow::row::{RowConverter, SortField};
 
 use crate::error::Result;
 use crate::history::rows::RowOperation;
 use crate::history::write::Write;
+use crate::input::{key_arrays, key_converter};
 use crate::schema::{OPERATION_TYPE, TableDescription};
 use crate::store::bulk::UNCHANGED;
 use crate::store::rows::{self, Bind};
@@ -126,23 +126,12 @@ fn live_of(
     rows: &RecordBatch,
     live: &RecordBatch,
 ) -> Result<Option<UInt32Array>> {
-    let keys = |batch: &RecordBatch| -> Vec<ArrayRef> {
-        table
-            .key_columns()
-            .filter_map(|key| batch.column_by_name(&key.name))
-            .cloned()
-            .collect()
-    };
-    let (keys, live_keys) = (keys(rows), keys(live));
+    let (keys, live_keys) = (key_arrays(table, rows), key_arrays(table, live));
     // Mostly the same rows come again.
     if keys == live_keys {
         return Ok(Some((0..rows.num_rows() as u32).collect()));
     }
-    let fields = keys
-        .iter()
-        .map(|key| SortField::new(key.data_type().clone()))
-        .collect();
-    let converter = RowConverter::new(fields)?;
+    let converter = key_converter(&keys)?;
     let keys = converter.convert_columns(&keys)?;
     let live_keys = converter.convert_columns(&live_keys)?;
     let mut next = 0;

@@ -2,7 +2,7 @@
 
 use arrow::array::{Int16Array, RecordBatch, UInt32Array};
 use arrow::compute::{filter_record_batch, kernels::cmp::neq};
-use arrow::row::{OwnedRow, RowConverter, SortField};
+use arrow::row::OwnedRow;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
@@ -12,6 +12,7 @@ use crate::history::compare::compare;
 use crate::history::extent::{Held, binds_of, of_this_run};
 use crate::history::revert;
 use crate::history::write::Write;
+use crate::input::{key_arrays, key_converter};
 use crate::schema::TableDescription;
 use crate::store::bulk::{Load, SetBased, Staging, UNCHANGED, Unchanged, load_live};
 use crate::store::{BulkRecording, column_list, doing, failpoint, keys_equal, quote, sql};
@@ -196,17 +197,8 @@ impl<'t> Incoming<'t> {
 
     /// Whether the rows come after those before, in the order of the key.
     fn follow(&mut self, rows: &RecordBatch) -> Result<bool> {
-        let keys: Vec<_> = self
-            .table
-            .key_columns()
-            .filter_map(|key| rows.column_by_name(&key.name))
-            .cloned()
-            .collect();
-        let fields = keys
-            .iter()
-            .map(|key| SortField::new(key.data_type().clone()))
-            .collect();
-        let converter = RowConverter::new(fields)?;
+        let keys = key_arrays(self.table, rows);
+        let converter = key_converter(&keys)?;
         let ends: Vec<_> = keys
             .iter()
             .map(|key| {
