@@ -457,6 +457,35 @@ fn a_plan_kept_from_small_tables_serves_large_ones_on_postgres() {
     }
 }
 
+/// What a row was before it changes is its last version: the others, however many, are not looked at.
+#[test]
+fn a_row_with_many_versions_is_changed_as_fast_as_one_with_few_on_postgres() {
+    const ROWS: usize = 50;
+    const TIMES: usize = 60;
+    let database = Database::postgres();
+    let mut plain = without_new_statistics(&database);
+    {
+        let fixture = fixture(&database);
+        for time in 1..=TIMES {
+            let lock = fixture.run.lock("again").expect("the lock");
+            let changes = lock.iamc().add(&frame(ROWS, time as f64));
+            assert_eq!(changes.expect("adding").total(), ROWS as u64);
+            lock.commit().expect("commit");
+        }
+        let last = fixture.run.last_transaction().expect("the last");
+        assert_eq!(fixture.run.undo(last).expect("undone").updated, ROWS as u64);
+    }
+    wait_for_reports(&mut plain);
+    let read = plain.number(
+        "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_all_tables
+         WHERE schemaname = current_schema() AND relname = 'datapoints_version'",
+    );
+    assert!(
+        read < (20 * ROWS * TIMES) as i64,
+        "{read} versions were read"
+    );
+}
+
 /// Whoever writes a large run and takes it back at once is ahead of the server, which renews its statistics in the
 /// background: by those there are, the run has no rows.
 #[test]

@@ -393,25 +393,29 @@ BEGIN
   END IF;
   tx := stratalog_current('models');
   IF EXISTS (SELECT 1 FROM "models_version" v WHERE v."transaction_id" = tx."id") THEN
-    DELETE FROM "models_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "models_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "models_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "models_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
     UPDATE "models_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "models_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "models_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "models_version" ("id", "name", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."docs", tx."id", 0 FROM new_rows n;
   ELSE
     UPDATE "models_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "models_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "models_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "models_version" ("id", "name", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."docs", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
-      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "models_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "models_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b ON true
       WHERE b."id" IS NULL OR (b."name" IS DISTINCT FROM n."name" OR b."docs" IS DISTINCT FROM n."docs");
-    UPDATE "models_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "models_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "models_version" o WHERE o."id" = v."id" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+    UPDATE "models_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "models_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -431,33 +435,37 @@ BEGIN
   END IF;
   tx := stratalog_current('models');
   IF EXISTS (SELECT 1 FROM "models_version" v WHERE v."transaction_id" = tx."id") THEN
-    DELETE FROM "models_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "models_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "models_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "models_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
     WITH n AS (
       UPDATE "models_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."name", w."docs" FROM "models_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (f."name" IS DISTINCT FROM n."name" OR f."docs" IS DISTINCT FROM n."docs")
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place, w."name", w."docs" FROM (SELECT w.ctid AS stratalog_place, w.* FROM "models_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."name" IS DISTINCT FROM n."name" OR f."docs" IS DISTINCT FROM n."docs")
       RETURNING n."id", n."name", n."docs")
     INSERT INTO "models_version" ("id", "name", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."docs", tx."id", 1 FROM n;
     GET DIAGNOSTICS recorded = ROW_COUNT;
     IF recorded < (SELECT count(*) FROM new_rows) THEN
       INSERT INTO "models_version" ("id", "name", "docs", "transaction_id", "operation_type")
-      SELECT n."id", n."name", n."docs", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
-        SELECT 1 FROM "models_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0);
+      SELECT n."id", n."name", n."docs", tx."id", 1 FROM new_rows n LEFT JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "models_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f ON true WHERE f.stratalog_place IS NULL;
     END IF;
   ELSE
     UPDATE "models_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "models_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "models_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "models_version" ("id", "name", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."docs", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
-      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "models_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "models_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b ON true
       WHERE b."id" IS NULL OR (b."name" IS DISTINCT FROM n."name" OR b."docs" IS DISTINCT FROM n."docs");
-    UPDATE "models_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "models_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "models_version" o WHERE o."id" = v."id" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+    UPDATE "models_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "models_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -477,23 +485,27 @@ BEGIN
   END IF;
   tx := stratalog_current('models');
   IF EXISTS (SELECT 1 FROM "models_version" v WHERE v."transaction_id" = tx."id") THEN
-    DELETE FROM "models_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "models_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "models_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "models_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
     UPDATE "models_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "models_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "models_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "models_version" ("id", "name", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."docs", tx."id", 2 FROM old_rows n;
   ELSE
     UPDATE "models_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "models_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "models_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "models_version" ("id", "name", "docs", "transaction_id", "operation_type")
-      SELECT n."id", n."name", n."docs", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT b.* FROM "models_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b;
-    UPDATE "models_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "models_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "models_version" o WHERE o."id" = v."id" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+      SELECT n."id", n."name", n."docs", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "models_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b;
+    UPDATE "models_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "models_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -538,25 +550,29 @@ BEGIN
   END IF;
   tx := stratalog_current('scenarios');
   IF EXISTS (SELECT 1 FROM "scenarios_version" v WHERE v."transaction_id" = tx."id") THEN
-    DELETE FROM "scenarios_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "scenarios_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "scenarios_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "scenarios_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
     UPDATE "scenarios_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "scenarios_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "scenarios_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "scenarios_version" ("id", "name", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."docs", tx."id", 0 FROM new_rows n;
   ELSE
     UPDATE "scenarios_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "scenarios_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "scenarios_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "scenarios_version" ("id", "name", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."docs", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
-      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "scenarios_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "scenarios_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b ON true
       WHERE b."id" IS NULL OR (b."name" IS DISTINCT FROM n."name" OR b."docs" IS DISTINCT FROM n."docs");
-    UPDATE "scenarios_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "scenarios_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "scenarios_version" o WHERE o."id" = v."id" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+    UPDATE "scenarios_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "scenarios_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -576,33 +592,37 @@ BEGIN
   END IF;
   tx := stratalog_current('scenarios');
   IF EXISTS (SELECT 1 FROM "scenarios_version" v WHERE v."transaction_id" = tx."id") THEN
-    DELETE FROM "scenarios_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "scenarios_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "scenarios_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "scenarios_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
     WITH n AS (
       UPDATE "scenarios_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."name", w."docs" FROM "scenarios_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (f."name" IS DISTINCT FROM n."name" OR f."docs" IS DISTINCT FROM n."docs")
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place, w."name", w."docs" FROM (SELECT w.ctid AS stratalog_place, w.* FROM "scenarios_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."name" IS DISTINCT FROM n."name" OR f."docs" IS DISTINCT FROM n."docs")
       RETURNING n."id", n."name", n."docs")
     INSERT INTO "scenarios_version" ("id", "name", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."docs", tx."id", 1 FROM n;
     GET DIAGNOSTICS recorded = ROW_COUNT;
     IF recorded < (SELECT count(*) FROM new_rows) THEN
       INSERT INTO "scenarios_version" ("id", "name", "docs", "transaction_id", "operation_type")
-      SELECT n."id", n."name", n."docs", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
-        SELECT 1 FROM "scenarios_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0);
+      SELECT n."id", n."name", n."docs", tx."id", 1 FROM new_rows n LEFT JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "scenarios_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f ON true WHERE f.stratalog_place IS NULL;
     END IF;
   ELSE
     UPDATE "scenarios_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "scenarios_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "scenarios_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "scenarios_version" ("id", "name", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."docs", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
-      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "scenarios_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "scenarios_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b ON true
       WHERE b."id" IS NULL OR (b."name" IS DISTINCT FROM n."name" OR b."docs" IS DISTINCT FROM n."docs");
-    UPDATE "scenarios_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "scenarios_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "scenarios_version" o WHERE o."id" = v."id" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+    UPDATE "scenarios_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "scenarios_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -622,23 +642,27 @@ BEGIN
   END IF;
   tx := stratalog_current('scenarios');
   IF EXISTS (SELECT 1 FROM "scenarios_version" v WHERE v."transaction_id" = tx."id") THEN
-    DELETE FROM "scenarios_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "scenarios_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "scenarios_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "scenarios_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
     UPDATE "scenarios_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "scenarios_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "scenarios_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "scenarios_version" ("id", "name", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."docs", tx."id", 2 FROM old_rows n;
   ELSE
     UPDATE "scenarios_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "scenarios_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "scenarios_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "scenarios_version" ("id", "name", "docs", "transaction_id", "operation_type")
-      SELECT n."id", n."name", n."docs", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT b.* FROM "scenarios_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b;
-    UPDATE "scenarios_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "scenarios_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "scenarios_version" o WHERE o."id" = v."id" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+      SELECT n."id", n."name", n."docs", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "scenarios_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b;
+    UPDATE "scenarios_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "scenarios_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -685,25 +709,29 @@ BEGIN
   END IF;
   tx := stratalog_current('regions');
   IF EXISTS (SELECT 1 FROM "regions_version" v WHERE v."transaction_id" = tx."id") THEN
-    DELETE FROM "regions_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "regions_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "regions_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "regions_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
     UPDATE "regions_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "regions_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "regions_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "regions_version" ("id", "name", "hierarchy", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."hierarchy", n."docs", tx."id", 0 FROM new_rows n;
   ELSE
     UPDATE "regions_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "regions_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "regions_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "regions_version" ("id", "name", "hierarchy", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."hierarchy", n."docs", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
-      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "regions_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "regions_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b ON true
       WHERE b."id" IS NULL OR (b."name" IS DISTINCT FROM n."name" OR b."hierarchy" IS DISTINCT FROM n."hierarchy" OR b."docs" IS DISTINCT FROM n."docs");
-    UPDATE "regions_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "regions_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "regions_version" o WHERE o."id" = v."id" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+    UPDATE "regions_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "regions_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -723,33 +751,37 @@ BEGIN
   END IF;
   tx := stratalog_current('regions');
   IF EXISTS (SELECT 1 FROM "regions_version" v WHERE v."transaction_id" = tx."id") THEN
-    DELETE FROM "regions_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "regions_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "regions_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "regions_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
     WITH n AS (
       UPDATE "regions_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."name", w."hierarchy", w."docs" FROM "regions_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (f."name" IS DISTINCT FROM n."name" OR f."hierarchy" IS DISTINCT FROM n."hierarchy" OR f."docs" IS DISTINCT FROM n."docs")
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place, w."name", w."hierarchy", w."docs" FROM (SELECT w.ctid AS stratalog_place, w.* FROM "regions_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."name" IS DISTINCT FROM n."name" OR f."hierarchy" IS DISTINCT FROM n."hierarchy" OR f."docs" IS DISTINCT FROM n."docs")
       RETURNING n."id", n."name", n."hierarchy", n."docs")
     INSERT INTO "regions_version" ("id", "name", "hierarchy", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."hierarchy", n."docs", tx."id", 1 FROM n;
     GET DIAGNOSTICS recorded = ROW_COUNT;
     IF recorded < (SELECT count(*) FROM new_rows) THEN
       INSERT INTO "regions_version" ("id", "name", "hierarchy", "docs", "transaction_id", "operation_type")
-      SELECT n."id", n."name", n."hierarchy", n."docs", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
-        SELECT 1 FROM "regions_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0);
+      SELECT n."id", n."name", n."hierarchy", n."docs", tx."id", 1 FROM new_rows n LEFT JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "regions_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f ON true WHERE f.stratalog_place IS NULL;
     END IF;
   ELSE
     UPDATE "regions_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "regions_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "regions_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "regions_version" ("id", "name", "hierarchy", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."hierarchy", n."docs", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
-      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "regions_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "regions_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b ON true
       WHERE b."id" IS NULL OR (b."name" IS DISTINCT FROM n."name" OR b."hierarchy" IS DISTINCT FROM n."hierarchy" OR b."docs" IS DISTINCT FROM n."docs");
-    UPDATE "regions_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "regions_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "regions_version" o WHERE o."id" = v."id" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+    UPDATE "regions_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "regions_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -769,23 +801,27 @@ BEGIN
   END IF;
   tx := stratalog_current('regions');
   IF EXISTS (SELECT 1 FROM "regions_version" v WHERE v."transaction_id" = tx."id") THEN
-    DELETE FROM "regions_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "regions_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "regions_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "regions_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
     UPDATE "regions_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "regions_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "regions_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "regions_version" ("id", "name", "hierarchy", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."hierarchy", n."docs", tx."id", 2 FROM old_rows n;
   ELSE
     UPDATE "regions_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "regions_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "regions_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "regions_version" ("id", "name", "hierarchy", "docs", "transaction_id", "operation_type")
-      SELECT n."id", n."name", n."hierarchy", n."docs", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT b.* FROM "regions_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b;
-    UPDATE "regions_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "regions_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "regions_version" o WHERE o."id" = v."id" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+      SELECT n."id", n."name", n."hierarchy", n."docs", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "regions_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b;
+    UPDATE "regions_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "regions_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -830,25 +866,29 @@ BEGIN
   END IF;
   tx := stratalog_current('units');
   IF EXISTS (SELECT 1 FROM "units_version" v WHERE v."transaction_id" = tx."id") THEN
-    DELETE FROM "units_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "units_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "units_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "units_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
     UPDATE "units_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "units_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "units_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "units_version" ("id", "name", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."docs", tx."id", 0 FROM new_rows n;
   ELSE
     UPDATE "units_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "units_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "units_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "units_version" ("id", "name", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."docs", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
-      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "units_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "units_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b ON true
       WHERE b."id" IS NULL OR (b."name" IS DISTINCT FROM n."name" OR b."docs" IS DISTINCT FROM n."docs");
-    UPDATE "units_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "units_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "units_version" o WHERE o."id" = v."id" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+    UPDATE "units_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "units_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -868,33 +908,37 @@ BEGIN
   END IF;
   tx := stratalog_current('units');
   IF EXISTS (SELECT 1 FROM "units_version" v WHERE v."transaction_id" = tx."id") THEN
-    DELETE FROM "units_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "units_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "units_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "units_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
     WITH n AS (
       UPDATE "units_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."name", w."docs" FROM "units_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (f."name" IS DISTINCT FROM n."name" OR f."docs" IS DISTINCT FROM n."docs")
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place, w."name", w."docs" FROM (SELECT w.ctid AS stratalog_place, w.* FROM "units_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."name" IS DISTINCT FROM n."name" OR f."docs" IS DISTINCT FROM n."docs")
       RETURNING n."id", n."name", n."docs")
     INSERT INTO "units_version" ("id", "name", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."docs", tx."id", 1 FROM n;
     GET DIAGNOSTICS recorded = ROW_COUNT;
     IF recorded < (SELECT count(*) FROM new_rows) THEN
       INSERT INTO "units_version" ("id", "name", "docs", "transaction_id", "operation_type")
-      SELECT n."id", n."name", n."docs", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
-        SELECT 1 FROM "units_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0);
+      SELECT n."id", n."name", n."docs", tx."id", 1 FROM new_rows n LEFT JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "units_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f ON true WHERE f.stratalog_place IS NULL;
     END IF;
   ELSE
     UPDATE "units_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "units_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "units_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "units_version" ("id", "name", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."docs", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
-      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "units_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "units_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b ON true
       WHERE b."id" IS NULL OR (b."name" IS DISTINCT FROM n."name" OR b."docs" IS DISTINCT FROM n."docs");
-    UPDATE "units_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "units_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "units_version" o WHERE o."id" = v."id" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+    UPDATE "units_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "units_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -914,23 +958,27 @@ BEGIN
   END IF;
   tx := stratalog_current('units');
   IF EXISTS (SELECT 1 FROM "units_version" v WHERE v."transaction_id" = tx."id") THEN
-    DELETE FROM "units_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "units_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "units_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "units_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
     UPDATE "units_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "units_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "units_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "units_version" ("id", "name", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."docs", tx."id", 2 FROM old_rows n;
   ELSE
     UPDATE "units_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "units_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "units_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "units_version" ("id", "name", "docs", "transaction_id", "operation_type")
-      SELECT n."id", n."name", n."docs", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT b.* FROM "units_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b;
-    UPDATE "units_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "units_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "units_version" o WHERE o."id" = v."id" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+      SELECT n."id", n."name", n."docs", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "units_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b;
+    UPDATE "units_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "units_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -975,25 +1023,29 @@ BEGIN
   END IF;
   tx := stratalog_current('variables');
   IF EXISTS (SELECT 1 FROM "variables_version" v WHERE v."transaction_id" = tx."id") THEN
-    DELETE FROM "variables_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "variables_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "variables_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "variables_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
     UPDATE "variables_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "variables_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "variables_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "variables_version" ("id", "name", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."docs", tx."id", 0 FROM new_rows n;
   ELSE
     UPDATE "variables_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "variables_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "variables_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "variables_version" ("id", "name", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."docs", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
-      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "variables_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "variables_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b ON true
       WHERE b."id" IS NULL OR (b."name" IS DISTINCT FROM n."name" OR b."docs" IS DISTINCT FROM n."docs");
-    UPDATE "variables_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "variables_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "variables_version" o WHERE o."id" = v."id" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+    UPDATE "variables_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "variables_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -1013,33 +1065,37 @@ BEGIN
   END IF;
   tx := stratalog_current('variables');
   IF EXISTS (SELECT 1 FROM "variables_version" v WHERE v."transaction_id" = tx."id") THEN
-    DELETE FROM "variables_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "variables_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "variables_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "variables_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
     WITH n AS (
       UPDATE "variables_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."name", w."docs" FROM "variables_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (f."name" IS DISTINCT FROM n."name" OR f."docs" IS DISTINCT FROM n."docs")
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place, w."name", w."docs" FROM (SELECT w.ctid AS stratalog_place, w.* FROM "variables_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."name" IS DISTINCT FROM n."name" OR f."docs" IS DISTINCT FROM n."docs")
       RETURNING n."id", n."name", n."docs")
     INSERT INTO "variables_version" ("id", "name", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."docs", tx."id", 1 FROM n;
     GET DIAGNOSTICS recorded = ROW_COUNT;
     IF recorded < (SELECT count(*) FROM new_rows) THEN
       INSERT INTO "variables_version" ("id", "name", "docs", "transaction_id", "operation_type")
-      SELECT n."id", n."name", n."docs", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
-        SELECT 1 FROM "variables_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0);
+      SELECT n."id", n."name", n."docs", tx."id", 1 FROM new_rows n LEFT JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "variables_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f ON true WHERE f.stratalog_place IS NULL;
     END IF;
   ELSE
     UPDATE "variables_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "variables_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "variables_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "variables_version" ("id", "name", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."docs", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
-      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "variables_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "variables_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b ON true
       WHERE b."id" IS NULL OR (b."name" IS DISTINCT FROM n."name" OR b."docs" IS DISTINCT FROM n."docs");
-    UPDATE "variables_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "variables_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "variables_version" o WHERE o."id" = v."id" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+    UPDATE "variables_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "variables_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -1059,23 +1115,27 @@ BEGIN
   END IF;
   tx := stratalog_current('variables');
   IF EXISTS (SELECT 1 FROM "variables_version" v WHERE v."transaction_id" = tx."id") THEN
-    DELETE FROM "variables_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "variables_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "variables_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "variables_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
     UPDATE "variables_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "variables_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "variables_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "variables_version" ("id", "name", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."docs", tx."id", 2 FROM old_rows n;
   ELSE
     UPDATE "variables_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "variables_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "variables_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "variables_version" ("id", "name", "docs", "transaction_id", "operation_type")
-      SELECT n."id", n."name", n."docs", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT b.* FROM "variables_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b;
-    UPDATE "variables_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "variables_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "variables_version" o WHERE o."id" = v."id" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+      SELECT n."id", n."name", n."docs", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "variables_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b;
+    UPDATE "variables_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "variables_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -1129,25 +1189,29 @@ BEGIN
   END IF;
   tx := stratalog_current('runs');
   IF EXISTS (SELECT 1 FROM "runs_version" v WHERE v."transaction_id" = tx."id") THEN
-    DELETE FROM "runs_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "runs_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "runs_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
     UPDATE "runs_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "runs_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type")
       SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", n."cloned_from_run", n."cloned_from_transaction", tx."id", 0 FROM new_rows n;
   ELSE
     UPDATE "runs_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "runs_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type")
       SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", n."cloned_from_run", n."cloned_from_transaction", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
-      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "runs_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "runs_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b ON true
       WHERE b."id" IS NULL OR (b."model_id" IS DISTINCT FROM n."model_id" OR b."scenario_id" IS DISTINCT FROM n."scenario_id" OR b."version" IS DISTINCT FROM n."version" OR b."is_default" IS DISTINCT FROM n."is_default" OR b."cloned_from_run" IS DISTINCT FROM n."cloned_from_run" OR b."cloned_from_transaction" IS DISTINCT FROM n."cloned_from_transaction");
-    UPDATE "runs_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "runs_version" o WHERE o."id" = v."id" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+    UPDATE "runs_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "runs_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -1167,33 +1231,37 @@ BEGIN
   END IF;
   tx := stratalog_current('runs');
   IF EXISTS (SELECT 1 FROM "runs_version" v WHERE v."transaction_id" = tx."id") THEN
-    DELETE FROM "runs_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "runs_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "runs_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
     WITH n AS (
       UPDATE "runs_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."model_id", w."scenario_id", w."version", w."is_default", w."cloned_from_run", w."cloned_from_transaction" FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (f."model_id" IS DISTINCT FROM n."model_id" OR f."scenario_id" IS DISTINCT FROM n."scenario_id" OR f."version" IS DISTINCT FROM n."version" OR f."is_default" IS DISTINCT FROM n."is_default" OR f."cloned_from_run" IS DISTINCT FROM n."cloned_from_run" OR f."cloned_from_transaction" IS DISTINCT FROM n."cloned_from_transaction")
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place, w."model_id", w."scenario_id", w."version", w."is_default", w."cloned_from_run", w."cloned_from_transaction" FROM (SELECT w.ctid AS stratalog_place, w.* FROM "runs_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."model_id" IS DISTINCT FROM n."model_id" OR f."scenario_id" IS DISTINCT FROM n."scenario_id" OR f."version" IS DISTINCT FROM n."version" OR f."is_default" IS DISTINCT FROM n."is_default" OR f."cloned_from_run" IS DISTINCT FROM n."cloned_from_run" OR f."cloned_from_transaction" IS DISTINCT FROM n."cloned_from_transaction")
       RETURNING n."id", n."model_id", n."scenario_id", n."version", n."is_default", n."cloned_from_run", n."cloned_from_transaction")
     INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type")
       SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", n."cloned_from_run", n."cloned_from_transaction", tx."id", 1 FROM n;
     GET DIAGNOSTICS recorded = ROW_COUNT;
     IF recorded < (SELECT count(*) FROM new_rows) THEN
       INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type")
-      SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", n."cloned_from_run", n."cloned_from_transaction", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
-        SELECT 1 FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0);
+      SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", n."cloned_from_run", n."cloned_from_transaction", tx."id", 1 FROM new_rows n LEFT JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "runs_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f ON true WHERE f.stratalog_place IS NULL;
     END IF;
   ELSE
     UPDATE "runs_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "runs_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type")
       SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", n."cloned_from_run", n."cloned_from_transaction", tx."id", CASE WHEN b."id" IS NULL THEN 0 ELSE 1 END
-      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "runs_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "runs_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b ON true
       WHERE b."id" IS NULL OR (b."model_id" IS DISTINCT FROM n."model_id" OR b."scenario_id" IS DISTINCT FROM n."scenario_id" OR b."version" IS DISTINCT FROM n."version" OR b."is_default" IS DISTINCT FROM n."is_default" OR b."cloned_from_run" IS DISTINCT FROM n."cloned_from_run" OR b."cloned_from_transaction" IS DISTINCT FROM n."cloned_from_transaction");
-    UPDATE "runs_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "runs_version" o WHERE o."id" = v."id" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+    UPDATE "runs_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "runs_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -1213,23 +1281,27 @@ BEGIN
   END IF;
   tx := stratalog_current('runs');
   IF EXISTS (SELECT 1 FROM "runs_version" v WHERE v."transaction_id" = tx."id") THEN
-    DELETE FROM "runs_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "runs_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "runs_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
     UPDATE "runs_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "runs_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type")
       SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", n."cloned_from_run", n."cloned_from_transaction", tx."id", 2 FROM old_rows n;
   ELSE
     UPDATE "runs_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "runs_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type")
-      SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", n."cloned_from_run", n."cloned_from_transaction", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT b.* FROM "runs_version" b WHERE b."id" = n."id" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b;
-    UPDATE "runs_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "runs_version" w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "runs_version" o WHERE o."id" = v."id" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+      SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", n."cloned_from_run", n."cloned_from_transaction", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "runs_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b;
+    UPDATE "runs_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "runs_version" w WHERE (w."id") <= (n."id")
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -1329,27 +1401,31 @@ BEGIN
         (SELECT i FROM unnest(parents_4) i WHERE NOT EXISTS (SELECT 1 FROM "units" p WHERE p."id" = i) ORDER BY i LIMIT 1));
   END IF;
   IF EXISTS (SELECT 1 FROM "datapoints_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    DELETE FROM "datapoints_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "datapoints_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "datapoints_version" w WHERE (w."run_id", w."region_id", w."variable_id", w."unit_id", w."point_type", w."step", w."category") <= (n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category")
+        ORDER BY w."run_id" DESC, w."region_id" DESC, w."variable_id" DESC, w."unit_id" DESC, w."point_type" DESC, w."step" DESC, w."category" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
     IF EXISTS (SELECT 1 FROM "datapoints_version" v WHERE v."run_id" = tx."run_id") THEN
     UPDATE "datapoints_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "datapoints_version" w WHERE (w."run_id", w."region_id", w."variable_id", w."unit_id", w."point_type", w."step", w."category") <= (n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category")
+        ORDER BY w."run_id" DESC, w."region_id" DESC, w."variable_id" DESC, w."unit_id" DESC, w."point_type" DESC, w."step" DESC, w."category" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     END IF;
     INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
       SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", 0 FROM new_rows n;
   ELSE
     UPDATE "datapoints_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "datapoints_version" w WHERE (w."run_id", w."region_id", w."variable_id", w."unit_id", w."point_type", w."step", w."category") <= (n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category")
+        ORDER BY w."run_id" DESC, w."region_id" DESC, w."variable_id" DESC, w."unit_id" DESC, w."point_type" DESC, w."step" DESC, w."category" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
       SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
-      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "datapoints_version" b WHERE b."run_id" = n."run_id" AND b."region_id" = n."region_id" AND b."variable_id" = n."variable_id" AND b."unit_id" = n."unit_id" AND b."point_type" = n."point_type" AND b."step" = n."step" AND b."category" = n."category" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "datapoints_version" w WHERE (w."run_id", w."region_id", w."variable_id", w."unit_id", w."point_type", w."step", w."category") <= (n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category")
+        ORDER BY w."run_id" DESC, w."region_id" DESC, w."variable_id" DESC, w."unit_id" DESC, w."point_type" DESC, w."step" DESC, w."category" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b ON true
       WHERE b."run_id" IS NULL OR ((b."value" IS DISTINCT FROM n."value" OR (b."value" = 0 AND float8send(b."value") <> float8send(n."value")) IS TRUE));
-    UPDATE "datapoints_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "datapoints_version" o WHERE o."run_id" = v."run_id" AND o."region_id" = v."region_id" AND o."variable_id" = v."variable_id" AND o."unit_id" = v."unit_id" AND o."point_type" = v."point_type" AND o."step" = v."step" AND o."category" = v."category" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+    UPDATE "datapoints_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "datapoints_version" w WHERE (w."run_id", w."region_id", w."variable_id", w."unit_id", w."point_type", w."step", w."category") <= (n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category")
+        ORDER BY w."run_id" DESC, w."region_id" DESC, w."variable_id" DESC, w."unit_id" DESC, w."point_type" DESC, w."step" DESC, w."category" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -1372,7 +1448,8 @@ BEGIN
     RAISE EXCEPTION 'stratalog:outside_transaction: datapoints: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   IF EXISTS (SELECT 1 FROM "datapoints_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    DELETE FROM "datapoints_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "datapoints_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "datapoints_version" w WHERE (w."run_id", w."region_id", w."variable_id", w."unit_id", w."point_type", w."step", w."category") <= (n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category")
+        ORDER BY w."run_id" DESC, w."region_id" DESC, w."variable_id" DESC, w."unit_id" DESC, w."point_type" DESC, w."step" DESC, w."category" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
@@ -1392,7 +1469,8 @@ BEGIN
       WITH n AS (
       UPDATE "datapoints_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."value" FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND ((f."value" IS DISTINCT FROM n."value" OR (f."value" = 0 AND float8send(f."value") <> float8send(n."value")) IS TRUE))
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place, w."value" FROM (SELECT w.ctid AS stratalog_place, w.* FROM "datapoints_version" w WHERE (w."run_id", w."region_id", w."variable_id", w."unit_id", w."point_type", w."step", w."category") <= (n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category")
+        ORDER BY w."run_id" DESC, w."region_id" DESC, w."variable_id" DESC, w."unit_id" DESC, w."point_type" DESC, w."step" DESC, w."category" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND ((f."value" IS DISTINCT FROM n."value" OR (f."value" = 0 AND float8send(f."value") <> float8send(n."value")) IS TRUE))
       RETURNING n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value")
     INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
       SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", 1 FROM n;
@@ -1400,19 +1478,21 @@ BEGIN
     END IF;
     IF recorded < (SELECT count(*) FROM new_rows) THEN
       INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
-      SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
-        SELECT 1 FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" IS NULL OFFSET 0);
+      SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", 1 FROM new_rows n LEFT JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "datapoints_version" w WHERE (w."run_id", w."region_id", w."variable_id", w."unit_id", w."point_type", w."step", w."category") <= (n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category")
+        ORDER BY w."run_id" DESC, w."region_id" DESC, w."variable_id" DESC, w."unit_id" DESC, w."point_type" DESC, w."step" DESC, w."category" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" IS NULL) f ON true WHERE f.stratalog_place IS NULL;
     END IF;
   ELSE
     UPDATE "datapoints_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "datapoints_version" w WHERE (w."run_id", w."region_id", w."variable_id", w."unit_id", w."point_type", w."step", w."category") <= (n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category")
+        ORDER BY w."run_id" DESC, w."region_id" DESC, w."variable_id" DESC, w."unit_id" DESC, w."point_type" DESC, w."step" DESC, w."category" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
       SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
-      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "datapoints_version" b WHERE b."run_id" = n."run_id" AND b."region_id" = n."region_id" AND b."variable_id" = n."variable_id" AND b."unit_id" = n."unit_id" AND b."point_type" = n."point_type" AND b."step" = n."step" AND b."category" = n."category" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "datapoints_version" w WHERE (w."run_id", w."region_id", w."variable_id", w."unit_id", w."point_type", w."step", w."category") <= (n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category")
+        ORDER BY w."run_id" DESC, w."region_id" DESC, w."variable_id" DESC, w."unit_id" DESC, w."point_type" DESC, w."step" DESC, w."category" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b ON true
       WHERE b."run_id" IS NULL OR ((b."value" IS DISTINCT FROM n."value" OR (b."value" = 0 AND float8send(b."value") <> float8send(n."value")) IS TRUE));
-    UPDATE "datapoints_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "datapoints_version" o WHERE o."run_id" = v."run_id" AND o."region_id" = v."region_id" AND o."variable_id" = v."variable_id" AND o."unit_id" = v."unit_id" AND o."point_type" = v."point_type" AND o."step" = v."step" AND o."category" = v."category" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+    UPDATE "datapoints_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "datapoints_version" w WHERE (w."run_id", w."region_id", w."variable_id", w."unit_id", w."point_type", w."step", w."category") <= (n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category")
+        ORDER BY w."run_id" DESC, w."region_id" DESC, w."variable_id" DESC, w."unit_id" DESC, w."point_type" DESC, w."step" DESC, w."category" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -1435,7 +1515,8 @@ BEGIN
     RAISE EXCEPTION 'stratalog:outside_transaction: datapoints: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   IF EXISTS (SELECT 1 FROM "datapoints_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    DELETE FROM "datapoints_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "datapoints_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "datapoints_version" w WHERE (w."run_id", w."region_id", w."variable_id", w."unit_id", w."point_type", w."step", w."category") <= (n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category")
+        ORDER BY w."run_id" DESC, w."region_id" DESC, w."variable_id" DESC, w."unit_id" DESC, w."point_type" DESC, w."step" DESC, w."category" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
@@ -1448,18 +1529,21 @@ BEGIN
     ELSE
   UPDATE "datapoints_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "datapoints_version" w WHERE (w."run_id", w."region_id", w."variable_id", w."unit_id", w."point_type", w."step", w."category") <= (n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category")
+        ORDER BY w."run_id" DESC, w."region_id" DESC, w."variable_id" DESC, w."unit_id" DESC, w."point_type" DESC, w."step" DESC, w."category" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     END IF;
     INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
       SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", 2 FROM old_rows n;
   ELSE
     UPDATE "datapoints_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "datapoints_version" w WHERE (w."run_id", w."region_id", w."variable_id", w."unit_id", w."point_type", w."step", w."category") <= (n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category")
+        ORDER BY w."run_id" DESC, w."region_id" DESC, w."variable_id" DESC, w."unit_id" DESC, w."point_type" DESC, w."step" DESC, w."category" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
-      SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT b.* FROM "datapoints_version" b WHERE b."run_id" = n."run_id" AND b."region_id" = n."region_id" AND b."variable_id" = n."variable_id" AND b."unit_id" = n."unit_id" AND b."point_type" = n."point_type" AND b."step" = n."step" AND b."category" = n."category" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b;
-    UPDATE "datapoints_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "datapoints_version" w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "datapoints_version" o WHERE o."run_id" = v."run_id" AND o."region_id" = v."region_id" AND o."variable_id" = v."variable_id" AND o."unit_id" = v."unit_id" AND o."point_type" = v."point_type" AND o."step" = v."step" AND o."category" = v."category" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+      SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "datapoints_version" w WHERE (w."run_id", w."region_id", w."variable_id", w."unit_id", w."point_type", w."step", w."category") <= (n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category")
+        ORDER BY w."run_id" DESC, w."region_id" DESC, w."variable_id" DESC, w."unit_id" DESC, w."point_type" DESC, w."step" DESC, w."category" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b;
+    UPDATE "datapoints_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "datapoints_version" w WHERE (w."run_id", w."region_id", w."variable_id", w."unit_id", w."point_type", w."step", w."category") <= (n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category")
+        ORDER BY w."run_id" DESC, w."region_id" DESC, w."variable_id" DESC, w."unit_id" DESC, w."point_type" DESC, w."step" DESC, w."category" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -1673,27 +1757,31 @@ BEGIN
         (SELECT i FROM unnest(parents_1) i WHERE NOT EXISTS (SELECT 1 FROM "runs" p WHERE p."id" = i) ORDER BY i LIMIT 1));
   END IF;
   IF EXISTS (SELECT 1 FROM "meta_indicators_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    DELETE FROM "meta_indicators_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "meta_indicators_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "meta_indicators_version" w WHERE (w."run_id", w."key") <= (n."run_id", n."key")
+        ORDER BY w."run_id" DESC, w."key" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
     IF EXISTS (SELECT 1 FROM "meta_indicators_version" v WHERE v."run_id" = tx."run_id") THEN
     UPDATE "meta_indicators_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "meta_indicators_version" w WHERE (w."run_id", w."key") <= (n."run_id", n."key")
+        ORDER BY w."run_id" DESC, w."key" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     END IF;
     INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
       SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", 0 FROM new_rows n;
   ELSE
     UPDATE "meta_indicators_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "meta_indicators_version" w WHERE (w."run_id", w."key") <= (n."run_id", n."key")
+        ORDER BY w."run_id" DESC, w."key" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
       SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
-      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "meta_indicators_version" b WHERE b."run_id" = n."run_id" AND b."key" = n."key" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "meta_indicators_version" w WHERE (w."run_id", w."key") <= (n."run_id", n."key")
+        ORDER BY w."run_id" DESC, w."key" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b ON true
       WHERE b."run_id" IS NULL OR (b."value_bool" IS DISTINCT FROM n."value_bool" OR b."value_int" IS DISTINCT FROM n."value_int" OR (b."value_float" IS DISTINCT FROM n."value_float" OR (b."value_float" = 0 AND float8send(b."value_float") <> float8send(n."value_float")) IS TRUE) OR b."value_text" IS DISTINCT FROM n."value_text");
-    UPDATE "meta_indicators_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "meta_indicators_version" o WHERE o."run_id" = v."run_id" AND o."key" = v."key" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+    UPDATE "meta_indicators_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "meta_indicators_version" w WHERE (w."run_id", w."key") <= (n."run_id", n."key")
+        ORDER BY w."run_id" DESC, w."key" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -1716,7 +1804,8 @@ BEGIN
     RAISE EXCEPTION 'stratalog:outside_transaction: meta_indicators: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   IF EXISTS (SELECT 1 FROM "meta_indicators_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    DELETE FROM "meta_indicators_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "meta_indicators_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "meta_indicators_version" w WHERE (w."run_id", w."key") <= (n."run_id", n."key")
+        ORDER BY w."run_id" DESC, w."key" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
@@ -1736,7 +1825,8 @@ BEGIN
       WITH n AS (
       UPDATE "meta_indicators_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."value_bool", w."value_int", w."value_float", w."value_text" FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (f."value_bool" IS DISTINCT FROM n."value_bool" OR f."value_int" IS DISTINCT FROM n."value_int" OR (f."value_float" IS DISTINCT FROM n."value_float" OR (f."value_float" = 0 AND float8send(f."value_float") <> float8send(n."value_float")) IS TRUE) OR f."value_text" IS DISTINCT FROM n."value_text")
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place, w."value_bool", w."value_int", w."value_float", w."value_text" FROM (SELECT w.ctid AS stratalog_place, w.* FROM "meta_indicators_version" w WHERE (w."run_id", w."key") <= (n."run_id", n."key")
+        ORDER BY w."run_id" DESC, w."key" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."value_bool" IS DISTINCT FROM n."value_bool" OR f."value_int" IS DISTINCT FROM n."value_int" OR (f."value_float" IS DISTINCT FROM n."value_float" OR (f."value_float" = 0 AND float8send(f."value_float") <> float8send(n."value_float")) IS TRUE) OR f."value_text" IS DISTINCT FROM n."value_text")
       RETURNING n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text")
     INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
       SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", 1 FROM n;
@@ -1744,19 +1834,21 @@ BEGIN
     END IF;
     IF recorded < (SELECT count(*) FROM new_rows) THEN
       INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
-      SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
-        SELECT 1 FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL OFFSET 0);
+      SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", 1 FROM new_rows n LEFT JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "meta_indicators_version" w WHERE (w."run_id", w."key") <= (n."run_id", n."key")
+        ORDER BY w."run_id" DESC, w."key" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL) f ON true WHERE f.stratalog_place IS NULL;
     END IF;
   ELSE
     UPDATE "meta_indicators_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "meta_indicators_version" w WHERE (w."run_id", w."key") <= (n."run_id", n."key")
+        ORDER BY w."run_id" DESC, w."key" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
       SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
-      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "meta_indicators_version" b WHERE b."run_id" = n."run_id" AND b."key" = n."key" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "meta_indicators_version" w WHERE (w."run_id", w."key") <= (n."run_id", n."key")
+        ORDER BY w."run_id" DESC, w."key" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b ON true
       WHERE b."run_id" IS NULL OR (b."value_bool" IS DISTINCT FROM n."value_bool" OR b."value_int" IS DISTINCT FROM n."value_int" OR (b."value_float" IS DISTINCT FROM n."value_float" OR (b."value_float" = 0 AND float8send(b."value_float") <> float8send(n."value_float")) IS TRUE) OR b."value_text" IS DISTINCT FROM n."value_text");
-    UPDATE "meta_indicators_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "meta_indicators_version" o WHERE o."run_id" = v."run_id" AND o."key" = v."key" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+    UPDATE "meta_indicators_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "meta_indicators_version" w WHERE (w."run_id", w."key") <= (n."run_id", n."key")
+        ORDER BY w."run_id" DESC, w."key" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -1779,7 +1871,8 @@ BEGIN
     RAISE EXCEPTION 'stratalog:outside_transaction: meta_indicators: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   IF EXISTS (SELECT 1 FROM "meta_indicators_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    DELETE FROM "meta_indicators_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "meta_indicators_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "meta_indicators_version" w WHERE (w."run_id", w."key") <= (n."run_id", n."key")
+        ORDER BY w."run_id" DESC, w."key" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
@@ -1792,18 +1885,21 @@ BEGIN
     ELSE
   UPDATE "meta_indicators_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "meta_indicators_version" w WHERE (w."run_id", w."key") <= (n."run_id", n."key")
+        ORDER BY w."run_id" DESC, w."key" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     END IF;
     INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
       SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", 2 FROM old_rows n;
   ELSE
     UPDATE "meta_indicators_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "meta_indicators_version" w WHERE (w."run_id", w."key") <= (n."run_id", n."key")
+        ORDER BY w."run_id" DESC, w."key" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
-      SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT b.* FROM "meta_indicators_version" b WHERE b."run_id" = n."run_id" AND b."key" = n."key" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b;
-    UPDATE "meta_indicators_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "meta_indicators_version" w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "meta_indicators_version" o WHERE o."run_id" = v."run_id" AND o."key" = v."key" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+      SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "meta_indicators_version" w WHERE (w."run_id", w."key") <= (n."run_id", n."key")
+        ORDER BY w."run_id" DESC, w."key" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b;
+    UPDATE "meta_indicators_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "meta_indicators_version" w WHERE (w."run_id", w."key") <= (n."run_id", n."key")
+        ORDER BY w."run_id" DESC, w."key" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -1982,27 +2078,31 @@ BEGIN
         (SELECT i FROM unnest(parents_2) i WHERE NOT EXISTS (SELECT 1 FROM "units" p WHERE p."id" = i) ORDER BY i LIMIT 1));
   END IF;
   IF EXISTS (SELECT 1 FROM "optimization_items_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    DELETE FROM "optimization_items_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "optimization_items_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_items_version" w WHERE (w."run_id", w."kind", w."name") <= (n."run_id", n."kind", n."name")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."name" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
     IF EXISTS (SELECT 1 FROM "optimization_items_version" v WHERE v."run_id" = tx."run_id") THEN
     UPDATE "optimization_items_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_items_version" w WHERE (w."run_id", w."kind", w."name") <= (n."run_id", n."kind", n."name")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."name" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     END IF;
     INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs", tx."id", 0 FROM new_rows n;
   ELSE
     UPDATE "optimization_items_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_items_version" w WHERE (w."run_id", w."kind", w."name") <= (n."run_id", n."kind", n."name")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."name" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
-      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "optimization_items_version" b WHERE b."run_id" = n."run_id" AND b."kind" = n."kind" AND b."name" = n."name" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_items_version" w WHERE (w."run_id", w."kind", w."name") <= (n."run_id", n."kind", n."name")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."name" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b ON true
       WHERE b."run_id" IS NULL OR (b."number" IS DISTINCT FROM n."number" OR (b."value" IS DISTINCT FROM n."value" OR (b."value" = 0 AND float8send(b."value") <> float8send(n."value")) IS TRUE) OR b."unit_id" IS DISTINCT FROM n."unit_id" OR b."docs" IS DISTINCT FROM n."docs");
-    UPDATE "optimization_items_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "optimization_items_version" o WHERE o."run_id" = v."run_id" AND o."kind" = v."kind" AND o."name" = v."name" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+    UPDATE "optimization_items_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_items_version" w WHERE (w."run_id", w."kind", w."name") <= (n."run_id", n."kind", n."name")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."name" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -2038,7 +2138,8 @@ BEGIN
         (SELECT i FROM unnest(parents_1) i WHERE NOT EXISTS (SELECT 1 FROM "units" p WHERE p."id" = i) ORDER BY i LIMIT 1));
   END IF;
   IF EXISTS (SELECT 1 FROM "optimization_items_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    DELETE FROM "optimization_items_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "optimization_items_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_items_version" w WHERE (w."run_id", w."kind", w."name") <= (n."run_id", n."kind", n."name")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."name" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
@@ -2058,7 +2159,8 @@ BEGIN
       WITH n AS (
       UPDATE "optimization_items_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."number", w."value", w."unit_id", w."docs" FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (f."number" IS DISTINCT FROM n."number" OR (f."value" IS DISTINCT FROM n."value" OR (f."value" = 0 AND float8send(f."value") <> float8send(n."value")) IS TRUE) OR f."unit_id" IS DISTINCT FROM n."unit_id" OR f."docs" IS DISTINCT FROM n."docs")
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place, w."number", w."value", w."unit_id", w."docs" FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_items_version" w WHERE (w."run_id", w."kind", w."name") <= (n."run_id", n."kind", n."name")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."name" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."number" IS DISTINCT FROM n."number" OR (f."value" IS DISTINCT FROM n."value" OR (f."value" = 0 AND float8send(f."value") <> float8send(n."value")) IS TRUE) OR f."unit_id" IS DISTINCT FROM n."unit_id" OR f."docs" IS DISTINCT FROM n."docs")
       RETURNING n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs")
     INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs", tx."id", 1 FROM n;
@@ -2066,19 +2168,21 @@ BEGIN
     END IF;
     IF recorded < (SELECT count(*) FROM new_rows) THEN
       INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
-      SELECT n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
-        SELECT 1 FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL OFFSET 0);
+      SELECT n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs", tx."id", 1 FROM new_rows n LEFT JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_items_version" w WHERE (w."run_id", w."kind", w."name") <= (n."run_id", n."kind", n."name")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."name" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL) f ON true WHERE f.stratalog_place IS NULL;
     END IF;
   ELSE
     UPDATE "optimization_items_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_items_version" w WHERE (w."run_id", w."kind", w."name") <= (n."run_id", n."kind", n."name")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."name" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
-      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "optimization_items_version" b WHERE b."run_id" = n."run_id" AND b."kind" = n."kind" AND b."name" = n."name" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_items_version" w WHERE (w."run_id", w."kind", w."name") <= (n."run_id", n."kind", n."name")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."name" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b ON true
       WHERE b."run_id" IS NULL OR (b."number" IS DISTINCT FROM n."number" OR (b."value" IS DISTINCT FROM n."value" OR (b."value" = 0 AND float8send(b."value") <> float8send(n."value")) IS TRUE) OR b."unit_id" IS DISTINCT FROM n."unit_id" OR b."docs" IS DISTINCT FROM n."docs");
-    UPDATE "optimization_items_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "optimization_items_version" o WHERE o."run_id" = v."run_id" AND o."kind" = v."kind" AND o."name" = v."name" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+    UPDATE "optimization_items_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_items_version" w WHERE (w."run_id", w."kind", w."name") <= (n."run_id", n."kind", n."name")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."name" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -2101,7 +2205,8 @@ BEGIN
     RAISE EXCEPTION 'stratalog:outside_transaction: optimization_items: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   IF EXISTS (SELECT 1 FROM "optimization_items_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    DELETE FROM "optimization_items_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "optimization_items_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_items_version" w WHERE (w."run_id", w."kind", w."name") <= (n."run_id", n."kind", n."name")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."name" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
@@ -2114,18 +2219,21 @@ BEGIN
     ELSE
   UPDATE "optimization_items_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_items_version" w WHERE (w."run_id", w."kind", w."name") <= (n."run_id", n."kind", n."name")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."name" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     END IF;
     INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs", tx."id", 2 FROM old_rows n;
   ELSE
     UPDATE "optimization_items_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_items_version" w WHERE (w."run_id", w."kind", w."name") <= (n."run_id", n."kind", n."name")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."name" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
-      SELECT n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT b.* FROM "optimization_items_version" b WHERE b."run_id" = n."run_id" AND b."kind" = n."kind" AND b."name" = n."name" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b;
-    UPDATE "optimization_items_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_items_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "optimization_items_version" o WHERE o."run_id" = v."run_id" AND o."kind" = v."kind" AND o."name" = v."name" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+      SELECT n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_items_version" w WHERE (w."run_id", w."kind", w."name") <= (n."run_id", n."kind", n."name")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."name" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b;
+    UPDATE "optimization_items_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_items_version" w WHERE (w."run_id", w."kind", w."name") <= (n."run_id", n."kind", n."name")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."name" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -2308,27 +2416,31 @@ BEGIN
         (SELECT i FROM unnest(parents_1) i WHERE NOT EXISTS (SELECT 1 FROM "runs" p WHERE p."id" = i) ORDER BY i LIMIT 1));
   END IF;
   IF EXISTS (SELECT 1 FROM "optimization_columns_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    DELETE FROM "optimization_columns_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "optimization_columns_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_columns_version" w WHERE (w."run_id", w."kind", w."item", w."position") <= (n."run_id", n."kind", n."item", n."position")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."position" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
     IF EXISTS (SELECT 1 FROM "optimization_columns_version" v WHERE v."run_id" = tx."run_id") THEN
     UPDATE "optimization_columns_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_columns_version" w WHERE (w."run_id", w."kind", w."item", w."position") <= (n."run_id", n."kind", n."item", n."position")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."position" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     END IF;
     INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", 0 FROM new_rows n;
   ELSE
     UPDATE "optimization_columns_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_columns_version" w WHERE (w."run_id", w."kind", w."item", w."position") <= (n."run_id", n."kind", n."item", n."position")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."position" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
-      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "optimization_columns_version" b WHERE b."run_id" = n."run_id" AND b."kind" = n."kind" AND b."item" = n."item" AND b."position" = n."position" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_columns_version" w WHERE (w."run_id", w."kind", w."item", w."position") <= (n."run_id", n."kind", n."item", n."position")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."position" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b ON true
       WHERE b."run_id" IS NULL OR (b."name" IS DISTINCT FROM n."name" OR b."indexset" IS DISTINCT FROM n."indexset");
-    UPDATE "optimization_columns_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "optimization_columns_version" o WHERE o."run_id" = v."run_id" AND o."kind" = v."kind" AND o."item" = v."item" AND o."position" = v."position" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+    UPDATE "optimization_columns_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_columns_version" w WHERE (w."run_id", w."kind", w."item", w."position") <= (n."run_id", n."kind", n."item", n."position")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."position" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -2351,7 +2463,8 @@ BEGIN
     RAISE EXCEPTION 'stratalog:outside_transaction: optimization_columns: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   IF EXISTS (SELECT 1 FROM "optimization_columns_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    DELETE FROM "optimization_columns_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "optimization_columns_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_columns_version" w WHERE (w."run_id", w."kind", w."item", w."position") <= (n."run_id", n."kind", n."item", n."position")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."position" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
@@ -2371,7 +2484,8 @@ BEGIN
       WITH n AS (
       UPDATE "optimization_columns_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."name", w."indexset" FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (f."name" IS DISTINCT FROM n."name" OR f."indexset" IS DISTINCT FROM n."indexset")
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place, w."name", w."indexset" FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_columns_version" w WHERE (w."run_id", w."kind", w."item", w."position") <= (n."run_id", n."kind", n."item", n."position")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."position" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."name" IS DISTINCT FROM n."name" OR f."indexset" IS DISTINCT FROM n."indexset")
       RETURNING n."run_id", n."kind", n."item", n."position", n."name", n."indexset")
     INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", 1 FROM n;
@@ -2379,19 +2493,21 @@ BEGIN
     END IF;
     IF recorded < (SELECT count(*) FROM new_rows) THEN
       INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
-      SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
-        SELECT 1 FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL OFFSET 0);
+      SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", 1 FROM new_rows n LEFT JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_columns_version" w WHERE (w."run_id", w."kind", w."item", w."position") <= (n."run_id", n."kind", n."item", n."position")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."position" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL) f ON true WHERE f.stratalog_place IS NULL;
     END IF;
   ELSE
     UPDATE "optimization_columns_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_columns_version" w WHERE (w."run_id", w."kind", w."item", w."position") <= (n."run_id", n."kind", n."item", n."position")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."position" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
-      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "optimization_columns_version" b WHERE b."run_id" = n."run_id" AND b."kind" = n."kind" AND b."item" = n."item" AND b."position" = n."position" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_columns_version" w WHERE (w."run_id", w."kind", w."item", w."position") <= (n."run_id", n."kind", n."item", n."position")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."position" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b ON true
       WHERE b."run_id" IS NULL OR (b."name" IS DISTINCT FROM n."name" OR b."indexset" IS DISTINCT FROM n."indexset");
-    UPDATE "optimization_columns_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "optimization_columns_version" o WHERE o."run_id" = v."run_id" AND o."kind" = v."kind" AND o."item" = v."item" AND o."position" = v."position" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+    UPDATE "optimization_columns_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_columns_version" w WHERE (w."run_id", w."kind", w."item", w."position") <= (n."run_id", n."kind", n."item", n."position")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."position" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -2414,7 +2530,8 @@ BEGIN
     RAISE EXCEPTION 'stratalog:outside_transaction: optimization_columns: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   IF EXISTS (SELECT 1 FROM "optimization_columns_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    DELETE FROM "optimization_columns_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "optimization_columns_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_columns_version" w WHERE (w."run_id", w."kind", w."item", w."position") <= (n."run_id", n."kind", n."item", n."position")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."position" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
@@ -2427,18 +2544,21 @@ BEGIN
     ELSE
   UPDATE "optimization_columns_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_columns_version" w WHERE (w."run_id", w."kind", w."item", w."position") <= (n."run_id", n."kind", n."item", n."position")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."position" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     END IF;
     INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", 2 FROM old_rows n;
   ELSE
     UPDATE "optimization_columns_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_columns_version" w WHERE (w."run_id", w."kind", w."item", w."position") <= (n."run_id", n."kind", n."item", n."position")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."position" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
-      SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT b.* FROM "optimization_columns_version" b WHERE b."run_id" = n."run_id" AND b."kind" = n."kind" AND b."item" = n."item" AND b."position" = n."position" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b;
-    UPDATE "optimization_columns_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_columns_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "optimization_columns_version" o WHERE o."run_id" = v."run_id" AND o."kind" = v."kind" AND o."item" = v."item" AND o."position" = v."position" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+      SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_columns_version" w WHERE (w."run_id", w."kind", w."item", w."position") <= (n."run_id", n."kind", n."item", n."position")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."position" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b;
+    UPDATE "optimization_columns_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_columns_version" w WHERE (w."run_id", w."kind", w."item", w."position") <= (n."run_id", n."kind", n."item", n."position")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."position" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -2601,27 +2721,31 @@ BEGIN
         (SELECT i FROM unnest(parents_1) i WHERE NOT EXISTS (SELECT 1 FROM "runs" p WHERE p."id" = i) ORDER BY i LIMIT 1));
   END IF;
   IF EXISTS (SELECT 1 FROM "indexset_elements_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    DELETE FROM "indexset_elements_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "indexset_elements_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "indexset_elements_version" w WHERE (w."run_id", w."indexset", w."element") <= (n."run_id", n."indexset", n."element")
+        ORDER BY w."run_id" DESC, w."indexset" DESC, w."element" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
     IF EXISTS (SELECT 1 FROM "indexset_elements_version" v WHERE v."run_id" = tx."run_id") THEN
     UPDATE "indexset_elements_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "indexset_elements_version" w WHERE (w."run_id", w."indexset", w."element") <= (n."run_id", n."indexset", n."element")
+        ORDER BY w."run_id" DESC, w."indexset" DESC, w."element" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     END IF;
     INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
       SELECT n."run_id", n."indexset", n."element", n."position", tx."id", 0 FROM new_rows n;
   ELSE
     UPDATE "indexset_elements_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "indexset_elements_version" w WHERE (w."run_id", w."indexset", w."element") <= (n."run_id", n."indexset", n."element")
+        ORDER BY w."run_id" DESC, w."indexset" DESC, w."element" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
       SELECT n."run_id", n."indexset", n."element", n."position", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
-      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "indexset_elements_version" b WHERE b."run_id" = n."run_id" AND b."indexset" = n."indexset" AND b."element" = n."element" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "indexset_elements_version" w WHERE (w."run_id", w."indexset", w."element") <= (n."run_id", n."indexset", n."element")
+        ORDER BY w."run_id" DESC, w."indexset" DESC, w."element" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b ON true
       WHERE b."run_id" IS NULL OR (b."position" IS DISTINCT FROM n."position");
-    UPDATE "indexset_elements_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "indexset_elements_version" o WHERE o."run_id" = v."run_id" AND o."indexset" = v."indexset" AND o."element" = v."element" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+    UPDATE "indexset_elements_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "indexset_elements_version" w WHERE (w."run_id", w."indexset", w."element") <= (n."run_id", n."indexset", n."element")
+        ORDER BY w."run_id" DESC, w."indexset" DESC, w."element" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -2644,7 +2768,8 @@ BEGIN
     RAISE EXCEPTION 'stratalog:outside_transaction: indexset_elements: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   IF EXISTS (SELECT 1 FROM "indexset_elements_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    DELETE FROM "indexset_elements_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "indexset_elements_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "indexset_elements_version" w WHERE (w."run_id", w."indexset", w."element") <= (n."run_id", n."indexset", n."element")
+        ORDER BY w."run_id" DESC, w."indexset" DESC, w."element" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
@@ -2664,7 +2789,8 @@ BEGIN
       WITH n AS (
       UPDATE "indexset_elements_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."position" FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND (f."position" IS DISTINCT FROM n."position")
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place, w."position" FROM (SELECT w.ctid AS stratalog_place, w.* FROM "indexset_elements_version" w WHERE (w."run_id", w."indexset", w."element") <= (n."run_id", n."indexset", n."element")
+        ORDER BY w."run_id" DESC, w."indexset" DESC, w."element" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."position" IS DISTINCT FROM n."position")
       RETURNING n."run_id", n."indexset", n."element", n."position")
     INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
       SELECT n."run_id", n."indexset", n."element", n."position", tx."id", 1 FROM n;
@@ -2672,19 +2798,21 @@ BEGIN
     END IF;
     IF recorded < (SELECT count(*) FROM new_rows) THEN
       INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
-      SELECT n."run_id", n."indexset", n."element", n."position", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
-        SELECT 1 FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL OFFSET 0);
+      SELECT n."run_id", n."indexset", n."element", n."position", tx."id", 1 FROM new_rows n LEFT JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "indexset_elements_version" w WHERE (w."run_id", w."indexset", w."element") <= (n."run_id", n."indexset", n."element")
+        ORDER BY w."run_id" DESC, w."indexset" DESC, w."element" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL) f ON true WHERE f.stratalog_place IS NULL;
     END IF;
   ELSE
     UPDATE "indexset_elements_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "indexset_elements_version" w WHERE (w."run_id", w."indexset", w."element") <= (n."run_id", n."indexset", n."element")
+        ORDER BY w."run_id" DESC, w."indexset" DESC, w."element" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
       SELECT n."run_id", n."indexset", n."element", n."position", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
-      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "indexset_elements_version" b WHERE b."run_id" = n."run_id" AND b."indexset" = n."indexset" AND b."element" = n."element" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "indexset_elements_version" w WHERE (w."run_id", w."indexset", w."element") <= (n."run_id", n."indexset", n."element")
+        ORDER BY w."run_id" DESC, w."indexset" DESC, w."element" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b ON true
       WHERE b."run_id" IS NULL OR (b."position" IS DISTINCT FROM n."position");
-    UPDATE "indexset_elements_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "indexset_elements_version" o WHERE o."run_id" = v."run_id" AND o."indexset" = v."indexset" AND o."element" = v."element" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+    UPDATE "indexset_elements_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "indexset_elements_version" w WHERE (w."run_id", w."indexset", w."element") <= (n."run_id", n."indexset", n."element")
+        ORDER BY w."run_id" DESC, w."indexset" DESC, w."element" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -2707,7 +2835,8 @@ BEGIN
     RAISE EXCEPTION 'stratalog:outside_transaction: indexset_elements: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   IF EXISTS (SELECT 1 FROM "indexset_elements_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    DELETE FROM "indexset_elements_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "indexset_elements_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "indexset_elements_version" w WHERE (w."run_id", w."indexset", w."element") <= (n."run_id", n."indexset", n."element")
+        ORDER BY w."run_id" DESC, w."indexset" DESC, w."element" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
@@ -2720,18 +2849,21 @@ BEGIN
     ELSE
   UPDATE "indexset_elements_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "indexset_elements_version" w WHERE (w."run_id", w."indexset", w."element") <= (n."run_id", n."indexset", n."element")
+        ORDER BY w."run_id" DESC, w."indexset" DESC, w."element" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     END IF;
     INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
       SELECT n."run_id", n."indexset", n."element", n."position", tx."id", 2 FROM old_rows n;
   ELSE
     UPDATE "indexset_elements_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "indexset_elements_version" w WHERE (w."run_id", w."indexset", w."element") <= (n."run_id", n."indexset", n."element")
+        ORDER BY w."run_id" DESC, w."indexset" DESC, w."element" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
-      SELECT n."run_id", n."indexset", n."element", n."position", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT b.* FROM "indexset_elements_version" b WHERE b."run_id" = n."run_id" AND b."indexset" = n."indexset" AND b."element" = n."element" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b;
-    UPDATE "indexset_elements_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "indexset_elements_version" w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "indexset_elements_version" o WHERE o."run_id" = v."run_id" AND o."indexset" = v."indexset" AND o."element" = v."element" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+      SELECT n."run_id", n."indexset", n."element", n."position", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "indexset_elements_version" w WHERE (w."run_id", w."indexset", w."element") <= (n."run_id", n."indexset", n."element")
+        ORDER BY w."run_id" DESC, w."indexset" DESC, w."element" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b;
+    UPDATE "indexset_elements_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "indexset_elements_version" w WHERE (w."run_id", w."indexset", w."element") <= (n."run_id", n."indexset", n."element")
+        ORDER BY w."run_id" DESC, w."indexset" DESC, w."element" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -2906,27 +3038,31 @@ BEGIN
         (SELECT i FROM unnest(parents_2) i WHERE NOT EXISTS (SELECT 1 FROM "units" p WHERE p."id" = i) ORDER BY i LIMIT 1));
   END IF;
   IF EXISTS (SELECT 1 FROM "optimization_rows_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    DELETE FROM "optimization_rows_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "optimization_rows_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_rows_version" w WHERE (w."run_id", w."kind", w."item", w."elements") <= (n."run_id", n."kind", n."item", n."elements")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."elements" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
     IF EXISTS (SELECT 1 FROM "optimization_rows_version" v WHERE v."run_id" = tx."run_id") THEN
     UPDATE "optimization_rows_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_rows_version" w WHERE (w."run_id", w."kind", w."item", w."elements") <= (n."run_id", n."kind", n."item", n."elements")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."elements" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     END IF;
     INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", 0 FROM new_rows n;
   ELSE
     UPDATE "optimization_rows_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_rows_version" w WHERE (w."run_id", w."kind", w."item", w."elements") <= (n."run_id", n."kind", n."item", n."elements")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."elements" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
-      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "optimization_rows_version" b WHERE b."run_id" = n."run_id" AND b."kind" = n."kind" AND b."item" = n."item" AND b."elements" = n."elements" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_rows_version" w WHERE (w."run_id", w."kind", w."item", w."elements") <= (n."run_id", n."kind", n."item", n."elements")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."elements" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b ON true
       WHERE b."run_id" IS NULL OR ((b."value" IS DISTINCT FROM n."value" OR (b."value" = 0 AND float8send(b."value") <> float8send(n."value")) IS TRUE) OR b."unit_id" IS DISTINCT FROM n."unit_id" OR (b."level" IS DISTINCT FROM n."level" OR (b."level" = 0 AND float8send(b."level") <> float8send(n."level")) IS TRUE) OR (b."marginal" IS DISTINCT FROM n."marginal" OR (b."marginal" = 0 AND float8send(b."marginal") <> float8send(n."marginal")) IS TRUE));
-    UPDATE "optimization_rows_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "optimization_rows_version" o WHERE o."run_id" = v."run_id" AND o."kind" = v."kind" AND o."item" = v."item" AND o."elements" = v."elements" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+    UPDATE "optimization_rows_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_rows_version" w WHERE (w."run_id", w."kind", w."item", w."elements") <= (n."run_id", n."kind", n."item", n."elements")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."elements" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -2962,7 +3098,8 @@ BEGIN
         (SELECT i FROM unnest(parents_1) i WHERE NOT EXISTS (SELECT 1 FROM "units" p WHERE p."id" = i) ORDER BY i LIMIT 1));
   END IF;
   IF EXISTS (SELECT 1 FROM "optimization_rows_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    DELETE FROM "optimization_rows_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "optimization_rows_version" v USING new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_rows_version" w WHERE (w."run_id", w."kind", w."item", w."elements") <= (n."run_id", n."kind", n."item", n."elements")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."elements" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
@@ -2982,7 +3119,8 @@ BEGIN
       WITH n AS (
       UPDATE "optimization_rows_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place, w."value", w."unit_id", w."level", w."marginal" FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place AND ((f."value" IS DISTINCT FROM n."value" OR (f."value" = 0 AND float8send(f."value") <> float8send(n."value")) IS TRUE) OR f."unit_id" IS DISTINCT FROM n."unit_id" OR (f."level" IS DISTINCT FROM n."level" OR (f."level" = 0 AND float8send(f."level") <> float8send(n."level")) IS TRUE) OR (f."marginal" IS DISTINCT FROM n."marginal" OR (f."marginal" = 0 AND float8send(f."marginal") <> float8send(n."marginal")) IS TRUE))
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place, w."value", w."unit_id", w."level", w."marginal" FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_rows_version" w WHERE (w."run_id", w."kind", w."item", w."elements") <= (n."run_id", n."kind", n."item", n."elements")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."elements" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND ((f."value" IS DISTINCT FROM n."value" OR (f."value" = 0 AND float8send(f."value") <> float8send(n."value")) IS TRUE) OR f."unit_id" IS DISTINCT FROM n."unit_id" OR (f."level" IS DISTINCT FROM n."level" OR (f."level" = 0 AND float8send(f."level") <> float8send(n."level")) IS TRUE) OR (f."marginal" IS DISTINCT FROM n."marginal" OR (f."marginal" = 0 AND float8send(f."marginal") <> float8send(n."marginal")) IS TRUE))
       RETURNING n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal")
     INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", 1 FROM n;
@@ -2990,19 +3128,21 @@ BEGIN
     END IF;
     IF recorded < (SELECT count(*) FROM new_rows) THEN
       INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
-      SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", 1 FROM new_rows n WHERE NOT EXISTS (
-        SELECT 1 FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL OFFSET 0);
+      SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", 1 FROM new_rows n LEFT JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_rows_version" w WHERE (w."run_id", w."kind", w."item", w."elements") <= (n."run_id", n."kind", n."item", n."elements")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."elements" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL) f ON true WHERE f.stratalog_place IS NULL;
     END IF;
   ELSE
     UPDATE "optimization_rows_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_rows_version" w WHERE (w."run_id", w."kind", w."item", w."elements") <= (n."run_id", n."kind", n."item", n."elements")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."elements" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", CASE WHEN b."run_id" IS NULL THEN 0 ELSE 1 END
-      FROM new_rows n LEFT JOIN LATERAL (SELECT b.* FROM "optimization_rows_version" b WHERE b."run_id" = n."run_id" AND b."kind" = n."kind" AND b."item" = n."item" AND b."elements" = n."elements" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b ON true
+      FROM new_rows n LEFT JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_rows_version" w WHERE (w."run_id", w."kind", w."item", w."elements") <= (n."run_id", n."kind", n."item", n."elements")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."elements" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b ON true
       WHERE b."run_id" IS NULL OR ((b."value" IS DISTINCT FROM n."value" OR (b."value" = 0 AND float8send(b."value") <> float8send(n."value")) IS TRUE) OR b."unit_id" IS DISTINCT FROM n."unit_id" OR (b."level" IS DISTINCT FROM n."level" OR (b."level" = 0 AND float8send(b."level") <> float8send(n."level")) IS TRUE) OR (b."marginal" IS DISTINCT FROM n."marginal" OR (b."marginal" = 0 AND float8send(b."marginal") <> float8send(n."marginal")) IS TRUE));
-    UPDATE "optimization_rows_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "optimization_rows_version" o WHERE o."run_id" = v."run_id" AND o."kind" = v."kind" AND o."item" = v."item" AND o."elements" = v."elements" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+    UPDATE "optimization_rows_version" v SET "end_transaction_id" = NULL FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_rows_version" w WHERE (w."run_id", w."kind", w."item", w."elements") <= (n."run_id", n."kind", n."item", n."elements")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."elements" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;
@@ -3025,7 +3165,8 @@ BEGIN
     RAISE EXCEPTION 'stratalog:outside_transaction: optimization_rows: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   IF EXISTS (SELECT 1 FROM "optimization_rows_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
-    DELETE FROM "optimization_rows_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."transaction_id" + 0 = tx."id" OFFSET 0) f WHERE v.ctid = f.place;
+    DELETE FROM "optimization_rows_version" v USING old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_rows_version" w WHERE (w."run_id", w."kind", w."item", w."elements") <= (n."run_id", n."kind", n."item", n."elements")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."elements" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
@@ -3038,18 +3179,21 @@ BEGIN
     ELSE
   UPDATE "optimization_rows_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_rows_version" w WHERE (w."run_id", w."kind", w."item", w."elements") <= (n."run_id", n."kind", n."item", n."elements")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."elements" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     END IF;
     INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", 2 FROM old_rows n;
   ELSE
     UPDATE "optimization_rows_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL OFFSET 0) f WHERE v.ctid = f.place;
+      FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_rows_version" w WHERE (w."run_id", w."kind", w."item", w."elements") <= (n."run_id", n."kind", n."item", n."elements")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."elements" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place;
     INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
-      SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT b.* FROM "optimization_rows_version" b WHERE b."run_id" = n."run_id" AND b."kind" = n."kind" AND b."item" = n."item" AND b."elements" = n."elements" AND b."end_transaction_id" = tx."id" AND b."operation_type" <> 2 OFFSET 0) b;
-    UPDATE "optimization_rows_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.ctid AS place FROM "optimization_rows_version" w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" = tx."id" OFFSET 0) f WHERE v.ctid = f.place
-        AND NOT EXISTS (SELECT 1 FROM "optimization_rows_version" o WHERE o."run_id" = v."run_id" AND o."kind" = v."kind" AND o."item" = v."item" AND o."elements" = v."elements" AND o."transaction_id" + 0 = tx."id" OFFSET 0);
+      SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", 2 FROM old_rows n CROSS JOIN LATERAL (SELECT w.* FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_rows_version" w WHERE (w."run_id", w."kind", w."item", w."elements") <= (n."run_id", n."kind", n."item", n."elements")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."elements" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" = tx."id" AND w."operation_type" <> 2) b;
+    UPDATE "optimization_rows_version" v SET "end_transaction_id" = NULL FROM old_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_rows_version" w WHERE (w."run_id", w."kind", w."item", w."elements") <= (n."run_id", n."kind", n."item", n."elements")
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."elements" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" = tx."id") f WHERE v.ctid = f.stratalog_place;
   END IF;
   RETURN NULL;
 END $$;

@@ -2,10 +2,9 @@
 //! (one upsert fires two of them).
 //!
 //! A statement ends the rows' open versions and adds new ones. A later one of the same transaction may meet rows that it
-//! wrote before: what it wrote is dropped, and the difference to the state before the transaction is recorded.
-//! `transaction_id + 0` keeps the planner off the index by transaction there: it has no idea how many rows this
-//! transaction wrote, and would read all of them for each row. Plans are made anew each time, for the rows at hand: one
-//! kept from a statement of few rows would search row by row in one of many.
+//! wrote before: what it wrote is dropped, and the difference to the state before the transaction is recorded. Whatever is
+//! looked for is the last version row of its key. Plans are made anew each time, for the rows at hand: one kept from a
+//! statement of few rows would search row by row in one of many.
 
 use crate::schema::{END_TRANSACTION_ID, OPERATION_TYPE, RUN_ID, TRANSACTION_ID, TableDescription};
 use crate::store::postgres::ddl::always;
@@ -129,7 +128,7 @@ REVOKE ALL ON FUNCTION {function} FROM PUBLIC;
             parents = lookup.statements,
             version = self.version(),
             of_run = self.of_run("v"),
-            own = self.of_rows(&format!("w.\"{TRANSACTION_ID}\" + 0 = tx.\"id\"")),
+            own = self.of_rows(&format!("w.\"{TRANSACTION_ID}\" = tx.\"id\"")),
             first = self.first(),
             again = self.again(),
         )
@@ -171,22 +170,32 @@ REVOKE ALL ON FUNCTION {function} FROM PUBLIC;
         Lookup::of(self.table, &columns, self.event.rows())
     }
 
-    /// The version rows of the statement's rows, each found by its key. `OFFSET 0` keeps the planner from turning it
-    /// round: without statistics, as in a fresh database, it takes one row for all that there are, and reads the
-    /// statement's rows once for each version row.
-    fn found(&self, alias: &str, columns: &str, condition: &str) -> String {
+    /// The last version row (`w`) of a row of the statement, if the condition holds for it. It is the first one back from
+    /// the key in the order of the primary key: one is read, however many there are. With the key's columns each for
+    /// itself, the planner would have a choice, and without statistics, as in a fresh database, take the index by
+    /// transaction and read the whole run for each row.
+    fn last(&self, columns: &str, condition: &str) -> String {
+        let keys = |alias| column_list(alias, self.table.key_columns());
+        let backwards: String = self
+            .table
+            .key_columns()
+            .map(|column| format!("w.{} DESC, ", quote(&column.name)))
+            .collect();
         format!(
-            "LATERAL (SELECT {columns} FROM {} {alias} WHERE {} AND {condition} OFFSET 0)",
+            "LATERAL (SELECT {columns} FROM (SELECT w.ctid AS stratalog_place, w.* FROM {} w WHERE ({}) <= ({})
+        ORDER BY {backwards}w.\"{TRANSACTION_ID}\" DESC LIMIT 1) w WHERE {} AND {condition})",
             self.version(),
-            keys_equal(self.table, alias, "n")
+            keys("w"),
+            keys("n"),
+            keys_equal(self.table, "w", "n")
         )
     }
 
     fn of_rows(&self, condition: &str) -> String {
         format!(
-            "{} n CROSS JOIN {} f WHERE v.ctid = f.place",
+            "{} n CROSS JOIN {} f WHERE v.ctid = f.stratalog_place",
             self.event.rows(),
-            self.found("w", "w.ctid AS place", condition)
+            self.last("w.stratalog_place", condition)
         )
     }
 
@@ -277,12 +286,8 @@ REVOKE ALL ON FUNCTION {function} FROM PUBLIC;
             .collect();
         let open = |row: &str| format!("{row}.\"{END_TRANSACTION_ID}\" IS NULL");
         let by_key = self.ended_and_added(&format!(
-            "{rows} n CROSS JOIN {} f WHERE v.ctid = f.place AND {}",
-            self.found(
-                "w",
-                &format!("w.ctid AS place{}", before.concat()),
-                &open("w")
-            ),
+            "{rows} n CROSS JOIN {} f WHERE v.ctid = f.stratalog_place AND {}",
+            self.last(&format!("w.stratalog_place{}", before.concat()), &open("w")),
             self.differs("f", "n"),
         ));
         let written = if self.table.is_run_scoped() {
@@ -307,13 +312,10 @@ REVOKE ALL ON FUNCTION {function} FROM PUBLIC;
         };
         format!(
             "{written}    IF recorded < (SELECT count(*) FROM {rows}) THEN
-      {add} FROM {rows} n WHERE NOT EXISTS (
-        SELECT 1 FROM {version} w WHERE {same_key} AND {open} OFFSET 0);
+      {add} FROM {rows} n LEFT JOIN {last} f ON true WHERE f.stratalog_place IS NULL;
     END IF;\n",
             add = self.add(&self.event.operation_type().to_string()),
-            version = self.version(),
-            same_key = keys_equal(self.table, "w", "n"),
-            open = open("w"),
+            last = self.last("w.stratalog_place", &open("w")),
         )
     }
 
@@ -333,14 +335,11 @@ REVOKE ALL ON FUNCTION {function} FROM PUBLIC;
     }
 
     /// Of rows of which this transaction has written some before. "before" is the state before this transaction: ended
-    /// by it and not a deletion.
+    /// by it and not a deletion. What it ended and has no row for after all is as it was.
     fn again(&self) -> String {
         let rows = self.event.rows();
-        let before = self.found(
-            "b",
-            "b.*",
-            &format!("b.\"{END_TRANSACTION_ID}\" = tx.\"id\" AND b.\"{OPERATION_TYPE}\" <> 2"),
-        );
+        let ended = format!("w.\"{END_TRANSACTION_ID}\" = tx.\"id\"");
+        let before = self.last("w.*", &format!("{ended} AND w.\"{OPERATION_TYPE}\" <> 2"));
         let first_key = quote(&self.table.key[0]);
         let select = match self.event {
             Event::Delete => format!("2 FROM {rows} n CROSS JOIN {before} b"),
@@ -353,13 +352,11 @@ REVOKE ALL ON FUNCTION {function} FROM PUBLIC;
         };
         format!(
             "    {end}    {add};
-    UPDATE {version} v SET \"{END_TRANSACTION_ID}\" = NULL FROM {ended}
-        AND NOT EXISTS (SELECT 1 FROM {version} o WHERE {o_is_v} AND o.\"{TRANSACTION_ID}\" + 0 = tx.\"id\" OFFSET 0);\n",
+    UPDATE {version} v SET \"{END_TRANSACTION_ID}\" = NULL FROM {ended};\n",
             end = self.end(),
             add = self.add(&select),
             version = self.version(),
-            ended = self.of_rows(&format!("w.\"{END_TRANSACTION_ID}\" = tx.\"id\"")),
-            o_is_v = keys_equal(self.table, "o", "v"),
+            ended = self.of_rows(&ended),
         )
     }
 }
