@@ -9,7 +9,8 @@ use diesel::sql_types::{BigInt, SmallInt};
 use serde::Serialize;
 
 use crate::error::Result;
-use crate::history::extent::{Extent, Held, binds_of, of_this_run};
+use crate::history::extent::{Extent, binds_of, of_this_run};
+use crate::history::whole;
 use crate::history::write::Write;
 use crate::schema::{END_TRANSACTION_ID, OPERATION_TYPE, TRANSACTION_ID, TableDescription};
 use crate::store::bulk::{SetBased, Staging};
@@ -139,18 +140,8 @@ fn counted(write: &mut Write<'_>, staging: &Staging) -> Result<ChangeCounts> {
     })
 }
 
-/// Writes the version rows of a run that had none, once its first rows are in the live table.
-pub(super) fn record_first(write: &mut Write<'_>, table: &TableDescription) -> Result<()> {
-    let live = quote(&table.name);
-    let of_run = format!("$1, 0 FROM {live} l WHERE {}", of_this_run("l"));
-    write
-        .execute(&add_version_rows(table, "l", &of_run), &binds_of(write))
-        .map_err(doing("adding version rows"))?;
-    failpoint::reach("changes", "recorded")
-}
-
 /// `select`: transaction, operation type and source of the rows of the alias.
-fn add_version_rows(table: &TableDescription, row: &str, select: &str) -> String {
+pub(super) fn add_version_rows(table: &TableDescription, row: &str, select: &str) -> String {
     format!(
         "INSERT INTO {} ({}, \"{TRANSACTION_ID}\", \"{OPERATION_TYPE}\") SELECT {}, {select}",
         quote(&table.version_name()),
@@ -178,24 +169,7 @@ impl<'t> ChangeSet<'t> {
         write
             .execute(&insert, binds)
             .map_err(doing("working out what changes"))?;
-        let counts = counted(write, &staging)?;
-        failpoint::reach("changes", "known")?;
-        Self::known(write, table, staging, counts)
-    }
-
-    /// A filled change set.
-    fn known(
-        write: &mut Write<'_>,
-        table: &'t TableDescription,
-        staging: Staging,
-        counts: ChangeCounts,
-    ) -> Result<Self> {
-        Ok(Self {
-            table,
-            staging,
-            counts,
-            extent: Extent::of(write, table, counts)?,
-        })
+        Self::staged(write, table, staging, None)
     }
 
     /// As [`fill`](Self::fill), with rows of a run that has none yet and no history.
@@ -210,27 +184,26 @@ impl<'t> ChangeSet<'t> {
         Ok(changes)
     }
 
-    /// Rows of a run that were staged; `known`: what they change, if they were not compared with the live ones.
+    /// Rows of a run that were staged; `known`: what they change, if that need not be looked up.
     pub(super) fn staged(
         write: &mut Write<'_>,
         table: &'t TableDescription,
         staging: Staging,
-        known: Option<ChangeCounts>,
-        held: &Held,
+        known: Option<(ChangeCounts, Extent)>,
     ) -> Result<Self> {
-        let counts = match known {
-            Some(counts) => counts,
-            None => counted(write, &staging)?,
+        let (counts, extent) = match known {
+            Some(known) => known,
+            None => {
+                let counts = counted(write, &staging)?;
+                (counts, Extent::of(write, table, counts)?)
+            }
         };
         failpoint::reach("changes", "known")?;
-        if held.has_history {
-            return Self::known(write, table, staging, counts);
-        }
         Ok(Self {
             table,
             staging,
             counts,
-            extent: Extent::First,
+            extent,
         })
     }
 
@@ -263,20 +236,16 @@ impl<'t> ChangeSet<'t> {
         if self.counts.deleted == 0 {
             return Ok(());
         }
-        let live = quote(&self.table.name);
-        let delete = match self.extent {
-            Extent::All => format!("DELETE FROM {live} WHERE {}", of_this_run(&live)),
-            Extent::First | Extent::Some => format!(
-                "DELETE FROM {live} WHERE ({keys}) IN (SELECT {keys} FROM {} WHERE operation_type = 2)",
-                self.staging.name,
-                keys = column_list("", self.table.key_columns()),
-            ),
-        };
-        let binds = match self.extent {
-            Extent::All => binds_of(write).to_vec(),
-            Extent::First | Extent::Some => Vec::new(),
-        };
-        self.recorded(write, Part::Deletes, order, &delete, &binds)
+        if self.extent == Extent::All {
+            return whole::delete(write, self.table, self.counts.deleted as usize);
+        }
+        let delete = format!(
+            "DELETE FROM {} WHERE ({keys}) IN (SELECT {keys} FROM {} WHERE operation_type = 2)",
+            quote(&self.table.name),
+            self.staging.name,
+            keys = column_list("", self.table.key_columns()),
+        );
+        self.recorded(write, Part::Deletes, order, &delete)
     }
 
     /// Inserts and updates. Parents come before their children.
@@ -326,8 +295,15 @@ impl<'t> ChangeSet<'t> {
                 }
             }
         };
+        if self.extent == Extent::All {
+            return whole::update(write, table, self.counts.updated as usize, |write| {
+                statements
+                    .iter()
+                    .try_for_each(|statement| write_rows(write, statement))
+            });
+        }
         for statement in statements {
-            self.recorded(write, Part::InsertsAndUpdates, order, &statement, &[])?;
+            self.recorded(write, Part::InsertsAndUpdates, order, &statement)?;
         }
         Ok(())
     }
@@ -339,7 +315,6 @@ impl<'t> ChangeSet<'t> {
         part: Part,
         order: &str,
         statement: &str,
-        binds: &[Bind],
     ) -> Result<()> {
         write.plan_for(self.counts.total() as usize)?;
         // Set-based recording knows nothing of what this transaction wrote to these rows before; the
@@ -355,9 +330,7 @@ impl<'t> ChangeSet<'t> {
         } else {
             None
         };
-        write
-            .execute(statement, binds)
-            .map_err(doing("writing rows"))?;
+        write_rows(write, statement)?;
         failpoint::reach("changes", "written")?;
         recording.map_or(Ok(()), |recording| recording.end(write.connection))
     }
@@ -369,17 +342,12 @@ impl<'t> ChangeSet<'t> {
         let binds = binds_of(write);
         let version = quote(&table.version_name());
         let changes = &self.staging.name;
-        let open = format!("{version}.\"{END_TRANSACTION_ID}\" IS NULL");
-        let set_end = format!("UPDATE {version} SET \"{END_TRANSACTION_ID}\" = $1");
         let end = match self.extent {
             Extent::First => None,
-            Extent::Some => Some(format!(
-                "{set_end} FROM {changes} c WHERE {} AND {open} AND c.{which}",
+            Extent::Some | Extent::All => Some(format!(
+                "UPDATE {version} SET \"{END_TRANSACTION_ID}\" = $1 FROM {changes} c
+                 WHERE {} AND {version}.\"{END_TRANSACTION_ID}\" IS NULL AND c.{which}",
                 keys_equal(table, &version, "c")
-            )),
-            Extent::All => Some(format!(
-                "{set_end} WHERE {} AND {open} AND {version}.\"{OPERATION_TYPE}\" <> 2",
-                of_this_run(&version)
             )),
         };
         if let Some(end) = end {
@@ -389,19 +357,15 @@ impl<'t> ChangeSet<'t> {
         }
         // What is deleted may have come in as keys only: a deletion is recorded with what was there.
         let live = quote(&table.name);
-        let (row, select) = match (part, self.extent) {
-            (Part::Deletes, Extent::All) => (
-                "l",
-                format!("$1, 2 FROM {live} l WHERE {}", of_this_run("l")),
-            ),
-            (Part::Deletes, _) => (
+        let (row, select) = match part {
+            Part::Deletes => (
                 "l",
                 format!(
                     "$1, 2 FROM {changes} c JOIN {live} l ON {} WHERE c.{which}{order}",
                     keys_equal(table, "l", "c")
                 ),
             ),
-            (Part::InsertsAndUpdates, _) => (
+            Part::InsertsAndUpdates => (
                 "c",
                 format!("$1, c.operation_type FROM {changes} c WHERE c.{which}{order}"),
             ),
@@ -434,6 +398,14 @@ impl<'t> ChangeSet<'t> {
             .map_err(doing("looking for rows written before"))?;
         Ok(touched.is_some())
     }
+}
+
+/// Runs a statement that writes to a live table.
+fn write_rows(write: &mut Write<'_>, statement: &str) -> Result<()> {
+    write
+        .execute(statement, &[])
+        .map_err(doing("writing rows"))?;
+    Ok(())
 }
 
 #[derive(QueryableByName)]

@@ -6,12 +6,12 @@ use diesel::sql_types::Bool;
 use crate::error::Result;
 use crate::history::changes::ChangeCounts;
 use crate::history::write::Write;
-use crate::schema::TableDescription;
+use crate::schema::{TRANSACTION_ID, TableDescription};
 use crate::store::rows::Bind;
 use crate::store::{BulkRecording, doing, quote};
 
 /// What a table has of the run of this transaction.
-#[derive(QueryableByName)]
+#[derive(Clone, Copy, QueryableByName)]
 pub(super) struct Held {
     #[diesel(sql_type = Bool)]
     pub(super) has_rows: bool,
@@ -24,6 +24,15 @@ impl Held {
         Self {
             has_rows: false,
             has_history: false,
+        }
+    }
+
+    /// Of rows that the run does not have.
+    pub(super) fn extent_of_new_rows(self) -> Extent {
+        if self.has_history {
+            Extent::Some
+        } else {
+            Extent::First
         }
     }
 
@@ -48,7 +57,8 @@ pub(super) enum Extent {
     First,
     /// Some of its rows: each is looked for by its key.
     Some,
-    /// All its rows are deleted, or all get other values: the run says which they are, as one range.
+    /// All its rows are deleted, or all get other values, and this transaction has written to none of them before: the run
+    /// says which they are, as one range.
     All,
 }
 
@@ -104,8 +114,13 @@ impl Extent {
             )
         };
         let history = HISTORY_READ * changed;
+        let version = quote(&table.version_name());
         let text = format!(
-            "SELECT CASE WHEN {} <> $4 THEN 0 ELSE {} <= $6 END AS is_all",
+            "SELECT CASE
+               WHEN EXISTS (SELECT 1 FROM {version} v WHERE v.\"{TRANSACTION_ID}\" = $1 AND {}) THEN 0
+               WHEN {} <> $4 THEN 0
+               ELSE {} <= $6 END AS is_all",
+            of_this_run("v"),
             up_to(&table.name, "$3"),
             up_to(&table.version_name(), "$5"),
         );

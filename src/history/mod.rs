@@ -18,6 +18,7 @@ pub(crate) mod revert;
 pub(crate) mod rows;
 mod verify;
 pub(crate) mod versions;
+mod whole;
 pub(crate) mod write;
 
 pub use audit::Audit;

@@ -1,20 +1,22 @@
 //! Rows that come in: staged, compared with what is there, written as a change set.
 
-use arrow::array::{Int16Array, RecordBatch, UInt32Array};
+use arrow::array::{AsArray, Int16Array, RecordBatch, UInt32Array};
 use arrow::compute::{filter_record_batch, kernels::cmp::neq};
+use arrow::datatypes::Int16Type;
 use arrow::row::OwnedRow;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
 use crate::error::{Error, Result};
-use crate::history::changes::{self, ChangeCounts, ChangeSet};
+use crate::history::changes::{ChangeCounts, ChangeSet};
 use crate::history::compare::compare;
-use crate::history::extent::{Held, binds_of, of_this_run};
+use crate::history::extent::{Extent, Held, binds_of, of_this_run};
 use crate::history::revert;
+use crate::history::whole;
 use crate::history::write::Write;
 use crate::input::{key_arrays, key_converter};
 use crate::schema::TableDescription;
-use crate::store::bulk::{Load, SetBased, Staging, UNCHANGED, Unchanged, load_live};
+use crate::store::bulk::{Live, Load, SetBased, Staging, UNCHANGED, Unchanged, load_live};
 use crate::store::{BulkRecording, column_list, doing, failpoint, keys_equal, quote, sql};
 
 /// What to do with the rows that come in.
@@ -24,6 +26,24 @@ pub(crate) enum RowOperation {
     Add,
     /// Delete what is there.
     Remove,
+}
+
+impl RowOperation {
+    /// The operation type of rows that are staged as they are.
+    fn as_given(self) -> i16 {
+        match self {
+            Self::Add => 0,
+            Self::Remove => 2,
+        }
+    }
+
+    /// The operation type of rows that change one that is there.
+    fn as_change(self) -> i16 {
+        match self {
+            Self::Add => 1,
+            Self::Remove => 2,
+        }
+    }
 }
 
 /// In how many parts rows come in.
@@ -49,6 +69,9 @@ pub(crate) struct Incoming<'t> {
 
 /// The way that rows go in.
 enum Way {
+    /// Nowhere yet: so far each of them changes what is there. If they are all that the run has, they go straight into the
+    /// live table.
+    Whole { held: Held, rows: Vec<RecordBatch> },
     /// Straight into the live table, because the run has nothing there and never had: its version rows are what is there
     /// in the end.
     Direct(SetBased),
@@ -93,6 +116,10 @@ impl<'t> Incoming<'t> {
                 }),
                 RowOperation::Add,
             ) => Way::Direct(SetBased::begin(write.connection, table, rows)?),
+            (Some(held), _) if parts == Parts::One && held.has_rows => Way::Whole {
+                held,
+                rows: Vec::new(),
+            },
             (held, _) => Way::Staged {
                 staging: Staging::create(write.connection, table)?,
                 comparing: match (&held, operation) {
@@ -126,46 +153,97 @@ impl<'t> Incoming<'t> {
         }
         self.in_order = self.in_order && self.follow(rows)?;
         if !self.in_order {
-            self.leave_live_table(write)?;
+            self.stage(write)?;
         }
         self.rows += rows.num_rows();
-        let table = self.table;
-        let (staging, comparing) = match &mut self.way {
-            Way::Direct(_) => return load_live(write.connection, table, rows, progress),
-            Way::Staged {
-                staging, comparing, ..
-            } => (staging, comparing),
-        };
-        if *comparing == Comparing::SideBySide {
-            if let Some(known) = compare(write, table, self.operation, rows)? {
-                let staged = match self.parts {
-                    Parts::One => &changes_of(&known)?,
-                    Parts::Many => &known,
-                };
-                staging.load(write.connection, table, Load::Known, staged, progress)?;
-                return progress(rows.num_rows() - staged.num_rows());
+        let side_by_side = match &self.way {
+            Way::Direct(_) => {
+                return load_live(write.connection, self.table, Live::New, rows, progress);
             }
+            Way::Whole { .. } => true,
+            Way::Staged { comparing, .. } => *comparing == Comparing::SideBySide,
+        };
+        if side_by_side {
+            if let Some(known) = compare(write, self.table, self.operation, rows)? {
+                return self.take_compared(write, rows, &known, progress);
+            }
+            self.stage(write)?;
+        }
+        let Way::Staged {
+            staging, comparing, ..
+        } = &mut self.way
+        else {
+            return Ok(());
+        };
+        if side_by_side {
             *comparing = Comparing::OneByOne;
         }
-        let operation_type = match self.operation {
-            RowOperation::Add => 0,
-            RowOperation::Remove => 2,
-        };
         let load = match (*comparing, self.parts) {
-            (Comparing::Not, _) => Load::As(operation_type),
-            (_, Parts::One) => Load::Compared(operation_type, Unchanged::LeftOut),
-            (_, Parts::Many) => Load::Compared(operation_type, Unchanged::Kept),
+            (Comparing::Not, _) => Load::As(self.operation.as_given()),
+            (_, Parts::One) => Load::Compared(self.operation.as_given(), Unchanged::LeftOut),
+            (_, Parts::Many) => Load::Compared(self.operation.as_given(), Unchanged::Kept),
         };
-        staging.load(write.connection, table, load, rows, progress)
+        staging.load(write.connection, self.table, load, rows, progress)
     }
 
-    /// Rows that do not come in the order of the key are looked at together, for keys that come twice: what went into the
-    /// live table goes from there into a staging table.
-    fn leave_live_table(&mut self, write: &mut Write<'_>) -> Result<()> {
-        if let Way::Staged { .. } = self.way {
-            return Ok(());
+    /// Takes rows of which it is known what they change.
+    fn take_compared(
+        &mut self,
+        write: &mut Write<'_>,
+        rows: &RecordBatch,
+        known: &RecordBatch,
+        progress: &mut dyn FnMut(usize) -> Result<()>,
+    ) -> Result<()> {
+        if let Way::Whole { rows: so_far, .. } = &mut self.way {
+            if all_are(known, self.operation.as_change()) {
+                so_far.push(rows.clone());
+                return progress(rows.num_rows());
+            }
+            self.stage(write)?;
         }
-        let staging = Staging::create(write.connection, self.table)?;
+        let staged = match self.parts {
+            Parts::One => &changes_of(known)?,
+            Parts::Many => known,
+        };
+        if let Way::Staged { staging, .. } = &self.way {
+            staging.load(write.connection, self.table, Load::Known, staged, progress)?;
+        }
+        progress(rows.num_rows() - staged.num_rows())
+    }
+
+    /// From here on rows are staged, and those that came in before now. That is where rows that do not come in the order
+    /// of the key are looked at together, for keys that come twice.
+    fn stage(&mut self, write: &mut Write<'_>) -> Result<()> {
+        let staging = match &self.way {
+            Way::Staged { .. } => return Ok(()),
+            Way::Direct(_) | Way::Whole { .. } => Staging::create(write.connection, self.table)?,
+        };
+        let (held, comparing) = match &self.way {
+            Way::Whole { held, rows } => {
+                let load = Load::As(self.operation.as_change());
+                for rows in rows {
+                    staging.load(write.connection, self.table, load, rows, &mut |_| Ok(()))?;
+                }
+                (*held, Comparing::SideBySide)
+            }
+            Way::Direct(_) | Way::Staged { .. } => {
+                self.take_back(write, &staging)?;
+                (Held::nothing(), Comparing::Not)
+            }
+        };
+        let way = Way::Staged {
+            staging,
+            held: Some(held),
+            comparing,
+        };
+        match std::mem::replace(&mut self.way, way) {
+            Way::Direct(recording) => recording.end(write.connection),
+            Way::Whole { .. } | Way::Staged { .. } => Ok(()),
+        }
+    }
+
+    /// Moves what went into the live table.
+    fn take_back(&self, write: &mut Write<'_>, staging: &Staging) -> Result<()> {
         let (live, binds) = (quote(&self.table.name), binds_of(write));
         for (what, text) in [
             (
@@ -184,15 +262,7 @@ impl<'t> Incoming<'t> {
         ] {
             write.execute(&text, &binds).map_err(doing(what))?;
         }
-        let way = Way::Staged {
-            staging,
-            held: Some(Held::nothing()),
-            comparing: Comparing::Not,
-        };
-        match std::mem::replace(&mut self.way, way) {
-            Way::Direct(recording) => recording.end(write.connection),
-            Way::Staged { .. } => Ok(()),
-        }
+        Ok(())
     }
 
     /// Whether the rows come after those before, in the order of the key.
@@ -216,19 +286,31 @@ impl<'t> Incoming<'t> {
     }
 
     /// Adds or removes what came in.
-    pub(crate) fn write(self, write: &mut Write<'_>) -> Result<ChangeCounts> {
+    pub(crate) fn write(mut self, write: &mut Write<'_>) -> Result<ChangeCounts> {
         write.plan_for(self.rows)?;
-        let added = ChangeCounts {
-            inserted: self.rows as u64,
-            ..ChangeCounts::default()
-        };
+        let mut counts = ChangeCounts::default();
+        let mut known = None;
+        if let Way::Whole { .. } = self.way {
+            counts.count(self.operation.as_change(), self.rows as i64);
+            if Extent::of(write, self.table, counts)? != Extent::All {
+                self.stage(write)?;
+                known = Some((counts, Extent::Some));
+            }
+        } else {
+            counts.inserted = self.rows as u64;
+        }
         let (staging, held, comparing) = match self.way {
             Way::Direct(recording) => {
                 failpoint::reach("changes", "known")?;
-                changes::record_first(write, self.table)?;
+                whole::record_first(write, self.table)?;
                 failpoint::reach("changes", "written")?;
                 recording.end(write.connection)?;
-                return Ok(added);
+                return Ok(counts);
+            }
+            Way::Whole { rows, .. } => {
+                failpoint::reach("changes", "known")?;
+                write_whole(write, self.table, self.operation, self.rows, &rows)?;
+                return Ok(counts);
             }
             Way::Staged {
                 staging,
@@ -242,16 +324,48 @@ impl<'t> Incoming<'t> {
             refuse_duplicates(write, self.table, &staging)?;
             format!(" ORDER BY {}", column_list("c", self.table.key_columns()))
         };
-        match held {
-            None => write_directly(write, self.table, self.operation, &staging, self.rows),
-            Some(held) => {
-                let known = (comparing == Comparing::Not).then_some(added);
-                let changes = ChangeSet::staged(write, self.table, staging, known, &held)?;
-                changes.apply_in_order(write, &order)?;
-                Ok(changes.counts())
-            }
+        let Some(held) = held else {
+            return write_directly(write, self.table, self.operation, &staging, self.rows);
+        };
+        if comparing == Comparing::Not {
+            known = Some((counts, held.extent_of_new_rows()));
         }
+        let changes = ChangeSet::staged(write, self.table, staging, known)?;
+        changes.apply_in_order(write, &order)?;
+        Ok(changes.counts())
     }
+}
+
+/// Gives all rows of the run other values, or deletes them.
+fn write_whole(
+    write: &mut Write<'_>,
+    table: &TableDescription,
+    operation: RowOperation,
+    count: usize,
+    rows: &[RecordBatch],
+) -> Result<()> {
+    match operation {
+        RowOperation::Remove => whole::delete(write, table, count),
+        RowOperation::Add => whole::update(write, table, count, |write| {
+            rows.iter().try_for_each(|rows| {
+                load_live(
+                    write.connection,
+                    table,
+                    Live::Changed,
+                    rows,
+                    &mut |_| Ok(()),
+                )
+            })
+        }),
+    }
+}
+
+/// Whether all rows, with what they change before them, change the same.
+fn all_are(known: &RecordBatch, operation_type: i16) -> bool {
+    known
+        .column(0)
+        .as_primitive_opt::<Int16Type>()
+        .is_some_and(|types| types.values().iter().all(|is| *is == operation_type))
 }
 
 /// Of rows with what they change, those that change something.

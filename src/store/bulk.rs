@@ -140,16 +140,26 @@ impl Staging {
     }
 }
 
-/// Appends the rows of a batch whose columns are the table's, in order, to the table itself. On SQLite.
+/// What the rows that go straight into a table are to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Live {
+    /// None of them is there.
+    New,
+    /// All of them are there and get other values.
+    Changed,
+}
+
+/// Writes the rows of a batch whose columns are the table's, in order, into the table itself. On SQLite.
 pub(crate) fn load_live(
     connection: &mut AnyConnection,
     table: &TableDescription,
+    live: Live,
     batch: &RecordBatch,
     progress: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<()> {
     loaded(table, progress, |progress| match connection {
         AnyConnection::Sqlite(connection) => {
-            let insert = sqlite::bulk::Insert::live(table);
+            let insert = sqlite::bulk::Insert::live(table, live);
             sqlite::bulk::load(connection, &insert, batch, progress)
         }
         AnyConnection::Postgres(_) => not_here("rows are staged"),

@@ -14,7 +14,7 @@ use diesel::sql_types::{BigInt, Bool, Double, Integer, Nullable, SmallInt, Text}
 use diesel::sqlite::Sqlite;
 
 use crate::schema::TableDescription;
-use crate::store::bulk::{ColumnValues, Load, UNCHANGED, Unchanged, Value};
+use crate::store::bulk::{ColumnValues, Live, Load, UNCHANGED, Unchanged, Value};
 use crate::store::sqlite::ddl;
 use crate::store::{Engine, column_list, keys_equal, quote};
 
@@ -80,14 +80,25 @@ pub(crate) struct Insert {
 
 impl Insert {
     /// Into the table itself.
-    pub(crate) fn live(table: &TableDescription) -> Self {
+    pub(crate) fn live(table: &TableDescription, live: Live) -> Self {
+        let set: Vec<_> = table
+            .value_columns()
+            .map(|column| format!("{0} = excluded.{0}", quote(&column.name)))
+            .collect();
         Self {
             before: format!(
                 "INSERT INTO {} ({}) VALUES ",
                 quote(&table.name),
                 column_list("", table.columns.iter())
             ),
-            after: String::new(),
+            after: match live {
+                Live::New => String::new(),
+                Live::Changed => format!(
+                    " ON CONFLICT ({}) DO UPDATE SET {}",
+                    column_list("", table.key_columns()),
+                    set.join(", ")
+                ),
+            },
         }
     }
 
