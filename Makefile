@@ -124,7 +124,7 @@ test-rust: tools
 
 .PHONY: test-python
 test-python: develop .venv-peer/ready
-	tests/with-postgres $(BIN)/pytest -c python/pyproject.toml
+	tests/with-postgres $(BIN)/pytest -c python/pyproject.toml --numprocesses auto --dist worksteal
 
 # The demo installs the wheel as a user would get it, the tests install the package as it stands in
 # python/: whichever ran last owns .venv, and each installs its own first.

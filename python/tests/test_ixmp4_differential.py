@@ -58,6 +58,7 @@ def _transcripts(engine: str) -> tuple[Transcripts, Transcripts]:
         return ixmp4, swap
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_each_step_comes_to_the_same(script: str, engine: str) -> None:

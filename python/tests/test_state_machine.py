@@ -254,6 +254,7 @@ class Machine(RuleBasedStateMachine):
         self.touched = []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("on", ENGINES)
 def test_random_work(on: str, tmp_path: Path) -> None:
     class OnEngine(Machine):

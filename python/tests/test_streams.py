@@ -397,6 +397,7 @@ print(first, peak())
 """
 
 
+@pytest.mark.long
 def test_needs_no_more_memory_for_more_points(database: Database) -> None:
     for direction, most in (("in", 100), ("out", 30)):
         done = subprocess.run(
