@@ -336,6 +336,9 @@ pub(crate) fn key_label(core: &Core, table: &TableDescription) -> String {
 
 #[derive(QueryableByName)]
 struct Missing {
+    /// The parent's place among those of the table.
+    #[diesel(sql_type = BigInt)]
+    nth: i64,
     #[diesel(sql_type = Text)]
     name: String,
 }
@@ -346,48 +349,58 @@ fn check_parents(write: &mut Write<'_>, set: &ChangeSet<'_>, label: &str) -> Res
     if set.counts().inserted + set.counts().updated == 0 {
         return Ok(());
     }
-    let core = write.core;
-    let mut missing = Vec::new();
-    for column in &set.table().columns {
-        let Some(parent) = set
-            .table()
-            .parent_of(column)
-            .and_then(|name| core.table(name))
-        else {
-            continue;
-        };
+    let table = set.table();
+    let parents: Vec<_> = table
+        .columns
+        .iter()
+        .filter_map(|column| Some((column, write.core.table(table.parent_of(column)?)?)))
+        .collect();
+    let missing_of = |(nth, (column, parent)): (usize, &(&Column, TableDescription))| {
         // A parent without a name of its own is shown by its id.
         let name = match parent.column("name") {
             Some(_) => "v.name",
             None => "CAST(v.id AS TEXT)",
         };
-        let text = format!(
-            "SELECT DISTINCT {name} AS name FROM {changes} c
+        format!(
+            "SELECT CAST({nth} AS BIGINT) AS nth, {name} AS name FROM {changes} c
              JOIN {version} v ON v.id = c.{column} AND v.operation_type = 2 AND v.end_transaction_id IS NULL
              WHERE c.operation_type < 2
-               AND NOT EXISTS (SELECT 1 FROM {live} p WHERE p.id = c.{column})
-             ORDER BY 1",
+               AND NOT EXISTS (SELECT 1 FROM {live} p WHERE p.id = c.{column})",
             changes = set.staging.name,
             version = quote(&parent.version_name()),
             live = quote(&parent.name),
             column = quote(&column.name),
-        );
-        let rows: Vec<Missing> = write
-            .load(&text, &[])
-            .map_err(doing("looking for what the earlier state needs"))?;
-        if !rows.is_empty() {
+        )
+    };
+    let selects: Vec<_> = parents.iter().enumerate().map(missing_of).collect();
+    if selects.is_empty() {
+        return Ok(());
+    }
+    let text = format!(
+        "SELECT DISTINCT nth, name FROM ({}) m ORDER BY nth, name",
+        selects.join(" UNION ALL ")
+    );
+    let rows: Vec<Missing> = write
+        .load(&text, &[])
+        .map_err(doing("looking for what the earlier state needs"))?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let missing: Vec<_> = rows
+        .chunk_by(|a, b| a.nth == b.nth)
+        .map(|rows| {
             let names: Vec<_> = rows.iter().map(|row| format!("\"{}\"", row.name)).collect();
-            missing.push(format!("{} {}", parent.name, names.join(", ")));
-        }
-    }
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::RevertNeedsMissing {
-            run: label.to_owned(),
-            missing: missing.join("; "),
+            format!(
+                "{} {}",
+                parents[rows[0].nth as usize].1.name,
+                names.join(", ")
+            )
         })
-    }
+        .collect();
+    Err(Error::RevertNeedsMissing {
+        run: label.to_owned(),
+        missing: missing.join("; "),
+    })
 }
 
 /// Refuses an earlier state whose values were taken out of the history.
