@@ -15,7 +15,7 @@ use crate::history::write::Write;
 use crate::schema::{END_TRANSACTION_ID, OPERATION_TYPE, TRANSACTION_ID, TableDescription};
 use crate::store::bulk::{SetBased, Staging};
 use crate::store::kept::kept;
-use crate::store::rows::Bind;
+use crate::store::rows::{Bind, Plan};
 use crate::store::{BulkRecording, column_list, doing, failpoint, keys_equal, quote};
 
 /// How many rows a write inserted, updated and deleted.
@@ -346,8 +346,9 @@ impl<'t> ChangeSet<'t> {
             Extent::First => None,
             Extent::Some | Extent::All => Some(format!(
                 "UPDATE {version} SET \"{END_TRANSACTION_ID}\" = $1 FROM {changes} c
-                 WHERE {} AND {version}.\"{END_TRANSACTION_ID}\" IS NULL AND c.{which}",
-                keys_equal(table, &version, "c")
+                 WHERE {} AND {version}.\"{END_TRANSACTION_ID}\" IS NULL AND c.{which}{}",
+                keys_equal(table, &version, "c"),
+                self.is_last_version(&version)
             )),
         };
         if let Some(end) = end {
@@ -374,6 +375,19 @@ impl<'t> ChangeSet<'t> {
             .execute(&add_version_rows(table, row, &select), &binds)
             .map_err(doing("adding version rows"))?;
         Ok(())
+    }
+
+    /// What is open is the last version of its row. Few rows may be those that change again and again, and have had any
+    /// number of versions: the last one is looked up, and no other is read. For many, which seldom have had more than a few,
+    /// that would take half as long again (measured).
+    fn is_last_version(&self, version: &str) -> String {
+        if self.counts.total() as usize > Plan::FEW {
+            return String::new();
+        }
+        format!(
+            " AND {version}.\"{TRANSACTION_ID}\" = (SELECT max(w.\"{TRANSACTION_ID}\") FROM {version} w WHERE {})",
+            keys_equal(self.table, "w", "c")
+        )
     }
 
     /// Whether this transaction has version rows for any of the changed rows already.

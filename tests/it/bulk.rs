@@ -220,7 +220,7 @@ fn a_bulk_write_searches_and_never_scans_on_sqlite() {
     let database = Database::sqlite();
     let fixture = fixture(&database);
     // Few rows are compared one by one, many side by side.
-    measured(&database, &fixture, 40);
+    let of_few = measured(&database, &fixture, 40);
     let operations = measured(&database, &fixture, 4_000);
     let Plain::Sqlite(mut plain) = database.plain() else {
         unreachable!()
@@ -256,6 +256,20 @@ fn a_bulk_write_searches_and_never_scans_on_sqlite() {
         }
     }
     assert!(looked_at >= 30, "{looked_at}");
+    // Of the versions that few rows have had, however many, only the last ones are read.
+    let ends: Vec<_> = of_few
+        .iter()
+        .flat_map(|(_, statements)| statements)
+        .filter(|text| text.starts_with("UPDATE \"datapoints_version\"") && text.contains(" FROM "))
+        .collect();
+    assert!(ends.len() >= 3, "{}", ends.len());
+    for end in ends {
+        let steps = plan(&mut plain, end);
+        let of_the_last = |step: &String| {
+            step.contains("datapoints_version") && step.ends_with("AND transaction_id=?)")
+        };
+        assert!(steps.iter().any(of_the_last), "{end}\n{steps:#?}");
+    }
     let (mut one_by_one, mut side_by_side) = (0, 0);
     for statement in LOADS.take() {
         let steps = plan(&mut plain, &statement);
