@@ -65,6 +65,7 @@ def page(
     machine: str,
     versions: dict[str, str],
     date: str,
+    rounds: int,
     command: str,
 ) -> str:
     parts = [
@@ -74,7 +75,9 @@ def page(
         + ", ".join(f"{name} {version}" for name, version in versions.items())
         + ".",
         "Each side runs in a process of its own on a fresh database with the engine's default"
-        " durability, from a pandas frame to a committed, checkpointed run. Speeds are points per"
+        " durability, from a pandas frame to a committed, checkpointed run. The sides take turns, because"
+        f" other work on the machine comes and goes: of {rounds} rounds the fastest counts, for each work and"
+        " side (of memory, the most). Speeds are points per"
         " second (of small work: times per second). ixmp4 is measured with fewer points than"
         " stratalog, because it takes minutes for many: what is compared is speed, and the number of"
         " its points stands beside each ratio. The floor is the engine without the library (Rust,"
@@ -221,7 +224,7 @@ def writers(engine: str, sides: dict[str, Side]) -> str:
         f"Writers: one process adds {one:,.0f} points per second, eight at once to eight runs {eight:,.0f},"
         f" {eight / one:.2f} times as many{f' ({text})' if text else ''}. Each has {each:,} points."
     ]
-    one, eight = (speed(sides.get("writers floor", {}), f"{count} writers") for count in (1, 8))
+    one, eight = (speed(sides.get("writers_floor", {}), f"{count} writers") for count in (1, 8))
     if one and eight:
         parts.append(
             f"The engine without the library (`benches/peer/writers_floor.py`): {one:,.0f} and {eight:,.0f},"

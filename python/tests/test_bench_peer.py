@@ -1,5 +1,6 @@
 """The benchmark beside ixmp4 goes on working: our side on few points, and the page it writes."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -50,13 +51,13 @@ def test_our_side_is_measured_and_reported(
             work: {**line, "seconds": 1e6, "mb": 300.0} for work, line in grown.items()
         },
         "writers": measured(database, 1000, "writers.py"),
-        "writers floor": alone,
+        "writers_floor": alone,
         "ixmp4": {**slow, "memory": {"mb": 1.0}},
         "continuum": {**slow, "memory": {"mb": 1.0}},
         "floor": {"add": {"library": 2.0, "floor": 1.0, "rows": 1000}},
     }
     page = report.page(
-        {database.engine: sides}, "a machine", {"x": "1"}, "2026-01-01", "make bench-peer"
+        {database.engine: sides}, "a machine", {"x": "1"}, "2026-01-01", 2, "make bench-peer"
     )
     rows = [line for line in page.splitlines() if line.startswith("| add into")]
     assert len(rows) == 1 and " x ixmp4, **0." in rows[0] and "(1,000 points)" in rows[0]
@@ -64,6 +65,27 @@ def test_our_side_is_measured_and_reported(
     assert ("The engine without the library" in page) == (database.engine == "postgres")
     assert "| work | 200 | 2,000 | slope | target |" in page
     assert "| **1.1** |" in page and "| **flat** |" in page and "**200 MB**, " in page
+
+
+def test_of_the_rounds_the_fastest_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(PEER))
+    spec = importlib.util.spec_from_file_location("peer", PEER / "__main__.py")
+    assert spec is not None and spec.loader is not None
+    peer = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(peer)
+    seconds = {"a": iter([2.0, 1.0, 3.0]), "b": iter([5.0, 7.0, 6.0])}
+    turns = []
+
+    def measure(engine: str, side: str, rows: int) -> dict[str, dict[str, float]]:
+        turns.append((engine, side, rows))
+        taken = next(seconds[side])
+        return {"add": {"rows": rows, "seconds": taken}, "memory": {"mb": taken}}
+
+    monkeypatch.setattr(peer, "measure", measure)
+    best = peer.take_turns("sqlite", {"a": 10, "b": 20}, 3)
+    assert turns == [("sqlite", "a", 10), ("sqlite", "b", 20)] * 3
+    assert best["a"] == {"add": {"rows": 10, "seconds": 1.0}, "memory": {"mb": 3.0}}
+    assert best["b"] == {"add": {"rows": 20, "seconds": 5.0}, "memory": {"mb": 7.0}}
 
 
 def test_a_stream_is_the_same_points(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,9 @@ pub(crate) enum Parts {
     Many,
 }
 
+/// How many rows wait in memory at most, at 60 bytes each.
+const ROWS_IN_MEMORY: usize = 1 << 20;
+
 /// Rows of the transaction's run on their way in.
 pub(crate) struct Incoming<'t> {
     table: &'t TableDescription,
@@ -69,8 +72,8 @@ pub(crate) struct Incoming<'t> {
 
 /// The way that rows go in.
 enum Way {
-    /// Nowhere yet: so far each of them changes what is there. If they are all that the run has, they go straight into the
-    /// live table.
+    /// Nowhere yet: so far each of them changes what is there. If they are all that the run has, they go from memory straight
+    /// into the live table.
     Whole { held: Held, rows: Vec<RecordBatch> },
     /// Straight into the live table, because the run has nothing there and never had: its version rows are what is there
     /// in the end.
@@ -116,10 +119,12 @@ impl<'t> Incoming<'t> {
                 }),
                 RowOperation::Add,
             ) => Way::Direct(SetBased::begin(write.connection, table, rows)?),
-            (Some(held), _) if parts == Parts::One && held.has_rows => Way::Whole {
-                held,
-                rows: Vec::new(),
-            },
+            (Some(held), _) if parts == Parts::One && held.has_rows && rows <= ROWS_IN_MEMORY => {
+                Way::Whole {
+                    held,
+                    rows: Vec::new(),
+                }
+            }
             (held, _) => Way::Staged {
                 staging: Staging::create(write.connection, table)?,
                 comparing: match (&held, operation) {
