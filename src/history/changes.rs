@@ -16,7 +16,9 @@ use crate::schema::{END_TRANSACTION_ID, OPERATION_TYPE, TRANSACTION_ID, TableDes
 use crate::store::bulk::{SetBased, Staging};
 use crate::store::kept::kept;
 use crate::store::rows::{Bind, Plan};
-use crate::store::{BulkRecording, column_list, doing, failpoint, keys_equal, quote};
+use crate::store::{
+    BulkRecording, column_list, doing, failpoint, keys_equal, or_update, quote, values_from,
+};
 
 /// How many rows a write inserted, updated and deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -261,13 +263,6 @@ impl<'t> ChangeSet<'t> {
         let columns = column_list("", table.columns.iter());
         let live = quote(&table.name);
         let changes = &self.staging.name;
-        let set = |from: &str| {
-            let set: Vec<_> = table
-                .value_columns()
-                .map(|column| format!("{0} = {from}.{0}", quote(&column.name)))
-                .collect();
-            set.join(", ")
-        };
         let insert = |which: &str| {
             format!(
                 "INSERT INTO {live} ({columns}) SELECT {columns} FROM {changes} c WHERE operation_type {which}{order}"
@@ -276,17 +271,12 @@ impl<'t> ChangeSet<'t> {
         let statements = match write.engine().bulk_recording() {
             _ if self.counts.updated == 0 => vec![insert("= 0")],
             // One statement, so that version rows are recorded once for both.
-            BulkRecording::SetBased => vec![format!(
-                "{} ON CONFLICT ({}) DO UPDATE SET {}",
-                insert("< 2"),
-                column_list("", table.key_columns()),
-                set("excluded")
-            )],
+            BulkRecording::SetBased => vec![insert("< 2") + &or_update(table)],
             // An upsert tries to insert each row first.
             BulkRecording::Triggers => {
                 let update = format!(
                     "UPDATE {live} l SET {} FROM {changes} c WHERE {} AND c.operation_type = 1",
-                    set("c"),
+                    values_from(table, "c"),
                     keys_equal(table, "l", "c")
                 );
                 match self.counts.inserted {

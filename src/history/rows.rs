@@ -17,7 +17,9 @@ use crate::history::write::Write;
 use crate::input::{key_arrays, key_converter};
 use crate::schema::TableDescription;
 use crate::store::bulk::{Live, Load, SetBased, Staging, UNCHANGED, Unchanged, load_live};
-use crate::store::{BulkRecording, column_list, doing, failpoint, keys_equal, quote, sql};
+use crate::store::{
+    BulkRecording, column_list, doing, failpoint, keys_equal, quote, sql, values_from,
+};
 
 /// What to do with the rows that come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,10 +221,10 @@ impl<'t> Incoming<'t> {
     /// From here on rows are staged, and those that came in before now. That is where rows that do not come in the order
     /// of the key are looked at together, for keys that come twice.
     fn stage(&mut self, write: &mut Write<'_>) -> Result<()> {
-        let staging = match &self.way {
-            Way::Staged { .. } => return Ok(()),
-            Way::Direct(_) | Way::Whole { .. } => Staging::create(write.connection, self.table)?,
-        };
+        if let Way::Staged { .. } = self.way {
+            return Ok(());
+        }
+        let staging = Staging::create(write.connection, self.table)?;
         let (held, comparing) = match &self.way {
             Way::Whole { held, rows } => {
                 let load = Load::As(self.operation.as_change());
@@ -430,14 +432,11 @@ fn write_directly(
         counts.inserted = execute(write, "inserting rows", &insert)?;
         return Ok(counts);
     }
-    let set: Vec<_> = table
-        .value_columns()
-        .map(|column| format!("{0} = c.{0}", quote(&column.name)))
-        .collect();
+    let set = values_from(table, "c");
     if !set.is_empty() {
         let update = format!(
             "UPDATE {live} l SET {} FROM {staging} c WHERE {same_key} AND {}",
-            set.join(", "),
+            set,
             write.engine().any_differs(table.value_columns(), "l", "c")
         );
         counts.updated = execute(write, "updating rows", &update)?;

@@ -1,6 +1,7 @@
 //! Changes to all that a run has in a table: what is there is found as one range, and not each row by its key.
 //!
-//! For engines that record by set, where [`Extent::All`](super::extent::Extent) says so. The version rows of what is written are copies of the live rows, after it was written.
+//! For engines that record by set, where [`Extent::All`](super::extent::Extent) says so. The version rows are copies of the
+//! live rows: as they were written, or as they are before they go.
 
 use crate::error::Result;
 use crate::history::changes::add_version_rows;

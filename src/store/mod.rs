@@ -222,6 +222,24 @@ pub(crate) fn keys_equal(table: &TableDescription, a: &str, b: &str) -> String {
         .join(" AND ")
 }
 
+/// `"v1" = from."v1", …` for the values of a table.
+pub(crate) fn values_from(table: &TableDescription, from: &str) -> String {
+    table
+        .value_columns()
+        .map(|column| format!("{0} = {from}.{0}", quote(&column.name)))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// What follows an `INSERT` that gives rows which are there other values.
+pub(crate) fn or_update(table: &TableDescription) -> String {
+    format!(
+        " ON CONFLICT ({}) DO UPDATE SET {}",
+        column_list("", table.key_columns()),
+        values_from(table, "excluded")
+    )
+}
+
 /// One opened database.
 pub(crate) struct Store {
     location: Location,

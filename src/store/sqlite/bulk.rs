@@ -16,7 +16,7 @@ use diesel::sqlite::Sqlite;
 use crate::schema::TableDescription;
 use crate::store::bulk::{ColumnValues, Live, Load, UNCHANGED, Unchanged, Value};
 use crate::store::sqlite::ddl;
-use crate::store::{Engine, column_list, keys_equal, quote};
+use crate::store::{Engine, column_list, keys_equal, or_update, quote};
 
 /// SQLite takes at most 32,766 parameters in a statement; fewer keep the statement's text short.
 const PARAMETERS: usize = 2_000;
@@ -81,10 +81,6 @@ pub(crate) struct Insert {
 impl Insert {
     /// Into the table itself.
     pub(crate) fn live(table: &TableDescription, live: Live) -> Self {
-        let set: Vec<_> = table
-            .value_columns()
-            .map(|column| format!("{0} = excluded.{0}", quote(&column.name)))
-            .collect();
         Self {
             before: format!(
                 "INSERT INTO {} ({}) VALUES ",
@@ -93,11 +89,7 @@ impl Insert {
             ),
             after: match live {
                 Live::New => String::new(),
-                Live::Changed => format!(
-                    " ON CONFLICT ({}) DO UPDATE SET {}",
-                    column_list("", table.key_columns()),
-                    set.join(", ")
-                ),
+                Live::Changed => or_update(table),
             },
         }
     }
