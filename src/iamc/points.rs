@@ -267,11 +267,19 @@ impl Points {
         operation: RowOperation,
         create_missing: bool,
     ) -> Result<Ids> {
+        let wanted = [
+            (Kind::Region, self.regions.names.as_slice()),
+            (Kind::Variable, self.variables.names.as_slice()),
+            (Kind::Unit, self.units.names.as_slice()),
+        ];
+        let engine = write.engine();
+        let found = names::ids_of(write.connection, engine, wanted)?;
         let mut unknown = Vec::new();
-        let mut ids = |kind: Kind, names: &Names| -> Result<Vec<i64>> {
-            let mut known = names::ids_by_name(write.connection, kind)?;
+        let mut ids: [Vec<i64>; 3] = Default::default();
+        for ((kind, names), (mut known, ids)) in
+            wanted.into_iter().zip(found.into_iter().zip(&mut ids))
+        {
             let missing: Vec<&str> = names
-                .names
                 .iter()
                 .map(String::as_str)
                 .filter(|name| !known.contains_key(*name))
@@ -281,19 +289,20 @@ impl Points {
                     names::create_missing(write, kind, &missing, DEFAULT_HIERARCHY)?;
                     known = names::ids_by_name(write.connection, kind)?;
                 } else {
-                    unknown.push(missing_names(kind, &missing, &known));
+                    let all = names::ids_by_name(write.connection, kind)?;
+                    unknown.push(missing_names(kind, &missing, &all));
                 }
             }
             let id = |name: &String| known.get(name).copied().unwrap_or_default();
-            Ok(names.names.iter().map(id).collect())
-        };
-        let ids = Ids {
-            region: ids(Kind::Region, &self.regions)?,
-            variable: ids(Kind::Variable, &self.variables)?,
-            unit: ids(Kind::Unit, &self.units)?,
-        };
+            *ids = names.iter().map(id).collect();
+        }
+        let [region, variable, unit] = ids;
         if unknown.is_empty() {
-            Ok(ids)
+            Ok(Ids {
+                region,
+                variable,
+                unit,
+            })
         } else {
             Err(Error::UnknownNames {
                 missing: unknown.join("; "),

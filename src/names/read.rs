@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::{BigInt, SmallInt, Text};
 
 use crate::error::{Error, Result};
 use crate::names::{Kind, Named, similar};
 use crate::store::kept::kept;
-use crate::store::{AnyConnection, doing, quote, sql};
+use crate::store::rows::Bind;
+use crate::store::{AnyConnection, Engine, doing, quote, sql};
 
 /// On the connection at hand: a pool of one has no other.
 pub(super) fn not_found(connection: &mut AnyConnection, kind: Kind, name: &str) -> Error {
@@ -81,6 +82,49 @@ pub(crate) fn ids_by_name(
         .into_iter()
         .map(|named| (named.name, named.id))
         .collect())
+}
+
+#[derive(QueryableByName)]
+struct Found {
+    /// The place of its kind among those that were asked for.
+    #[diesel(sql_type = SmallInt)]
+    nth: i16,
+    #[diesel(sql_type = BigInt)]
+    id: i64,
+    #[diesel(sql_type = Text)]
+    name: String,
+}
+
+/// The ids of those of the names that are there, for each kind. No others are read, however many there are.
+pub(crate) fn ids_of<const N: usize>(
+    connection: &mut AnyConnection,
+    engine: Engine,
+    wanted: [(Kind, &[String]); N],
+) -> Result<[HashMap<String, i64>; N]> {
+    let mut ids = wanted.map(|_| HashMap::new());
+    let select = |(nth, (kind, _)): (usize, &(Kind, &[String]))| {
+        format!(
+            "SELECT CAST({nth} AS SMALLINT) AS nth, id, name FROM {} WHERE {}",
+            quote(kind.table()),
+            engine.is_in_texts("name", &format!("${}", nth + 1))
+        )
+    };
+    let selects: Vec<_> = wanted.iter().enumerate().map(select).collect();
+    let binds: Vec<_> = wanted
+        .iter()
+        .map(|(_, names)| {
+            // No name has a NUL in it, and PostgreSQL's JSON neither.
+            let names = names.iter().filter(|name| !name.contains('\0'));
+            Bind::Text(serde_json::Value::from_iter(names.map(String::as_str)).to_string())
+        })
+        .collect();
+    let found: Vec<Found> = kept(&selects.join(" UNION ALL "), &binds)
+        .load(connection)
+        .map_err(doing("looking up names"))?;
+    for Found { nth, id, name } in found {
+        ids[nth as usize].insert(name, id);
+    }
+    Ok(ids)
 }
 
 /// The id of a name that is there.

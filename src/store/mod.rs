@@ -110,6 +110,16 @@ impl Engine {
         }
     }
 
+    /// SQL that is true when a text expression is one of a list bound as a JSON array.
+    pub(crate) fn is_in_texts(self, expression: &str, parameter: &str) -> String {
+        match self {
+            Self::Sqlite => format!("{expression} IN (SELECT value FROM json_each({parameter}))"),
+            Self::Postgres => format!(
+                "{expression} = ANY (ARRAY(SELECT json_array_elements_text(CAST({parameter} AS json))))"
+            ),
+        }
+    }
+
     /// What makes a query find a table's version rows by their transaction, after the table's alias.
     ///
     /// Without statistics SQLite takes a run for ten rows, which it would rather read from the primary key than
