@@ -14,6 +14,8 @@ use crate::history::retained;
 use crate::ids::{CheckpointId, RunId, TransactionId};
 use crate::run::RunInfo;
 use crate::schema::tables::{checkpoints, transactions};
+use crate::store::kept::kept;
+use crate::store::rows::Bind;
 use crate::store::{AnyConnection, doing};
 
 /// A message tied to a state of a run.
@@ -105,7 +107,7 @@ impl fmt::Display for Target {
     }
 }
 
-#[derive(Queryable, Selectable)]
+#[derive(Queryable, QueryableByName, Selectable)]
 #[diesel(table_name = checkpoints)]
 struct CheckpointRow {
     id: i64,
@@ -160,26 +162,28 @@ pub(crate) fn create_at(
     actor: &str,
     created_at: Option<NaiveDateTime>,
 ) -> Result<Checkpoint> {
-    let last = last_transaction(connection, run)?;
-    let values = (
-        checkpoints::run_id.eq(run.0),
-        checkpoints::transaction_id.eq(last.0),
-        checkpoints::message.eq(message),
-        checkpoints::actor.eq(actor),
-    );
-    let insert = diesel::insert_into(checkpoints::table);
-    let row: CheckpointRow = match created_at {
-        Some(time) => insert
-            .values((values, checkpoints::created_at.eq(time)))
-            .returning(checkpoints::all_columns)
-            .get_result(connection),
-        // The column is not named: naming it takes a right.
-        None => insert
-            .values(values)
-            .returning(checkpoints::all_columns)
-            .get_result(connection),
+    let mut columns = vec!["run_id", "message", "actor"];
+    let mut binds = vec![
+        Bind::BigInt(run.0),
+        Bind::Text(message.to_owned()),
+        Bind::Text(actor.to_owned()),
+    ];
+    // Otherwise the column is not named: naming it takes a right.
+    if let Some(time) = created_at {
+        columns.push("created_at");
+        binds.push(Bind::Timestamp(time));
     }
-    .map_err(doing("making a checkpoint"))?;
+    let values: Vec<_> = (1..=columns.len()).map(|n| format!("${n}")).collect();
+    let text = format!(
+        "INSERT INTO checkpoints ({}, transaction_id)
+         SELECT {}, coalesce(max(t.id), 0) FROM transactions t WHERE t.run_id = $1
+         RETURNING id, run_id, transaction_id, message, actor, created_at",
+        columns.join(", "),
+        values.join(", "),
+    );
+    let row: CheckpointRow = kept(&text, &binds)
+        .get_result(connection)
+        .map_err(doing("making a checkpoint"))?;
     Ok(row.into())
 }
 

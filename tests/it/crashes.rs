@@ -101,7 +101,7 @@ fn deaths_in_a_block() -> Vec<Death> {
             "commit",
             &[
                 "commit:begun",
-                "commit:checkpointed",
+                "commit:released",
                 "commit:done",
                 "commit:committed",
             ],

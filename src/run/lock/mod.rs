@@ -269,16 +269,13 @@ impl RunLock {
     /// # Errors
     /// [`Error::LockLost`]. When the checkpoint cannot be made the run is rolled back.
     pub fn commit(mut self) -> Result<Checkpoint> {
-        let result = self.under_lock("commit", |connection| {
-            let checkpoint = checkpoint::create(
-                connection,
-                self.run.id(),
-                &self.message,
-                &self.run.core.actor,
-            )?;
-            failpoint::reach("commit", "checkpointed")?;
-            row::release(connection, self.run.id(), self.token)?;
-            Ok(checkpoint)
+        let core = &self.run.core;
+        let result = core.store.transaction("commit", |connection| {
+            // First: it locks the lock row, so no other can write before the checkpoint is there.
+            self.let_go(connection)?;
+            failpoint::reach("commit", "released")?;
+            checkpoint::create(connection, self.run.id(), &self.message, &core.actor)
+                .map(Outcome::Commit)
         });
         if result.is_ok() {
             self.finished = true;
@@ -315,7 +312,7 @@ impl RunLock {
     ) -> Result<T> {
         let value = self.write(operation, |write| {
             let value = work(write)?;
-            row::release(write.connection, self.run.id(), self.token)?;
+            self.let_go(write.connection)?;
             Ok(value)
         })?;
         self.finished = true;
@@ -331,10 +328,9 @@ impl RunLock {
         mut work: impl FnMut(&mut Write<'_>) -> Result<()>,
         after: impl Fn(&mut AnyConnection, Option<TransactionId>) -> Result<()>,
     ) -> Result<Option<TransactionId>> {
-        let (run, token) = (self.run.id(), self.token);
         let end = |connection: &mut AnyConnection, transaction| {
             after(connection, transaction)?;
-            row::release(connection, run, token)
+            self.let_go(connection)
         };
         let core = &self.run.core;
         let written = core.write_from(self.subject(), operation, origin, |write| {
@@ -381,11 +377,20 @@ impl RunLock {
 
     /// Releases the lock of a run to which nothing was written under it; there is no checkpoint.
     pub(crate) fn release(mut self) -> Result<()> {
-        self.under_lock("release", |connection| {
-            row::release(connection, self.run.id(), self.token)
+        self.run.core.store.transaction("release", |connection| {
+            self.let_go(connection).map(Outcome::Commit)
         })?;
         self.finished = true;
         Ok(())
+    }
+
+    /// Frees the run within the transaction that is open.
+    fn let_go(&self, connection: &mut AnyConnection) -> Result<()> {
+        if row::release(connection, self.run.id(), self.token)? {
+            Ok(())
+        } else {
+            Err(self.lost())
+        }
     }
 
     fn lost(&self) -> Error {
@@ -398,9 +403,7 @@ impl RunLock {
     /// Reverts and releases in one commit; gives the run up to the next holder when that fails.
     fn roll_back(&self) -> Result<ChangeCounts> {
         let operation = format!("rollback of \"{}\"", self.message);
-        self.undo_and(&operation, "release", |connection| {
-            row::release(connection, self.run.id(), self.token)
-        })
+        self.undo_and(&operation, "release", |connection| self.let_go(connection))
     }
 
     /// Rolls back what an earlier holder left; then the lock is held as any other.

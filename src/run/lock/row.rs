@@ -7,7 +7,6 @@ use diesel::sql_types::{BigInt, Bool, Double, Nullable, Text, Timestamp};
 use crate::core::Core;
 use crate::error::{LockHolder, Result};
 use crate::ids::{LockToken, RunId, TransactionId};
-use crate::run::checkpoint;
 use crate::run::lock::lease;
 use crate::schema::tables::run_locks;
 use crate::store::kept::kept;
@@ -213,25 +212,32 @@ pub(super) fn give_up(
 /// The lock is held from the run's present last transaction on.
 pub(super) fn hold(connection: &mut AnyConnection, run: RunId) -> Result<()> {
     // A statement of its own: it sees every transaction that was committed before the row was locked.
-    let last = checkpoint::last_transaction(connection, run)?;
-    let text =
-        format!("UPDATE run_locks SET state = '{HELD}', lock_transaction = $2 WHERE run_id = $1");
-    kept(&text, &[Bind::BigInt(run.0), Bind::BigInt(last.0)])
+    let text = format!(
+        "UPDATE run_locks SET state = '{HELD}', lock_transaction =
+           (SELECT coalesce(max(t.id), 0) FROM transactions t WHERE t.run_id = $1)
+         WHERE run_id = $1"
+    );
+    kept(&text, &[Bind::BigInt(run.0)])
         .execute(connection)
         .map_err(doing("taking the lock"))?;
     Ok(())
 }
 
-pub(super) fn release(connection: &mut AnyConnection, run: RunId, token: LockToken) -> Result<()> {
+/// Frees the run, if the token is the one that holds it. That proves it as [`prove`] does.
+pub(super) fn release(
+    connection: &mut AnyConnection,
+    run: RunId,
+    token: LockToken,
+) -> Result<bool> {
     let text = format!(
         "UPDATE run_locks SET state = '{FREE}', holder_user = NULL, holder_host = NULL, holder_pid = NULL,
            holder_client = NULL, reason = NULL, acquired_at = NULL
-         WHERE run_id = $1 AND token = $2"
+         WHERE run_id = $1 AND token = $2 AND state <> '{FREE}'"
     );
-    kept(&text, &[Bind::BigInt(run.0), Bind::BigInt(token.0)])
+    let released = kept(&text, &[Bind::BigInt(run.0), Bind::BigInt(token.0)])
         .execute(connection)
         .map_err(doing("releasing the lock"))?;
-    Ok(())
+    Ok(released == 1)
 }
 
 pub(super) fn host() -> String {
