@@ -109,6 +109,7 @@ pub(crate) fn undo(
     run: &RunInfo,
     transaction: TransactionId,
 ) -> Result<ChangeCounts> {
+    write.plan_for_any()?;
     check_undo(write.connection, write.core, run, transaction)?;
     let counts = set_back(write, run, Touched::by(transaction), &Filter::all())?;
     record(write, run, Kind::Undo, transaction, counts)?;

@@ -17,6 +17,7 @@ use crate::history::write::Write;
 use crate::input::{key_arrays, key_converter};
 use crate::schema::TableDescription;
 use crate::store::bulk::{Live, Load, SetBased, Staging, UNCHANGED, Unchanged, load_live};
+use crate::store::rows::Plan;
 use crate::store::{
     BulkRecording, column_list, doing, failpoint, keys_equal, quote, sql, values_from,
 };
@@ -428,7 +429,8 @@ fn write_directly(
         column_list("", table.columns.iter()),
         column_list("c", table.columns.iter())
     );
-    if !Held::by_run(write, table)?.has_rows {
+    // An empty run has no rows to compare many with; few are sooner looked for.
+    if rows > Plan::FEW && !Held::by_run(write, table)?.has_rows {
         counts.inserted = execute(write, "inserting rows", &insert)?;
         return Ok(counts);
     }

@@ -133,12 +133,13 @@ impl Core {
     ) -> Result<Written<T>> {
         // One per logical write: the same in every attempt.
         let client_uuid = uuid::Uuid::new_v4().to_string();
-        let (run, token) = match subject {
-            Subject::Platform => (None, None),
-            Subject::Run { id, token, .. } => (Some(id.0), Some(token.0)),
+        // What is done to a run says what it is about before it looks at many rows; most writes are small.
+        let (run, token, plan) = match subject {
+            Subject::Platform => (None, None, Plan::Anew),
+            Subject::Run { id, token, .. } => (Some(id.0), Some(token.0), Plan::Kept),
         };
         self.store
-            .transaction_of(&client_uuid, "write", |connection| {
+            .transaction_of(&client_uuid, plan, "write", |connection| {
                 let id = NewTransaction {
                     run_id: run,
                     lock_token: token,
@@ -163,7 +164,7 @@ impl Core {
                     core: self,
                     id: TransactionId(id),
                     run,
-                    plan: Plan::Anew,
+                    plan,
                 };
                 let value = work(&mut write)?;
                 failpoint::reach("write", "recorded")?;

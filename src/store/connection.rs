@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use diesel::r2d2::R2D2Connection;
 
 use crate::error::{Error, Result};
+use crate::store::rows::Plan;
 use crate::store::transaction::Xid;
 use crate::store::{Engine, Location, Patience, doing, error, postgres, sqlite, workers};
 
@@ -114,6 +115,7 @@ pub(super) fn lasting(location: &Location, patience: Duration) -> Result<AnyConn
 pub(super) fn begin(
     connection: &mut AnyConnection,
     patience: Patience,
+    plan: Plan,
 ) -> QueryResult<Option<Xid>> {
     match connection {
         AnyConnection::Sqlite(connection) => {
@@ -127,7 +129,9 @@ pub(super) fn begin(
             sqlite::wait_at_most(connection, sqlite::BUSY_TIMEOUT)?;
             begun.map(|()| None)
         }
-        AnyConnection::Postgres(connection) => postgres::begin(connection, patience).map(Some),
+        AnyConnection::Postgres(connection) => {
+            postgres::begin(connection, patience, plan).map(Some)
+        }
     }
 }
 

@@ -189,9 +189,9 @@ impl Plan {
         match connection {
             AnyConnection::Sqlite(_) => Ok(()),
             AnyConnection::Postgres(connection) => connection
-                .batch_execute(match self {
-                    Self::Kept => postgres::PLAN_FOR_FEW,
-                    Self::Anew => postgres::PLAN_FOR_ANY,
+                .batch_execute(&match self {
+                    Self::Kept => format!("SELECT {}", postgres::PLAN_FOR_FEW),
+                    Self::Anew => postgres::PLAN_FOR_ANY.to_owned(),
                 })
                 .map_err(doing("choosing how to plan")),
         }

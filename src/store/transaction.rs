@@ -28,6 +28,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::store::connection::{self, AnyConnection, PooledConnection, Usable};
 use crate::store::postgres::fate::{self, CommitWas, Fate};
+use crate::store::rows::Plan;
 use crate::store::{Store, doing, error, failpoint};
 
 /// How often a write that collided with another is repeated before the error is shown.
@@ -64,6 +65,8 @@ struct Logical<'a> {
     step: &'a str,
     /// Of its row in `transactions`, if it has one.
     client_uuid: Option<&'a str>,
+    /// With which it begins.
+    plan: Plan,
 }
 
 /// What one attempt came to.
@@ -105,6 +108,7 @@ impl Store {
             patience,
             step,
             client_uuid: None,
+            plan: Plan::Anew,
         };
         self.land_once(logical, work)
     }
@@ -113,6 +117,7 @@ impl Store {
     pub(crate) fn transaction_of<T>(
         &self,
         client_uuid: &str,
+        plan: Plan,
         step: &str,
         work: impl FnMut(&mut AnyConnection) -> Result<Outcome<T>>,
     ) -> Result<T> {
@@ -120,6 +125,7 @@ impl Store {
             patience: Patience::Long,
             step,
             client_uuid: Some(client_uuid),
+            plan,
         };
         self.land_once(logical, work)
     }
@@ -190,7 +196,7 @@ impl Store {
         work: &mut impl FnMut(&mut AnyConnection) -> Result<Outcome<T>>,
     ) -> Attempt<T> {
         let step = logical.step;
-        let xid = match connection::begin(connection, logical.patience) {
+        let xid = match connection::begin(connection, logical.patience, logical.plan) {
             Ok(xid) => xid,
             Err(source) => {
                 let error = doing("beginning a transaction")(source);

@@ -79,10 +79,15 @@ END $$;
 
 -- How a transaction begins for those who may not write to "transactions" themselves.
 CREATE FUNCTION stratalog_begin_transaction(run_id bigint, lock_token bigint, actor text, operation text, client_uuid text)
-RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+  begun bigint;
+BEGIN
+  -- In SQL it would be planned at each call.
   INSERT INTO "transactions" ("run_id", "lock_token", "actor", "operation", "client_uuid")
-  VALUES ($1, $2, $3, $4, $5) RETURNING "id";
-$$;
+  VALUES ($1, $2, $3, $4, $5) RETURNING "id" INTO begun;
+  RETURN begun;
+END $$;
 
 CREATE FUNCTION stratalog_current(changed text) RETURNS "transactions"
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$

@@ -32,7 +32,7 @@ use diesel::sql_types::BigInt;
 
 use crate::error::{Error, Result};
 use crate::store::kept::kept;
-use crate::store::rows::Bind;
+use crate::store::rows::{Bind, Plan};
 use crate::store::transaction::Xid;
 use crate::store::{Location, Patience};
 
@@ -71,7 +71,8 @@ const ROOM_FOR_JOINS: &str = "
     CASE current_setting('work_mem') WHEN '4MB' THEN set_config('work_mem', '64MB', true) END";
 
 /// Each row is found by an index. So few are that it is the best plan whatever the tables' size, and may be kept.
-pub(super) const PLAN_FOR_FEW: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off";
+/// Terms of a `SELECT`.
+pub(super) const PLAN_FOR_FEW: &str = "set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)";
 
 /// Back to what the session has.
 pub(super) const PLAN_FOR_ANY: &str =
@@ -138,7 +139,11 @@ struct Begun {
 }
 
 /// Begins a transaction that writes, and says what its id is.
-pub(super) fn begin(connection: &mut PgConnection, patience: Patience) -> QueryResult<Xid> {
+pub(super) fn begin(
+    connection: &mut PgConnection,
+    patience: Patience,
+    plan: Plan,
+) -> QueryResult<Xid> {
     AnsiTransactionManager::begin_transaction_sql(connection, "BEGIN")?;
     let (lock_timeout, binds) = match patience {
         Patience::Long => ("", vec![]),
@@ -147,10 +152,14 @@ pub(super) fn begin(connection: &mut PgConnection, patience: Patience) -> QueryR
             vec![Bind::Text(format!("{}ms", most.as_millis().max(1)))],
         ),
     };
+    let plan = match plan {
+        Plan::Kept => format!(", {PLAN_FOR_FEW}"),
+        Plan::Anew => String::new(),
+    };
     // Staging tables are made IF NOT EXISTS; libpq would print a notice each time.
     let text = format!(
         "SELECT CAST(CAST(pg_current_xact_id() AS text) AS bigint) AS xid,
-            set_config('client_min_messages', 'warning', true), {NO_JIT}, {ROOM_FOR_JOINS}, {IDLE_IN_TRANSACTION}{lock_timeout}"
+            set_config('client_min_messages', 'warning', true), {NO_JIT}, {ROOM_FOR_JOINS}, {IDLE_IN_TRANSACTION}{lock_timeout}{plan}"
     );
     let begun: Begun = kept(&text, &binds).get_result(connection)?;
     Ok(begun.xid)
