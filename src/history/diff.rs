@@ -53,11 +53,25 @@ pub struct SeriesDifference {
 pub(crate) struct State<'p> {
     pub(crate) run: &'p str,
     pub(crate) at: Option<&'p str>,
+    pub(crate) by: LookUp,
+}
+
+/// How the rows of a state are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LookUp {
+    /// As the engine likes it: it may read all versions of a row, or of many rows side by side.
+    Any,
+    /// Row by row, in the run of the key, and of each only the version that counts. For few: they may be those that change
+    /// again and again.
+    LastVersion,
 }
 
 impl State<'_> {
     /// The state's row of the key `k`, if there is one, as `alias`.
-    fn join(self, table: &TableDescription, alias: &str) -> String {
+    fn join(self, engine: Engine, table: &TableDescription, alias: &str) -> String {
+        if let (Some(at), LookUp::LastVersion) = (self.at, self.by) {
+            return engine.join_last_version(table, alias, at, |alias| was_state(alias, at));
+        }
         // A subquery: PostgreSQL plans for any run, not for this one, of which its statistics may not know yet. It would
         // take the run for one row, and read all of it for each key.
         let mut on = vec![format!("{alias}.\"{RUN_ID}\" = (SELECT {})", self.run)];
@@ -136,8 +150,8 @@ pub(crate) fn select_difference(
          FROM {candidates} k {a} {b}
          WHERE ((a.{key} IS NULL) <> (b.{key} IS NULL) OR {differs}){conditions}",
         candidates = candidates.relation(table),
-        a = before.join(table, "a"),
-        b = after.join(table, "b"),
+        a = before.join(engine, table, "a"),
+        b = after.join(engine, table, "b"),
         differs = engine.any_differs(table.compared_columns(), "a", "b"),
     )
 }
@@ -411,6 +425,7 @@ impl Diff {
                 let state = |at| State {
                     run: "$1",
                     at: Some(at),
+                    by: LookUp::Any,
                 };
                 (
                     Candidates::Touched {
@@ -426,10 +441,12 @@ impl Diff {
                 let a = State {
                     run: "$1",
                     at: Some("$2"),
+                    by: LookUp::Any,
                 };
                 let b = State {
                     run: "$3",
                     at: Some("$4"),
+                    by: LookUp::Any,
                 };
                 (
                     Candidates::Both(a, b),

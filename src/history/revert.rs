@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::history::as_of::was_state;
 use crate::history::changes::{ChangeCounts, ChangeSet};
-use crate::history::diff::{Candidates, State, changed_row, select_difference};
+use crate::history::diff::{Candidates, LookUp, State, changed_row, select_difference};
 use crate::history::retained;
 use crate::history::write::Write;
 use crate::ids::{RunId, TransactionId};
@@ -85,7 +85,7 @@ fn record(
     Ok(())
 }
 
-/// Sets the rows of the run that a filter selects back to their state after `target`.
+/// Sets the rows of the run that a filter selects back to their state after `target`, which is retained.
 pub(crate) fn revert(
     write: &mut Write<'_>,
     run: &RunInfo,
@@ -93,7 +93,6 @@ pub(crate) fn revert(
     target: TransactionId,
     only: &Filter,
 ) -> Result<ChangeCounts> {
-    retained::check(write.connection, run.id, target)?;
     let touched = Touched {
         after: target,
         until: TransactionId(i64::MAX),
@@ -142,6 +141,7 @@ impl Touched {
 fn select_changes(
     engine: Engine,
     table: &TableDescription,
+    by: LookUp,
     columns: &str,
     conditions: &str,
 ) -> String {
@@ -150,7 +150,7 @@ fn select_changes(
         after: "$2",
         until: "$3",
     };
-    let state = |at| State { run: "$1", at };
+    let state = |at| State { run: "$1", at, by };
     let states = (state(None), state(Some("$2")));
     select_difference(engine, table, &touched, states, columns, conditions)
 }
@@ -170,7 +170,11 @@ fn set_back(
         let Some(conditions) = conditions else {
             continue;
         };
-        let select = select_changes(engine, table, &changed_row(table), &conditions);
+        let by = match Plan::of(*rows) {
+            Plan::Kept => LookUp::LastVersion,
+            Plan::Anew => LookUp::Any,
+        };
+        let select = select_changes(engine, table, by, &changed_row(table), &conditions);
         // Texts with conditions are many: not worth keeping.
         let about = only.is_all().then_some(*rows);
         let set = ChangeSet::fill(write, table, &select, &binds, about)?;
@@ -276,7 +280,13 @@ pub(crate) fn check_undo(
                 .any_differs(table.value_columns(), "w", "a")
         );
         let label = format!(", {} AS label", key_label(core, table));
-        let select = select_changes(core.store.engine(), table, &label, &changed_since);
+        let select = select_changes(
+            core.store.engine(),
+            table,
+            LookUp::Any,
+            &label,
+            &changed_since,
+        );
         let rows: Vec<Label> = query(
             &format!("SELECT label FROM ({select}) d ORDER BY label"),
             &Touched::by(transaction).binds(run),

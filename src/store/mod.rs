@@ -33,7 +33,7 @@ use std::time::Instant;
 use diesel::connection::SimpleConnection;
 
 use crate::error::{Error, Result};
-use crate::schema::{Column, ColumnType, TableDescription, tables};
+use crate::schema::{Column, ColumnType, TRANSACTION_ID, TableDescription, tables};
 
 pub(crate) use connection::{AnyConnection, PooledConnection};
 pub(crate) use error::{doing, is_lock_refusal, is_unique_violation};
@@ -128,6 +128,33 @@ impl Engine {
         match self {
             Self::Sqlite => format!("INDEXED BY {}", quote(&table.changes_index())),
             Self::Postgres => String::new(),
+        }
+    }
+
+    /// Joins the version row that was the last of the key `k` at a transaction, as `alias`, if the condition holds for it.
+    /// No other version of it is read.
+    pub(crate) fn join_last_version(
+        self,
+        table: &TableDescription,
+        alias: &str,
+        at: &str,
+        condition: impl Fn(&str) -> String,
+    ) -> String {
+        let of_key = |alias| keys_equal(table, alias, "k");
+        match self {
+            Self::Sqlite => format!(
+                "LEFT JOIN {version} {alias} ON {} AND {alias}.\"{TRANSACTION_ID}\" =
+                   (SELECT max(w.\"{TRANSACTION_ID}\") FROM {version} w WHERE {} AND w.\"{TRANSACTION_ID}\" <= {at})
+                   AND {}",
+                of_key(alias),
+                of_key("w"),
+                condition(alias),
+                version = quote(&table.version_name()),
+            ),
+            Self::Postgres => format!(
+                "LEFT JOIN {} {alias} ON true",
+                postgres::sql::last_version(table, "k", Some(at), "w.*", &condition("w")),
+            ),
         }
     }
 

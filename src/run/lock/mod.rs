@@ -30,6 +30,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::history::ChangeCounts;
+use crate::history::retained;
 use crate::history::revert::{self, Kind};
 use crate::history::write::{Origin, Subject, Write};
 use crate::iamc::Iamc;
@@ -448,6 +449,7 @@ impl RunLock {
         let locked_at = row::locked_at(write.connection, run)?;
         // A checkpoint made before the lock was taken names no later transaction than the lock does.
         let target = checkpoint::last_checkpointed(write.connection, run)?.max(locked_at);
+        retained::check(write.connection, run, target)?;
         revert::revert(
             write,
             self.run.info(),

@@ -9,6 +9,7 @@
 use crate::schema::{END_TRANSACTION_ID, OPERATION_TYPE, RUN_ID, TRANSACTION_ID, TableDescription};
 use crate::store::postgres::ddl::always;
 use crate::store::postgres::parents::{self, Lookup};
+use crate::store::postgres::sql::last_version;
 use crate::store::{Engine, column_list, keys_equal, quote};
 
 /// How many version rows for each changed row are read, rather than to look for each by its key.
@@ -170,25 +171,9 @@ REVOKE ALL ON FUNCTION {function} FROM PUBLIC;
         Lookup::of(self.table, &columns, self.event.rows())
     }
 
-    /// The last version row (`w`) of a row of the statement, if the condition holds for it. It is the first one back from
-    /// the key in the order of the primary key: one is read, however many there are. With the key's columns each for
-    /// itself, the planner would have a choice, and without statistics, as in a fresh database, take the index by
-    /// transaction and read the whole run for each row.
+    /// The last version row (`w`) of a row of the statement, if the condition holds for it.
     fn last(&self, columns: &str, condition: &str) -> String {
-        let keys = |alias| column_list(alias, self.table.key_columns());
-        let backwards: String = self
-            .table
-            .key_columns()
-            .map(|column| format!("w.{} DESC, ", quote(&column.name)))
-            .collect();
-        format!(
-            "LATERAL (SELECT {columns} FROM (SELECT w.ctid AS stratalog_place, w.* FROM {} w WHERE ({}) <= ({})
-        ORDER BY {backwards}w.\"{TRANSACTION_ID}\" DESC LIMIT 1) w WHERE {} AND {condition})",
-            self.version(),
-            keys("w"),
-            keys("n"),
-            keys_equal(self.table, "w", "n")
-        )
+        last_version(self.table, "n", None, columns, condition)
     }
 
     fn of_rows(&self, condition: &str) -> String {
