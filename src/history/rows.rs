@@ -17,9 +17,9 @@ use crate::history::write::Write;
 use crate::input::{key_arrays, key_converter};
 use crate::schema::TableDescription;
 use crate::store::bulk::{Live, Load, SetBased, Staging, UNCHANGED, Unchanged, load_live};
-use crate::store::rows::Plan;
+use crate::store::rows::{Bind, Plan};
 use crate::store::{
-    BulkRecording, column_list, doing, failpoint, keys_equal, quote, sql, values_from,
+    BulkRecording, column_list, doing, failpoint, keys_equal, postgres, quote, sql, values_from,
 };
 
 /// What to do with the rows that come in.
@@ -81,6 +81,8 @@ enum Way {
     /// Straight into the live table, because the run has nothing there and never had: its version rows are what is there
     /// in the end.
     Direct(SetBased),
+    /// Into the statements that write them, which triggers record: few rows.
+    Given(Vec<RecordBatch>),
     /// Into a staging table first.
     Staged {
         staging: Staging,
@@ -128,6 +130,7 @@ impl<'t> Incoming<'t> {
                     rows: Vec::new(),
                 }
             }
+            (None, _) if parts == Parts::One && rows <= Plan::FEW => Way::Given(Vec::new()),
             (held, _) => Way::Staged {
                 staging: Staging::create(write.connection, table)?,
                 comparing: match (&held, operation) {
@@ -159,6 +162,12 @@ impl<'t> Incoming<'t> {
         if rows.num_rows() == 0 {
             return Ok(());
         }
+        if let Way::Given(so_far) = &mut self.way {
+            self.rows += rows.num_rows();
+            so_far.push(rows.clone());
+            failpoint::reach("load", "loaded")?;
+            return progress(rows.num_rows());
+        }
         self.in_order = self.in_order && self.follow(rows)?;
         if !self.in_order {
             self.stage(write)?;
@@ -169,6 +178,7 @@ impl<'t> Incoming<'t> {
                 return load_live(write.connection, self.table, Live::New, rows, progress);
             }
             Way::Whole { .. } => true,
+            Way::Given(_) => false,
             Way::Staged { comparing, .. } => *comparing == Comparing::SideBySide,
         };
         if side_by_side {
@@ -234,7 +244,7 @@ impl<'t> Incoming<'t> {
                 }
                 (*held, Comparing::SideBySide)
             }
-            Way::Direct(_) | Way::Staged { .. } => {
+            Way::Direct(_) | Way::Given(_) | Way::Staged { .. } => {
                 self.take_back(write, &staging)?;
                 (Held::nothing(), Comparing::Not)
             }
@@ -246,7 +256,7 @@ impl<'t> Incoming<'t> {
         };
         match std::mem::replace(&mut self.way, way) {
             Way::Direct(recording) => recording.end(write.connection),
-            Way::Whole { .. } | Way::Staged { .. } => Ok(()),
+            Way::Whole { .. } | Way::Given(_) | Way::Staged { .. } => Ok(()),
         }
     }
 
@@ -320,6 +330,15 @@ impl<'t> Incoming<'t> {
                 write_whole(write, self.table, self.operation, self.rows, &rows)?;
                 return Ok(counts);
             }
+            Way::Given(rows) => {
+                let rows = postgres::given::parameter(self.table, &rows)
+                    .map_err(doing("writing rows down"))?;
+                let source = Source {
+                    relation: postgres::given::relation(self.table),
+                    binds: vec![Bind::Text(rows)],
+                };
+                return write_directly(write, self.table, self.operation, &source, self.rows);
+            }
             Way::Staged {
                 staging,
                 held,
@@ -333,7 +352,11 @@ impl<'t> Incoming<'t> {
             format!(" ORDER BY {}", column_list("c", self.table.key_columns()))
         };
         let Some(held) = held else {
-            return write_directly(write, self.table, self.operation, &staging, self.rows);
+            let source = Source {
+                relation: format!("{} c", staging.name),
+                binds: Vec::new(),
+            };
+            return write_directly(write, self.table, self.operation, &source, self.rows);
         };
         if comparing == Comparing::Not {
             known = Some((counts, held.extent_of_new_rows()));
@@ -407,25 +430,36 @@ fn refuse_duplicates(
     }
 }
 
-/// From the staging table into the live one, where triggers record it.
+/// Where rows come from.
+struct Source {
+    /// As SQL, with the alias `c`.
+    relation: String,
+    binds: Vec<Bind>,
+}
+
+/// Into the live table, where triggers record it.
 fn write_directly(
     write: &mut Write<'_>,
     table: &TableDescription,
     operation: RowOperation,
-    staging: &Staging,
+    source: &Source,
     rows: usize,
 ) -> Result<ChangeCounts> {
     failpoint::reach("changes", "known")?;
     let mut counts = ChangeCounts::default();
-    let (staging, live) = (&staging.name, quote(&table.name));
+    let (from, live) = (&source.relation, quote(&table.name));
     let same_key = keys_equal(table, "l", "c");
+    let execute = |write: &mut Write<'_>, what: &str, text: &str| -> Result<u64> {
+        let rows = write.execute(text, &source.binds).map_err(doing(what))?;
+        failpoint::reach("changes", "written").map(|()| rows as u64)
+    };
     if operation == RowOperation::Remove {
-        let delete = format!("DELETE FROM {live} l USING {staging} c WHERE {same_key}");
+        let delete = format!("DELETE FROM {live} l USING {from} WHERE {same_key}");
         counts.deleted = execute(write, "deleting rows", &delete)?;
         return Ok(counts);
     }
     let insert = format!(
-        "INSERT INTO {live} ({}) SELECT {} FROM {staging} c",
+        "INSERT INTO {live} ({}) SELECT {} FROM {from}",
         column_list("", table.columns.iter()),
         column_list("c", table.columns.iter())
     );
@@ -437,8 +471,7 @@ fn write_directly(
     let set = values_from(table, "c");
     if !set.is_empty() {
         let update = format!(
-            "UPDATE {live} l SET {} FROM {staging} c WHERE {same_key} AND {}",
-            set,
+            "UPDATE {live} l SET {set} FROM {from} WHERE {same_key} AND {}",
             write.engine().any_differs(table.value_columns(), "l", "c")
         );
         counts.updated = execute(write, "updating rows", &update)?;
@@ -448,11 +481,6 @@ fn write_directly(
         counts.inserted = execute(write, "inserting rows", &insert)?;
     }
     Ok(counts)
-}
-
-fn execute(write: &mut Write<'_>, what: &str, text: &str) -> Result<u64> {
-    let rows = write.execute(text, &[]).map_err(doing(what))?;
-    failpoint::reach("changes", "written").map(|()| rows as u64)
 }
 
 #[derive(QueryableByName)]

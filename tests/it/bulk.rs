@@ -70,7 +70,12 @@ fn statements<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
         }
         !is_load && !text.starts_with("COPY ")
     });
-    assert!(seen.len() < all, "nothing was loaded: {seen:#?}");
+    // Few rows are a parameter of what writes them.
+    let given = |text: &String| text.contains("json_to_recordset");
+    assert!(
+        seen.len() < all || seen.iter().any(given),
+        "nothing was loaded: {seen:#?}"
+    );
     (result, seen)
 }
 
@@ -159,8 +164,9 @@ both_engines! {
         let of_many = measured(database, &fixture, 2_000);
         let of_more = measured(database, &fixture, 6_000);
         for (((name, few), (_, many)), (_, more)) in of_few.iter().zip(&of_many).zip(&of_more) {
-            // Aside from what says how to plan, and asks whether the run has rows: both are for many only.
-            let aside = |text: &&String| text.contains("enable_seqscan") || text.contains("has_history");
+            // Aside from what is for many only on PostgreSQL: how to plan, whether the run has rows, where they are staged.
+            let for_many = ["enable_seqscan", "has_history", "CREATE TEMPORARY"];
+            let aside = |text: &&String| for_many.iter().any(|part| text.contains(part));
             let written = |all: &[String]| all.iter().filter(|text| !aside(text)).count();
             assert_eq!(written(many), written(more), "{name}: {many:#?}\n{more:#?}");
             // Many rows that are all that the run has need not be staged.
@@ -481,18 +487,24 @@ fn a_plan_kept_from_small_tables_serves_large_ones_on_postgres() {
 
 /// What a row was before it changes is its last version: the others, however many, are not looked at.
 #[test]
-fn a_row_with_many_versions_is_changed_as_fast_as_one_with_few_on_postgres() {
+fn a_row_with_many_versions_is_changed_and_set_back_as_fast_as_one_with_few_on_postgres() {
     const ROWS: usize = 50;
-    const TIMES: usize = 60;
+    const TIMES: usize = 30;
     let database = Database::postgres();
     let mut plain = without_new_statistics(&database);
     {
         let fixture = fixture(&database);
-        for time in 1..=TIMES {
+        let change = |factor: f64| {
             let lock = fixture.run.lock("again").expect("the lock");
-            let changes = lock.iamc().add(&frame(ROWS, time as f64));
+            let changes = lock.iamc().add(&frame(ROWS, factor));
             assert_eq!(changes.expect("adding").total(), ROWS as u64);
-            lock.commit().expect("commit");
+            lock.commit().expect("commit").transaction_id
+        };
+        for time in 1..=TIMES {
+            let before = change(time as f64);
+            change(-(time as f64));
+            let undone = fixture.run.revert_to(before).expect("reverted");
+            assert_eq!(undone.updated, ROWS as u64);
         }
         let last = fixture.run.last_transaction().expect("the last");
         assert_eq!(fixture.run.undo(last).expect("undone").updated, ROWS as u64);
@@ -503,7 +515,7 @@ fn a_row_with_many_versions_is_changed_as_fast_as_one_with_few_on_postgres() {
          WHERE schemaname = current_schema() AND relname = 'datapoints_version'",
     );
     assert!(
-        read < (20 * ROWS * TIMES) as i64,
+        read < (30 * ROWS * TIMES) as i64,
         "{read} versions were read"
     );
 }

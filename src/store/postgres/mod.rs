@@ -18,6 +18,7 @@ pub(crate) mod copy;
 pub(crate) mod ddl;
 pub(crate) mod doctor;
 pub(super) mod fate;
+pub(crate) mod given;
 mod objects;
 mod parents;
 mod privileges;
