@@ -20,7 +20,7 @@ use crate::ids::{RunId, TransactionId};
 use crate::run::{RunInfo, Target};
 use crate::schema::tables::reverts;
 use crate::schema::{Column, RUN_ID, TableDescription};
-use crate::store::rows::{Bind, Plan, query};
+use crate::store::rows::{Bind, query};
 use crate::store::{AnyConnection, Engine, column_list, doing, keys_equal, quote, removal};
 
 /// What a revert is called in the log.
@@ -137,6 +137,10 @@ impl Touched {
     }
 }
 
+/// Up to so many version rows after the target, what was before is looked up row by row. They may be many of each row,
+/// which has many before it then; of rows that have a few, to read them side by side takes less.
+const LOOKED_UP: usize = 10_000;
+
 /// What has to change in the live table: `$1` is the run, `$2` and `$3` what [`Touched`] says.
 fn select_changes(
     engine: Engine,
@@ -170,9 +174,10 @@ fn set_back(
         let Some(conditions) = conditions else {
             continue;
         };
-        let by = match Plan::of(*rows) {
-            Plan::Kept => LookUp::LastVersion,
-            Plan::Anew => LookUp::Any,
+        let by = if *rows <= LOOKED_UP {
+            LookUp::LastVersion
+        } else {
+            LookUp::Any
         };
         let select = select_changes(engine, table, by, &changed_row(table), &conditions);
         // Texts with conditions are many: not worth keeping.
@@ -225,7 +230,7 @@ fn touched_tables(
                    WHERE v.run_id = $1 AND v.transaction_id > $2 AND v.transaction_id <= $3 LIMIT {}) r",
                 table.name,
                 quote(&table.version_name()),
-                Plan::FEW + 1
+                LOOKED_UP + 1
             )
         })
         .collect();
