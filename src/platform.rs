@@ -416,8 +416,9 @@ impl Platform {
     /// Errors of the database.
     #[doc(hidden)]
     pub fn beat(&self) -> Result<()> {
-        let mut connection = self.core.store.connection()?;
-        self.core.heart.beat(&mut connection)
+        self.core
+            .store
+            .ask(|connection| self.core.heart.beat(connection))
     }
 
     /// Proves that the log and the live tables agree and that the log is sound.

@@ -108,8 +108,9 @@ impl Names {
     /// # Errors
     /// [`Error::NotFound`] with similar names.
     pub fn get(&self, name: &str) -> Result<Named> {
-        let mut connection = self.core.store.connection()?;
-        self.find(&mut connection, name)
+        self.core
+            .store
+            .ask(|connection| self.find(connection, name))
     }
 
     /// The one of that id.
@@ -117,8 +118,8 @@ impl Names {
     /// # Errors
     /// [`Error::NotFound`].
     pub fn get_by_id(&self, id: i64) -> Result<Named> {
-        let mut connection = self.core.store.connection()?;
-        find_by_id(&mut connection, self.kind, id)?.ok_or_else(|| Error::NotFound {
+        let found = |connection: &mut _| find_by_id(connection, self.kind, id);
+        self.core.store.ask(found)?.ok_or_else(|| Error::NotFound {
             kind: self.kind.word(),
             name: format!("with id {id}"),
             hint: format!("list them with platform.{}.tabulate()", self.kind.table()),

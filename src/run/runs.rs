@@ -116,8 +116,11 @@ impl Runs {
     /// # Errors
     /// [`Error::NotFound`].
     pub fn get_by_id(&self, id: RunId) -> Result<Run> {
-        let mut connection = self.core.store.connection()?;
-        let info = find_by_id(&mut connection, id)?.ok_or_else(|| Error::NotFound {
+        let found = self
+            .core
+            .store
+            .ask(|connection| find_by_id(connection, id))?;
+        let info = found.ok_or_else(|| Error::NotFound {
             kind: "run",
             name: format!("with id {id}"),
             hint: "list them with platform.runs.tabulate() or `stratalog runs`".into(),

@@ -1,6 +1,8 @@
 //! Connections and the pool.
 
-use std::time::Duration;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::prelude::*;
@@ -29,17 +31,78 @@ pub(crate) enum AnyConnection {
 
 pub(crate) type PooledConnection = r2d2::PooledConnection<Manager>;
 
+/// Whoever answered so lately is not asked whether it is there before it is used again: on a server that takes a round trip
+/// for each transaction. All that use such a connection repeat what they asked when it turns out to be lost.
+const ANSWERED_LATELY: Duration = Duration::from_millis(500);
+
+/// A connection of the pool.
+pub(crate) struct Pooled {
+    connection: AnyConnection,
+    /// When it last answered.
+    answered: Instant,
+    is_lost: bool,
+}
+
+impl Pooled {
+    fn new(connection: AnyConnection) -> Self {
+        Self {
+            connection,
+            answered: Instant::now(),
+            is_lost: false,
+        }
+    }
+
+    /// It did what was asked.
+    pub(super) fn answered(&mut self) {
+        self.answered = Instant::now();
+    }
+
+    /// Whether it is there; after an error without a transaction that could be rolled back. One that is not is not used
+    /// again.
+    pub(super) fn answers(&mut self) -> Usable {
+        let answer = match &mut self.connection {
+            AnyConnection::Sqlite(_) => Ok(()),
+            AnyConnection::Postgres(connection) => connection.ping(),
+        };
+        self.is_lost = answer.is_err();
+        match answer {
+            Ok(()) => Usable::Yes,
+            Err(_) => Usable::No,
+        }
+    }
+}
+
+impl Deref for Pooled {
+    type Target = AnyConnection;
+
+    fn deref(&self) -> &AnyConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Pooled {
+    fn deref_mut(&mut self) -> &mut AnyConnection {
+        &mut self.connection
+    }
+}
+
 /// Opens connections and says whether they can be used again.
 #[derive(Debug)]
 pub(crate) struct Manager {
     location: Location,
+    /// When a connection was last found lost: others that answered before may be, too.
+    lost: Mutex<Option<Instant>>,
 }
 
-impl r2d2::ManageConnection for Manager {
-    type Connection = AnyConnection;
-    type Error = Error;
+impl Manager {
+    fn new(location: &Location) -> Self {
+        Self {
+            location: location.clone(),
+            lost: Mutex::new(None),
+        }
+    }
 
-    fn connect(&self) -> Result<AnyConnection> {
+    fn open(&self) -> Result<AnyConnection> {
         match self.location.engine() {
             Engine::Sqlite => sqlite::connect(&self.location)
                 .map(AnyConnection::Sqlite)
@@ -48,24 +111,49 @@ impl r2d2::ManageConnection for Manager {
         }
     }
 
-    fn is_valid(&self, connection: &mut AnyConnection) -> Result<()> {
-        let alive = match connection {
-            AnyConnection::Sqlite(_) => return check_kept(&self.location, connection),
-            AnyConnection::Postgres(connection) => connection.ping(),
-        };
-        alive.map_err(doing("checking a connection"))
+    fn lost(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl r2d2::ManageConnection for Manager {
+    type Connection = Pooled;
+    type Error = Error;
+
+    fn connect(&self) -> Result<Pooled> {
+        self.open().map(Pooled::new)
+    }
+
+    fn is_valid(&self, pooled: &mut Pooled) -> Result<()> {
+        match &mut pooled.connection {
+            AnyConnection::Sqlite(_) => check_kept(&self.location, &mut pooled.connection),
+            AnyConnection::Postgres(connection) => {
+                let answered = pooled.answered;
+                if answered.elapsed() < ANSWERED_LATELY && *self.lost() < Some(answered) {
+                    return Ok(());
+                }
+                connection.ping().map_err(doing("checking a connection"))?;
+                pooled.answered();
+                Ok(())
+            }
+        }
     }
 
     /// A connection with a transaction still open, as a panic leaves it, is not used again.
-    fn has_broken(&self, connection: &mut AnyConnection) -> bool {
-        connection.is_broken()
+    fn has_broken(&self, pooled: &mut Pooled) -> bool {
+        let broken = pooled.is_lost
+            || pooled.connection.is_broken()
             || !matches!(
                 <AnyConnection as Connection>::TransactionManager::transaction_manager_status_mut(
-                    connection
+                    &mut pooled.connection
                 )
                 .transaction_depth(),
                 Ok(None)
-            )
+            );
+        if broken {
+            *self.lost() = Some(Instant::now());
+        }
+        broken
     }
 }
 
@@ -84,10 +172,8 @@ pub(super) fn pool(location: &Location, size: u32) -> Result<r2d2::Pool<Manager>
         Engine::Postgres => ASK_SERVER,
     });
     // The first connection is made here, so that a wrong URL is an error now and says why.
-    let manager = Manager {
-        location: location.clone(),
-    };
-    drop(r2d2::ManageConnection::connect(&manager)?);
+    let manager = Manager::new(location);
+    drop(manager.open()?);
     builder
         .error_handler(Box::new(r2d2::LoggingErrorHandler))
         .build(manager)
@@ -100,10 +186,7 @@ pub(super) fn pool(location: &Location, size: u32) -> Result<r2d2::Pool<Manager>
 /// A connection outside the pool, for the heartbeat: on SQLite it waits for other writers only so long, on
 /// PostgreSQL its session lasts.
 pub(super) fn lasting(location: &Location, patience: Duration) -> Result<AnyConnection> {
-    let manager = Manager {
-        location: location.clone(),
-    };
-    let mut connection = r2d2::ManageConnection::connect(&manager)?;
+    let mut connection = Manager::new(location).open()?;
     if let AnyConnection::Sqlite(connection) = &mut connection {
         sqlite::wait_at_most(connection, patience).map_err(doing("connecting"))?;
     }

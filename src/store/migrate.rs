@@ -72,7 +72,7 @@ fn applied(connection: &mut AnyConnection) -> QueryResult<Vec<String>> {
 /// database, because a file that another process is just making is not empty any more.
 pub(crate) fn is_new(store: &Store) -> Result<bool> {
     let mut connection = store.connection()?;
-    let AnyConnection::Sqlite(connection) = &mut *connection else {
+    let AnyConnection::Sqlite(connection) = &mut **connection else {
         return Ok(false);
     };
     let exists: Exists = diesel::sql_query("SELECT EXISTS (SELECT 1 FROM sqlite_schema) AS found")
@@ -122,7 +122,7 @@ pub(crate) fn check(store: &Store) -> Result<()> {
 pub(crate) fn migrate(store: &Store, roles: Option<&Roles>) -> Result<Vec<String>> {
     let url = || store.location().to_string();
     let mut connection = store.connection()?;
-    let applied = match &mut *connection {
+    let applied = match &mut **connection {
         AnyConnection::Sqlite(_) if roles.is_some() => {
             return Err(Error::Roles {
                 url: url(),

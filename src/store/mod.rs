@@ -357,12 +357,13 @@ impl Store {
     /// Whether who is connected may say when a transaction or a checkpoint was made, which is for the owner of the
     /// tables.
     pub(crate) fn may_say_when(&self) -> Result<bool> {
-        let mut connection = self.connection()?;
-        match &mut *connection {
-            AnyConnection::Sqlite(_) => Ok(true),
-            AnyConnection::Postgres(connection) => postgres::may_say_when(connection),
-        }
-        .map_err(doing("asking for rights"))
+        self.ask(|connection| {
+            match connection {
+                AnyConnection::Sqlite(_) => Ok(true),
+                AnyConnection::Postgres(connection) => postgres::may_say_when(connection),
+            }
+            .map_err(doing("asking for rights"))
+        })
     }
 }
 

@@ -316,14 +316,16 @@ impl Store {
     /// One of another role is not shown to us; the server ends it when it has been idle for a minute.
     pub(crate) fn end_silent_writer(&self, run: i64) -> Result<()> {
         if let Location::Server(_) = self.location() {
-            crate::store::sql(
-                "SELECT pg_terminate_backend(a.pid) FROM run_locks l
-                 JOIN pg_stat_activity a ON a.backend_xid = l.xmax
-                 WHERE l.run_id = $1 AND a.wait_event = 'ClientRead'",
-            )
-            .bind::<BigInt, _>(run)
-            .execute(&mut *self.connection()?)
-            .map_err(doing("ending a silent writer's session"))?;
+            self.ask(|connection| {
+                crate::store::sql(
+                    "SELECT pg_terminate_backend(a.pid) FROM run_locks l
+                     JOIN pg_stat_activity a ON a.backend_xid = l.xmax
+                     WHERE l.run_id = $1 AND a.wait_event = 'ClientRead'",
+                )
+                .bind::<BigInt, _>(run)
+                .execute(connection)
+                .map_err(doing("ending a silent writer's session"))
+            })?;
         }
         Ok(())
     }

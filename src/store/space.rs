@@ -49,7 +49,7 @@ impl Store {
     /// log is emptied if nobody reads from it, PostgreSQL's version tables are vacuumed.
     pub(crate) fn give_back_space(&self, tables: &[TableDescription]) -> Result<()> {
         let mut connection = self.connection()?;
-        let statements = match &*connection {
+        let statements = match &**connection {
             AnyConnection::Sqlite(_) => vec!["PRAGMA wal_checkpoint(TRUNCATE)".to_owned()],
             AnyConnection::Postgres(_) => tables
                 .iter()

@@ -200,7 +200,10 @@ impl Store {
             Ok(xid) => xid,
             Err(source) => {
                 let error = doing("beginning a transaction")(source);
-                return self.failed(connection, None, error);
+                return match connection.answers() {
+                    Usable::Yes => self.failed(connection, None, error),
+                    Usable::No => Attempt::Lost(None, error),
+                };
             }
         };
         let outcome = failpoint::reach(step, "begun")
@@ -209,7 +212,9 @@ impl Store {
         let value = match outcome {
             Ok(Outcome::Commit(value)) => value,
             Ok(Outcome::Nothing(value)) => {
-                connection::roll_back(connection);
+                if connection::roll_back(connection) == Usable::Yes {
+                    connection.answered();
+                }
                 return Attempt::Done(value);
             }
             Err(error) => return self.failed(connection, xid, error),
@@ -228,6 +233,7 @@ impl Store {
                 _ => Attempt::Failed(error),
             };
         }
+        connection.answered();
         match failpoint::reach(step, "committed")
             .and_then(|()| connection::check_kept(self.location(), connection))
         {
@@ -291,15 +297,39 @@ impl Store {
         &self,
         mut work: impl FnMut(&mut AnyConnection) -> Result<T>,
     ) -> Result<T> {
+        self.answered(|connection| {
+            let result = connection::begin_snapshot(connection)
+                .map_err(doing("beginning to read"))
+                .and_then(|()| work(connection));
+            match (connection::roll_back(connection), result) {
+                // Without a transaction there is nothing to roll back.
+                (Usable::Yes, Err(error)) => (connection.answers(), Err(error)),
+                ended => ended,
+            }
+        })
+    }
+
+    /// Asks a question of one statement, outside a transaction. A lost connection repeats it once.
+    pub(crate) fn ask<T>(
+        &self,
+        mut question: impl FnMut(&mut AnyConnection) -> Result<T>,
+    ) -> Result<T> {
+        self.answered(|connection| match question(connection) {
+            Ok(answer) => (Usable::Yes, Ok(answer)),
+            Err(error) => (connection.answers(), Err(error)),
+        })
+    }
+
+    /// What `work` comes to, which says whether its connection is usable afterwards.
+    fn answered<T>(
+        &self,
+        mut work: impl FnMut(&mut PooledConnection) -> (Usable, Result<T>),
+    ) -> Result<T> {
         let mut repeated = false;
         loop {
             let mut connection = self.connection()?;
-            let result = connection::begin_snapshot(&mut connection)
-                .map_err(doing("beginning to read"))
-                .and_then(|()| work(&mut connection));
-            let usable = connection::roll_back(&mut connection);
-            match result {
-                Err(error) if usable == Usable::No && error::may_be_a_lost_connection(&error) => {
+            match work(&mut connection) {
+                (Usable::No, Err(error)) if error::may_be_a_lost_connection(&error) => {
                     if repeated {
                         return Err(error::lost(
                             self.location(),
@@ -309,7 +339,12 @@ impl Store {
                     }
                     repeated = true;
                 }
-                result => return result,
+                (usable, result) => {
+                    if usable == Usable::Yes {
+                        connection.answered();
+                    }
+                    return result;
+                }
             }
         }
     }

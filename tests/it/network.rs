@@ -300,6 +300,10 @@ fn pooled_connections_that_died_meanwhile_are_replaced() {
         });
         proxy.cut_all();
         read(&run);
+        proxy.cut_all();
+        platform.regions().get("World").expect("the region");
+        proxy.cut_all();
+        platform.runs().get_by_id(run.id()).expect("the run");
         let lock = run.lock("add").expect("the lock");
         proxy.cut_all();
         lock.iamc().add(&points(&[(year, 1.0)])).expect("add");

@@ -87,8 +87,11 @@ pub(super) fn claim(run: &Run, message: &str, lease: Lease, patience: Duration) 
 
 /// The lock of a run as it is now.
 pub(super) fn look(run: &Run) -> Result<Row> {
-    let mut connection = run.core.store.connection()?;
-    row::read(&mut connection, &run.core, run.id())?.ok_or_else(|| deleted(run))
+    let core = &run.core;
+    let found = core
+        .store
+        .ask(|connection| row::read(connection, core, run.id()))?;
+    found.ok_or_else(|| deleted(run))
 }
 
 /// Why a lock that is not free may be taken now, if it may.
@@ -116,14 +119,16 @@ pub(super) fn sign(core: &Core, seen: &Row) -> Result<Holder> {
         // Locked by hand: there is no process to look for.
         None => Sign::None,
         Some(_) if core.clock.is_simulated() => Sign::None,
-        Some(client) => presence::look_for(
-            core.store.location(),
-            &mut *core.store.connection()?,
-            client,
-            seen.holder_host.as_deref() == Some(row::host().as_str()),
-            seen.renewed_at,
-            Duration::from_secs_f64(seen.lease_seconds.max(0.0)),
-        )?,
+        Some(client) => core.store.ask(|connection| {
+            presence::look_for(
+                core.store.location(),
+                connection,
+                client,
+                seen.holder_host.as_deref() == Some(row::host().as_str()),
+                seen.renewed_at,
+                Duration::from_secs_f64(seen.lease_seconds.max(0.0)),
+            )
+        })?,
     };
     Ok(match sign {
         Sign::Gone => Holder::Gone,
