@@ -388,13 +388,18 @@ CREATE TABLE "models_version" (
 );
 CREATE INDEX "models_version_changes" ON "models_version" ("transaction_id");
 CREATE FUNCTION "models_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('models');
   IF EXISTS (SELECT 1 FROM "models_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -429,14 +434,19 @@ CREATE TRIGGER "models_record_insert" AFTER INSERT ON "models" REFERENCING NEW T
   FOR EACH STATEMENT EXECUTE FUNCTION "models_record_insert"();
 ALTER TABLE "models" ENABLE ALWAYS TRIGGER "models_record_insert";
 CREATE FUNCTION "models_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan SET enable_nestloop = on AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
   recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('models');
   IF EXISTS (SELECT 1 FROM "models_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -479,14 +489,19 @@ CREATE TRIGGER "models_record_update" AFTER UPDATE ON "models" REFERENCING NEW T
   FOR EACH STATEMENT EXECUTE FUNCTION "models_record_update"();
 ALTER TABLE "models" ENABLE ALWAYS TRIGGER "models_record_update";
 CREATE FUNCTION "models_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM old_rows n LIMIT 1000 + 1) n);
   recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('models');
   IF EXISTS (SELECT 1 FROM "models_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -545,13 +560,18 @@ CREATE TABLE "scenarios_version" (
 );
 CREATE INDEX "scenarios_version_changes" ON "scenarios_version" ("transaction_id");
 CREATE FUNCTION "scenarios_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('scenarios');
   IF EXISTS (SELECT 1 FROM "scenarios_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -586,14 +606,19 @@ CREATE TRIGGER "scenarios_record_insert" AFTER INSERT ON "scenarios" REFERENCING
   FOR EACH STATEMENT EXECUTE FUNCTION "scenarios_record_insert"();
 ALTER TABLE "scenarios" ENABLE ALWAYS TRIGGER "scenarios_record_insert";
 CREATE FUNCTION "scenarios_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan SET enable_nestloop = on AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
   recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('scenarios');
   IF EXISTS (SELECT 1 FROM "scenarios_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -636,14 +661,19 @@ CREATE TRIGGER "scenarios_record_update" AFTER UPDATE ON "scenarios" REFERENCING
   FOR EACH STATEMENT EXECUTE FUNCTION "scenarios_record_update"();
 ALTER TABLE "scenarios" ENABLE ALWAYS TRIGGER "scenarios_record_update";
 CREATE FUNCTION "scenarios_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM old_rows n LIMIT 1000 + 1) n);
   recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('scenarios');
   IF EXISTS (SELECT 1 FROM "scenarios_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -704,13 +734,18 @@ CREATE TABLE "regions_version" (
 );
 CREATE INDEX "regions_version_changes" ON "regions_version" ("transaction_id");
 CREATE FUNCTION "regions_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('regions');
   IF EXISTS (SELECT 1 FROM "regions_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -745,14 +780,19 @@ CREATE TRIGGER "regions_record_insert" AFTER INSERT ON "regions" REFERENCING NEW
   FOR EACH STATEMENT EXECUTE FUNCTION "regions_record_insert"();
 ALTER TABLE "regions" ENABLE ALWAYS TRIGGER "regions_record_insert";
 CREATE FUNCTION "regions_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan SET enable_nestloop = on AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
   recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('regions');
   IF EXISTS (SELECT 1 FROM "regions_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -795,14 +835,19 @@ CREATE TRIGGER "regions_record_update" AFTER UPDATE ON "regions" REFERENCING NEW
   FOR EACH STATEMENT EXECUTE FUNCTION "regions_record_update"();
 ALTER TABLE "regions" ENABLE ALWAYS TRIGGER "regions_record_update";
 CREATE FUNCTION "regions_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM old_rows n LIMIT 1000 + 1) n);
   recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('regions');
   IF EXISTS (SELECT 1 FROM "regions_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -861,13 +906,18 @@ CREATE TABLE "units_version" (
 );
 CREATE INDEX "units_version_changes" ON "units_version" ("transaction_id");
 CREATE FUNCTION "units_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('units');
   IF EXISTS (SELECT 1 FROM "units_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -902,14 +952,19 @@ CREATE TRIGGER "units_record_insert" AFTER INSERT ON "units" REFERENCING NEW TAB
   FOR EACH STATEMENT EXECUTE FUNCTION "units_record_insert"();
 ALTER TABLE "units" ENABLE ALWAYS TRIGGER "units_record_insert";
 CREATE FUNCTION "units_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan SET enable_nestloop = on AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
   recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('units');
   IF EXISTS (SELECT 1 FROM "units_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -952,14 +1007,19 @@ CREATE TRIGGER "units_record_update" AFTER UPDATE ON "units" REFERENCING NEW TAB
   FOR EACH STATEMENT EXECUTE FUNCTION "units_record_update"();
 ALTER TABLE "units" ENABLE ALWAYS TRIGGER "units_record_update";
 CREATE FUNCTION "units_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM old_rows n LIMIT 1000 + 1) n);
   recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('units');
   IF EXISTS (SELECT 1 FROM "units_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -1018,13 +1078,18 @@ CREATE TABLE "variables_version" (
 );
 CREATE INDEX "variables_version_changes" ON "variables_version" ("transaction_id");
 CREATE FUNCTION "variables_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('variables');
   IF EXISTS (SELECT 1 FROM "variables_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -1059,14 +1124,19 @@ CREATE TRIGGER "variables_record_insert" AFTER INSERT ON "variables" REFERENCING
   FOR EACH STATEMENT EXECUTE FUNCTION "variables_record_insert"();
 ALTER TABLE "variables" ENABLE ALWAYS TRIGGER "variables_record_insert";
 CREATE FUNCTION "variables_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan SET enable_nestloop = on AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
   recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('variables');
   IF EXISTS (SELECT 1 FROM "variables_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -1109,14 +1179,19 @@ CREATE TRIGGER "variables_record_update" AFTER UPDATE ON "variables" REFERENCING
   FOR EACH STATEMENT EXECUTE FUNCTION "variables_record_update"();
 ALTER TABLE "variables" ENABLE ALWAYS TRIGGER "variables_record_update";
 CREATE FUNCTION "variables_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM old_rows n LIMIT 1000 + 1) n);
   recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('variables');
   IF EXISTS (SELECT 1 FROM "variables_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -1184,13 +1259,18 @@ CREATE TABLE "runs_version" (
 );
 CREATE INDEX "runs_version_changes" ON "runs_version" ("transaction_id");
 CREATE FUNCTION "runs_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('runs');
   IF EXISTS (SELECT 1 FROM "runs_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -1225,14 +1305,19 @@ CREATE TRIGGER "runs_record_insert" AFTER INSERT ON "runs" REFERENCING NEW TABLE
   FOR EACH STATEMENT EXECUTE FUNCTION "runs_record_insert"();
 ALTER TABLE "runs" ENABLE ALWAYS TRIGGER "runs_record_insert";
 CREATE FUNCTION "runs_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan SET enable_nestloop = on AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
   recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('runs');
   IF EXISTS (SELECT 1 FROM "runs_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -1275,14 +1360,19 @@ CREATE TRIGGER "runs_record_update" AFTER UPDATE ON "runs" REFERENCING NEW TABLE
   FOR EACH STATEMENT EXECUTE FUNCTION "runs_record_update"();
 ALTER TABLE "runs" ENABLE ALWAYS TRIGGER "runs_record_update";
 CREATE FUNCTION "runs_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM old_rows n LIMIT 1000 + 1) n);
   recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('runs');
   IF EXISTS (SELECT 1 FROM "runs_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -1350,18 +1440,23 @@ CREATE TABLE "datapoints_version" (
 ) WITH (fillfactor = 50);
 CREATE INDEX "datapoints_version_changes" ON "datapoints_version" ("run_id", "transaction_id");
 CREATE FUNCTION "datapoints_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
   parents_1 bigint[];
   parents_2 bigint[];
   parents_3 bigint[];
   parents_4 bigint[];
   parents bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('datapoints');
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -1439,14 +1534,19 @@ CREATE TRIGGER "datapoints_record_insert" AFTER INSERT ON "datapoints" REFERENCI
   FOR EACH STATEMENT EXECUTE FUNCTION "datapoints_record_insert"();
 ALTER TABLE "datapoints" ENABLE ALWAYS TRIGGER "datapoints_record_insert";
 CREATE FUNCTION "datapoints_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan SET enable_nestloop = on AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
   recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('datapoints');
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -1459,7 +1559,7 @@ BEGIN
   END IF;
   IF dropped = 0 THEN
     recorded := (SELECT count(*) FROM new_rows);
-    IF recorded > 1000 AND (SELECT count(*) <= 4 * recorded FROM (
+    IF given > 1000 AND (SELECT count(*) <= 4 * recorded FROM (
         SELECT 1 FROM "datapoints_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
       PERFORM set_config('enable_nestloop', 'off', true);
       WITH n AS (
@@ -1506,14 +1606,19 @@ CREATE TRIGGER "datapoints_record_update" AFTER UPDATE ON "datapoints" REFERENCI
   FOR EACH STATEMENT EXECUTE FUNCTION "datapoints_record_update"();
 ALTER TABLE "datapoints" ENABLE ALWAYS TRIGGER "datapoints_record_update";
 CREATE FUNCTION "datapoints_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM old_rows n LIMIT 1000 + 1) n);
   recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('datapoints');
   IF EXISTS (SELECT 1 FROM old_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -1736,15 +1841,20 @@ CREATE TABLE "meta_indicators_version" (
 ) WITH (fillfactor = 50);
 CREATE INDEX "meta_indicators_version_changes" ON "meta_indicators_version" ("run_id", "transaction_id");
 CREATE FUNCTION "meta_indicators_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
   parents_1 bigint[];
   parents bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('meta_indicators');
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -1795,14 +1905,19 @@ CREATE TRIGGER "meta_indicators_record_insert" AFTER INSERT ON "meta_indicators"
   FOR EACH STATEMENT EXECUTE FUNCTION "meta_indicators_record_insert"();
 ALTER TABLE "meta_indicators" ENABLE ALWAYS TRIGGER "meta_indicators_record_insert";
 CREATE FUNCTION "meta_indicators_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan SET enable_nestloop = on AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
   recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('meta_indicators');
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -1815,7 +1930,7 @@ BEGIN
   END IF;
   IF dropped = 0 THEN
     recorded := (SELECT count(*) FROM new_rows);
-    IF recorded > 1000 AND (SELECT count(*) <= 4 * recorded FROM (
+    IF given > 1000 AND (SELECT count(*) <= 4 * recorded FROM (
         SELECT 1 FROM "meta_indicators_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
       PERFORM set_config('enable_nestloop', 'off', true);
       WITH n AS (
@@ -1862,14 +1977,19 @@ CREATE TRIGGER "meta_indicators_record_update" AFTER UPDATE ON "meta_indicators"
   FOR EACH STATEMENT EXECUTE FUNCTION "meta_indicators_record_update"();
 ALTER TABLE "meta_indicators" ENABLE ALWAYS TRIGGER "meta_indicators_record_update";
 CREATE FUNCTION "meta_indicators_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM old_rows n LIMIT 1000 + 1) n);
   recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('meta_indicators');
   IF EXISTS (SELECT 1 FROM old_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -2047,16 +2167,21 @@ CREATE TABLE "optimization_items_version" (
 ) WITH (fillfactor = 50);
 CREATE INDEX "optimization_items_version_changes" ON "optimization_items_version" ("run_id", "transaction_id");
 CREATE FUNCTION "optimization_items_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
   parents_1 bigint[];
   parents_2 bigint[];
   parents bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('optimization_items');
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -2116,16 +2241,21 @@ CREATE TRIGGER "optimization_items_record_insert" AFTER INSERT ON "optimization_
   FOR EACH STATEMENT EXECUTE FUNCTION "optimization_items_record_insert"();
 ALTER TABLE "optimization_items" ENABLE ALWAYS TRIGGER "optimization_items_record_insert";
 CREATE FUNCTION "optimization_items_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan SET enable_nestloop = on AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
   recorded bigint;
   parents_1 bigint[];
   parents bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('optimization_items');
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -2149,7 +2279,7 @@ BEGIN
   END IF;
   IF dropped = 0 THEN
     recorded := (SELECT count(*) FROM new_rows);
-    IF recorded > 1000 AND (SELECT count(*) <= 4 * recorded FROM (
+    IF given > 1000 AND (SELECT count(*) <= 4 * recorded FROM (
         SELECT 1 FROM "optimization_items_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
       PERFORM set_config('enable_nestloop', 'off', true);
       WITH n AS (
@@ -2196,14 +2326,19 @@ CREATE TRIGGER "optimization_items_record_update" AFTER UPDATE ON "optimization_
   FOR EACH STATEMENT EXECUTE FUNCTION "optimization_items_record_update"();
 ALTER TABLE "optimization_items" ENABLE ALWAYS TRIGGER "optimization_items_record_update";
 CREATE FUNCTION "optimization_items_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM old_rows n LIMIT 1000 + 1) n);
   recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('optimization_items');
   IF EXISTS (SELECT 1 FROM old_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -2395,15 +2530,20 @@ CREATE TABLE "optimization_columns_version" (
 ) WITH (fillfactor = 50);
 CREATE INDEX "optimization_columns_version_changes" ON "optimization_columns_version" ("run_id", "transaction_id");
 CREATE FUNCTION "optimization_columns_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
   parents_1 bigint[];
   parents bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('optimization_columns');
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -2454,14 +2594,19 @@ CREATE TRIGGER "optimization_columns_record_insert" AFTER INSERT ON "optimizatio
   FOR EACH STATEMENT EXECUTE FUNCTION "optimization_columns_record_insert"();
 ALTER TABLE "optimization_columns" ENABLE ALWAYS TRIGGER "optimization_columns_record_insert";
 CREATE FUNCTION "optimization_columns_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan SET enable_nestloop = on AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
   recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('optimization_columns');
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -2474,7 +2619,7 @@ BEGIN
   END IF;
   IF dropped = 0 THEN
     recorded := (SELECT count(*) FROM new_rows);
-    IF recorded > 1000 AND (SELECT count(*) <= 4 * recorded FROM (
+    IF given > 1000 AND (SELECT count(*) <= 4 * recorded FROM (
         SELECT 1 FROM "optimization_columns_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
       PERFORM set_config('enable_nestloop', 'off', true);
       WITH n AS (
@@ -2521,14 +2666,19 @@ CREATE TRIGGER "optimization_columns_record_update" AFTER UPDATE ON "optimizatio
   FOR EACH STATEMENT EXECUTE FUNCTION "optimization_columns_record_update"();
 ALTER TABLE "optimization_columns" ENABLE ALWAYS TRIGGER "optimization_columns_record_update";
 CREATE FUNCTION "optimization_columns_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM old_rows n LIMIT 1000 + 1) n);
   recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('optimization_columns');
   IF EXISTS (SELECT 1 FROM old_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -2700,15 +2850,20 @@ CREATE TABLE "indexset_elements_version" (
 ) WITH (fillfactor = 50);
 CREATE INDEX "indexset_elements_version_changes" ON "indexset_elements_version" ("run_id", "transaction_id");
 CREATE FUNCTION "indexset_elements_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
   parents_1 bigint[];
   parents bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('indexset_elements');
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -2759,14 +2914,19 @@ CREATE TRIGGER "indexset_elements_record_insert" AFTER INSERT ON "indexset_eleme
   FOR EACH STATEMENT EXECUTE FUNCTION "indexset_elements_record_insert"();
 ALTER TABLE "indexset_elements" ENABLE ALWAYS TRIGGER "indexset_elements_record_insert";
 CREATE FUNCTION "indexset_elements_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan SET enable_nestloop = on AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
   recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('indexset_elements');
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -2779,7 +2939,7 @@ BEGIN
   END IF;
   IF dropped = 0 THEN
     recorded := (SELECT count(*) FROM new_rows);
-    IF recorded > 1000 AND (SELECT count(*) <= 4 * recorded FROM (
+    IF given > 1000 AND (SELECT count(*) <= 4 * recorded FROM (
         SELECT 1 FROM "indexset_elements_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
       PERFORM set_config('enable_nestloop', 'off', true);
       WITH n AS (
@@ -2826,14 +2986,19 @@ CREATE TRIGGER "indexset_elements_record_update" AFTER UPDATE ON "indexset_eleme
   FOR EACH STATEMENT EXECUTE FUNCTION "indexset_elements_record_update"();
 ALTER TABLE "indexset_elements" ENABLE ALWAYS TRIGGER "indexset_elements_record_update";
 CREATE FUNCTION "indexset_elements_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM old_rows n LIMIT 1000 + 1) n);
   recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('indexset_elements');
   IF EXISTS (SELECT 1 FROM old_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -3007,16 +3172,21 @@ CREATE TABLE "optimization_rows_version" (
 ) WITH (fillfactor = 50);
 CREATE INDEX "optimization_rows_version_changes" ON "optimization_rows_version" ("run_id", "transaction_id");
 CREATE FUNCTION "optimization_rows_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
   parents_1 bigint[];
   parents_2 bigint[];
   parents bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('optimization_rows');
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -3076,16 +3246,21 @@ CREATE TRIGGER "optimization_rows_record_insert" AFTER INSERT ON "optimization_r
   FOR EACH STATEMENT EXECUTE FUNCTION "optimization_rows_record_insert"();
 ALTER TABLE "optimization_rows" ENABLE ALWAYS TRIGGER "optimization_rows_record_insert";
 CREATE FUNCTION "optimization_rows_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan SET enable_nestloop = on AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
   recorded bigint;
   parents_1 bigint[];
   parents bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM new_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('optimization_rows');
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -3109,7 +3284,7 @@ BEGIN
   END IF;
   IF dropped = 0 THEN
     recorded := (SELECT count(*) FROM new_rows);
-    IF recorded > 1000 AND (SELECT count(*) <= 4 * recorded FROM (
+    IF given > 1000 AND (SELECT count(*) <= 4 * recorded FROM (
         SELECT 1 FROM "optimization_rows_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
       PERFORM set_config('enable_nestloop', 'off', true);
       WITH n AS (
@@ -3156,14 +3331,19 @@ CREATE TRIGGER "optimization_rows_record_update" AFTER UPDATE ON "optimization_r
   FOR EACH STATEMENT EXECUTE FUNCTION "optimization_rows_record_update"();
 ALTER TABLE "optimization_rows" ENABLE ALWAYS TRIGGER "optimization_rows_record_update";
 CREATE FUNCTION "optimization_rows_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM old_rows n LIMIT 1000 + 1) n);
   recorded bigint;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM old_rows n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > 1000 THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('optimization_rows');
   IF EXISTS (SELECT 1 FROM old_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN

@@ -3,20 +3,22 @@
 //!
 //! A statement ends the rows' open versions and adds new ones. A later one of the same transaction may meet rows that it
 //! wrote before: what it wrote is dropped, and the difference to the state before the transaction is recorded. Whatever is
-//! looked for is the last version row of its key. Plans are made anew each time, for the rows at hand: one kept from a
-//! statement of few rows would search row by row in one of many.
+//! looked for is the last version row of its key. For few rows plans are kept, which find each row by an index; for many
+//! they are made anew each time, for the rows at hand: one kept from a statement of few would search row by row.
 
 use crate::schema::{END_TRANSACTION_ID, OPERATION_TYPE, RUN_ID, TRANSACTION_ID, TableDescription};
 use crate::store::postgres::ddl::always;
 use crate::store::postgres::parents::{self, Lookup};
 use crate::store::postgres::sql::last_version;
+use crate::store::rows::Plan;
 use crate::store::{Engine, column_list, keys_equal, quote};
 
 /// How many version rows for each changed row are read, rather than to look for each by its key.
 const HISTORY_READ: u8 = 4;
 
-/// From so many updated rows on, their version rows are not looked for one by one, if they are most of what the run has.
-const MANY_ROWS: u16 = 1_000;
+/// More rows are many: plans are made for them, and the version rows of so many updated ones are not looked for one by one,
+/// if they are most of what the run has.
+const FEW: usize = Plan::FEW;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Event {
@@ -92,13 +94,18 @@ impl Recording<'_> {
         let lookup = self.parents();
         format!(
             "CREATE FUNCTION {function}() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_custom_plan{settings} AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off{settings} AS $$
 DECLARE
   tx \"transactions\";
   dropped bigint := 0;
+  given bigint := (SELECT count(*) FROM (SELECT 1 FROM {rows} n LIMIT {FEW} + 1) n);
 {recorded}{declarations}BEGIN
-  IF NOT EXISTS (SELECT 1 FROM {rows} n) THEN
+  IF given = 0 THEN
     RETURN NULL;
+  ELSIF given > {FEW} THEN
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
+      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('{table}');
 {own_run}{parents}  IF EXISTS (SELECT 1 FROM {version} v WHERE v.\"{TRANSACTION_ID}\" = tx.\"id\"{of_run}) THEN
@@ -285,7 +292,7 @@ REVOKE ALL ON FUNCTION {function} FROM PUBLIC;
             ));
             format!(
                 "    recorded := (SELECT count(*) FROM {rows});
-    IF recorded > {MANY_ROWS} AND (SELECT count(*) <= {HISTORY_READ} * recorded FROM (
+    IF given > {FEW} AND (SELECT count(*) <= {HISTORY_READ} * recorded FROM (
         SELECT 1 FROM {version} v WHERE {of_run} LIMIT {HISTORY_READ} * recorded + 1) w) THEN
       PERFORM set_config('enable_nestloop', 'off', true);
   {together}    ELSE
