@@ -71,14 +71,16 @@ const NO_JIT: &str = "set_config('jit', 'off', true)";
 const ROOM_FOR_JOINS: &str = "
     CASE current_setting('work_mem') WHEN '4MB' THEN set_config('work_mem', '64MB', true) END";
 
-/// Each row is found by an index. So few are that it is the best plan whatever the tables' size, and may be kept.
-/// Terms of a `SELECT`.
-pub(super) const PLAN_FOR_FEW: &str = "set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)";
+/// Each row is found by an index. So few are that it is the best plan whatever the tables' size, and may be kept from the
+/// first time on: left to itself, the server plans the first five anew. Terms of a `SELECT`.
+pub(super) const PLAN_FOR_FEW: &str = "
+    set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true),
+    set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)";
 
 /// Back to what the session has.
 pub(super) const PLAN_FOR_ANY: &str =
-    "SET LOCAL enable_seqscan TO DEFAULT; SET LOCAL enable_hashjoin TO DEFAULT;
-    SET LOCAL enable_mergejoin TO DEFAULT";
+    "SET LOCAL plan_cache_mode TO DEFAULT; SET LOCAL enable_seqscan TO DEFAULT;
+    SET LOCAL enable_hashjoin TO DEFAULT; SET LOCAL enable_mergejoin TO DEFAULT";
 
 /// How a transaction begins that only reads.
 pub(super) const BEGIN_SNAPSHOT: &str =
