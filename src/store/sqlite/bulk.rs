@@ -21,14 +21,22 @@ use crate::store::{Engine, column_list, keys_equal, or_update, quote};
 /// SQLite takes at most 32,766 parameters in a statement; fewer keep the statement's text short.
 const PARAMETERS: usize = 2_000;
 
+/// Of what is left after statements of the most rows, statements of a quarter as many, and so on, down to one row: statements
+/// of a few sizes are worth keeping, and to prepare one of another takes longer than to run those.
+fn rows_at_once(left: usize, most: usize) -> usize {
+    let mut rows = most.max(1);
+    while rows > left {
+        rows = (rows / 4).max(1);
+    }
+    rows
+}
+
 /// Rows `first..first + rows` of the columns, as one `INSERT`.
 struct InsertRows<'a> {
     insert: &'a Insert,
     columns: &'a [ColumnValues<'a>],
     first: usize,
     rows: usize,
-    /// A full chunk comes again: its statement is worth keeping.
-    full: bool,
 }
 
 impl QueryId for InsertRows<'_> {
@@ -40,9 +48,6 @@ impl<Conn> diesel::query_dsl::RunQueryDsl<Conn> for InsertRows<'_> {}
 
 impl QueryFragment<Sqlite> for InsertRows<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        if !self.full {
-            out.unsafe_to_cache_prepared();
-        }
         out.push_sql(&self.insert.before);
         for row in self.first..self.first + self.rows {
             out.push_sql(if row == self.first { "(" } else { ", (" });
@@ -177,16 +182,15 @@ pub(crate) fn load(
         .iter()
         .map(ColumnValues::new)
         .collect::<QueryResult<_>>()?;
-    let chunk = (PARAMETERS / columns.len().max(1)).max(1);
+    let most = PARAMETERS / columns.len().max(1);
     let mut first = 0;
     while first < batch.num_rows() {
-        let rows = chunk.min(batch.num_rows() - first);
+        let rows = rows_at_once(batch.num_rows() - first, most);
         InsertRows {
             insert,
             columns: &columns,
             first,
             rows,
-            full: rows == chunk,
         }
         .execute(connection)?;
         first += rows;
