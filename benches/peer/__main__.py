@@ -19,13 +19,15 @@ import report
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PYTHONS = {
-    side: ROOT / ".venv/bin/python" for side in ("stratalog", "growth", "writers", "writers_floor")
+    side: ROOT / ".venv/bin/python"
+    for side in ("stratalog", "growth", "writers", "writers_floor", "small_floor")
 }
 SCRIPTS = {
     "stratalog": "ours.py",
     "growth": "growth.py",
     "writers": "writers.py",
     "writers_floor": "writers_floor.py",
+    "small_floor": "small_floor.py",
     "ixmp4": "ixmp4_peer.py",
     "continuum": "continuum.py",
 }
@@ -196,6 +198,7 @@ def main() -> None:
         # What is compared is measured one right after the other: other work on the machine comes and goes.
         sides = {
             "stratalog": arguments.rows,
+            **({} if arguments.no_floor else {"small_floor": arguments.rows}),
             "ixmp4": arguments.peer_rows,
             "continuum": arguments.continuum_rows,
         }

@@ -34,10 +34,17 @@ def test_our_side_is_measured_and_reported(
 
     ours = measured(database, 1000)
     assert set(report.WORKS) | {"memory"} == set(ours)
-    (tmp_path / "growth").mkdir()
-    fresh = Database(database.engine, tmp_path / "growth")
-    grown = measured(fresh, 2000, "growth.py")
-    fresh.drop()
+
+    def in_a_fresh_one(rows: int, script: str) -> dict[str, dict[str, float]]:
+        (tmp_path / script).mkdir()
+        fresh = Database(database.engine, tmp_path / script)
+        found = measured(fresh, rows, script)
+        fresh.drop()
+        return found
+
+    grown = in_a_fresh_one(2000, "growth.py")
+    small = in_a_fresh_one(1000, "small_floor.py")
+    assert set(small) == {"change 100", "revert 100", "one row"}
     assert set(report.GROWTH) | {"memory", "memory of all"} == set(grown)
     slow = {work: {**line, "seconds": 100.0} for work, line in ours.items() if "seconds" in line}
     smaller = {work: {**line, "rows": 200} for work, line in grown.items()}
@@ -52,6 +59,7 @@ def test_our_side_is_measured_and_reported(
         },
         "writers": measured(database, 1000, "writers.py"),
         "writers_floor": alone,
+        "small_floor": {work: {**line, "seconds": 50.0} for work, line in small.items()},
         "ixmp4": {**slow, "memory": {"mb": 1.0}},
         "continuum": {**slow, "memory": {"mb": 1.0}},
         "floor": {"add": {"library": 2.0, "floor": 1.0, "rows": 1000}},
@@ -61,6 +69,8 @@ def test_our_side_is_measured_and_reported(
     )
     rows = [line for line in page.splitlines() if line.startswith("| add into")]
     assert len(rows) == 1 and " x ixmp4, **0." in rows[0] and "(1,000 points)" in rows[0]
+    few = next(line for line in page.splitlines() if line.startswith("| change 100 points"))
+    assert f"| {50.0 / ours['change 100']['seconds']:.2f} | 2.0 |" in few
     assert "eight at once to eight runs" in page
     assert ("The engine without the library" in page) == (database.engine == "postgres")
     assert "| work | 200 | 2,000 | slope | target |" in page
