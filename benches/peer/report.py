@@ -35,7 +35,7 @@ WORKS = {
     "update": Work("add again, all values changed", "update all", Targets(30), Targets(20)),
     "remove": Work("remove all", "remove all", Targets(30), Targets(30)),
     "arrow": Work("tabulate to Arrow", "tabulate", Targets(rate=2e6), Targets(rate=1e6)),
-    "pandas": Work("tabulate to pandas", None, Targets(8), Targets(8)),
+    "pandas": Work("tabulate to pandas", "tabulate", Targets(8), Targets(8)),
     "change 100": Work(
         "change 100 points and checkpoint", None, Targets(20, ms=5), Targets(10, ms=10)
     ),

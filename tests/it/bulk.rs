@@ -278,11 +278,13 @@ fn a_bulk_write_searches_and_never_scans_on_sqlite() {
         assert!(steps.iter().any(of_the_last), "{end}\n{steps:#?}");
     }
     let (mut one_by_one, mut side_by_side) = (0, 0);
+    // What the rows that come in are called; one of its own has none.
+    let given = ["VALUES CLAUSE", "CONSTANT ROW", "(subquery-1)"];
     for statement in LOADS.take() {
         let steps = plan(&mut plain, &statement);
         for step in steps
             .iter()
-            .filter(|step| !step.contains("VALUES CLAUSE") && !step.contains("CONSTANT ROW"))
+            .filter(|step| !given.iter().any(|name| step.contains(name)))
         {
             let its_own =
                 step.starts_with("SEARCH l ") && step.contains("AND step=? AND category=?");
