@@ -239,6 +239,12 @@ fn a_bulk_write_searches_and_never_scans_on_sqlite() {
         for statement in statements {
             if statement.contains("CREATE TABLE IF NOT EXISTS temp.") {
                 plain.batch_execute(&statement).expect("a staging table");
+            } else if statement.contains("json_each") {
+                // Of the names that there are, no others are read than those of the frame.
+                let steps = plan(&mut plain, &statement);
+                let of_names =
+                    |step: &&String| step.starts_with("SEARCH") && step.contains("(name=?)");
+                assert_eq!(steps.iter().filter(of_names).count(), 3, "{steps:#?}");
             } else if statement.contains("datapoints") {
                 looked_at += 1;
                 for step in plan(&mut plain, &statement) {
