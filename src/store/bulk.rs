@@ -75,6 +75,12 @@ impl<'a> ColumnValues<'a> {
     }
 }
 
+/// A time as both engines read and show it (UTC), of microseconds since 1970-01-01.
+pub(super) fn time_as_text(micros: i64) -> Option<String> {
+    let time = chrono::DateTime::from_timestamp_micros(micros)?;
+    Some(time.format("%Y-%m-%d %H:%M:%S%.6f").to_string())
+}
+
 /// What is staged of rows that are loaded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Load {

@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use serde_json::{Map, Number, Value as Json};
 
 use crate::schema::TableDescription;
-use crate::store::bulk::{ColumnValues, Value};
+use crate::store::bulk::{ColumnValues, Value, time_as_text};
 use crate::store::postgres::sql::type_name;
 use crate::store::quote;
 
@@ -56,9 +56,6 @@ fn json(value: Value<'_>) -> Json {
         }
         Value::Text(value) => Json::from(value),
         Value::Bool(value) => Json::from(value),
-        Value::Timestamp(value) => chrono::DateTime::from_timestamp_micros(value)
-            .map_or(Json::Null, |time| {
-                Json::from(time.format("%Y-%m-%d %H:%M:%S%.6f").to_string())
-            }),
+        Value::Timestamp(value) => Json::from(time_as_text(value)),
     }
 }

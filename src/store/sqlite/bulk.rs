@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::TimestampMicrosecondType;
-use chrono::DateTime;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
@@ -14,7 +13,7 @@ use diesel::sql_types::{BigInt, Bool, Double, Integer, Nullable, SmallInt, Text}
 use diesel::sqlite::Sqlite;
 
 use crate::schema::TableDescription;
-use crate::store::bulk::{ColumnValues, Live, Load, UNCHANGED, Unchanged, Value};
+use crate::store::bulk::{ColumnValues, Live, Load, UNCHANGED, Unchanged, Value, time_as_text};
 use crate::store::sqlite::ddl;
 use crate::store::{Engine, column_list, keys_equal, or_update, quote};
 
@@ -160,13 +159,7 @@ fn with_times_as_text(array: &ArrayRef) -> ArrayRef {
     let Some(times) = array.as_primitive_opt::<TimestampMicrosecondType>() else {
         return Arc::clone(array);
     };
-    let texts: StringArray = times
-        .iter()
-        .map(|micros| {
-            let time = DateTime::from_timestamp_micros(micros?)?;
-            Some(time.format("%Y-%m-%d %H:%M:%S%.6f").to_string())
-        })
-        .collect();
+    let texts: StringArray = times.iter().map(|micros| time_as_text(micros?)).collect();
     Arc::new(texts)
 }
 
