@@ -232,7 +232,8 @@ impl<'t> Incoming<'t> {
     /// From here on rows are staged, and those that came in before now. That is where rows that do not come in the order
     /// of the key are looked at together, for keys that come twice.
     fn stage(&mut self, write: &mut Write<'_>) -> Result<()> {
-        if let Way::Staged { .. } = self.way {
+        // What goes into a statement has no key twice.
+        if let Way::Staged { .. } | Way::Given(_) = self.way {
             return Ok(());
         }
         let staging = Staging::create(write.connection, self.table)?;

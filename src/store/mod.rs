@@ -303,7 +303,7 @@ impl Store {
         &self.location
     }
 
-    /// A connection that answers. Waits for a server that is restarting, but not in every call again.
+    /// A connection that answers, or did a moment ago: who uses it can repeat what he asks. Waits for a server that is restarting, but not in every call again.
     pub(crate) fn connection(&self) -> Result<PooledConnection> {
         let started = Instant::now();
         let was_away = self.away.load(Ordering::Relaxed);

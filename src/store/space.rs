@@ -48,18 +48,18 @@ impl Store {
     /// Makes the room of what was removed usable again, and what was overwritten unreadable: SQLite's write-ahead
     /// log is emptied if nobody reads from it, PostgreSQL's version tables are vacuumed.
     pub(crate) fn give_back_space(&self, tables: &[TableDescription]) -> Result<()> {
-        let mut connection = self.connection()?;
-        let statements = match &**connection {
-            AnyConnection::Sqlite(_) => vec!["PRAGMA wal_checkpoint(TRUNCATE)".to_owned()],
-            AnyConnection::Postgres(_) => tables
+        self.ask(|connection| {
+            let statements = match connection {
+                AnyConnection::Sqlite(_) => vec!["PRAGMA wal_checkpoint(TRUNCATE)".to_owned()],
+                AnyConnection::Postgres(_) => tables
+                    .iter()
+                    .filter(|table| table.is_run_scoped())
+                    .map(|table| format!("VACUUM \"{}\"", table.version_name()))
+                    .collect(),
+            };
+            statements
                 .iter()
-                .filter(|table| table.is_run_scoped())
-                .map(|table| format!("VACUUM \"{}\"", table.version_name()))
-                .collect(),
-        };
-        for statement in statements {
-            batch(&mut connection, &statement)?;
-        }
-        Ok(())
+                .try_for_each(|statement| batch(connection, statement))
+        })
     }
 }

@@ -309,7 +309,7 @@ impl Store {
         })
     }
 
-    /// Asks a question of one statement, outside a transaction. A lost connection repeats it once.
+    /// Runs what may be done twice, outside a transaction. A lost connection repeats it once.
     pub(crate) fn ask<T>(
         &self,
         mut question: impl FnMut(&mut AnyConnection) -> Result<T>,
