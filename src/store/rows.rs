@@ -190,8 +190,8 @@ impl Plan {
             AnyConnection::Sqlite(_) => Ok(()),
             AnyConnection::Postgres(connection) => connection
                 .batch_execute(&match self {
-                    Self::Kept => format!("SELECT {}", postgres::PLAN_FOR_FEW),
-                    Self::Anew => postgres::PLAN_FOR_ANY.to_owned(),
+                    Self::Kept => format!("SELECT {}", postgres::plan_for_few()),
+                    Self::Anew => postgres::plan_for_any(),
                 })
                 .map_err(doing("choosing how to plan")),
         }

@@ -388,8 +388,8 @@ CREATE TABLE "models_version" (
 );
 CREATE INDEX "models_version_changes" ON "models_version" ("transaction_id");
 CREATE FUNCTION "models_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -398,8 +398,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('models');
   IF EXISTS (SELECT 1 FROM "models_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -434,8 +433,8 @@ CREATE TRIGGER "models_record_insert" AFTER INSERT ON "models" REFERENCING NEW T
   FOR EACH STATEMENT EXECUTE FUNCTION "models_record_insert"();
 ALTER TABLE "models" ENABLE ALWAYS TRIGGER "models_record_insert";
 CREATE FUNCTION "models_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -445,8 +444,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('models');
   IF EXISTS (SELECT 1 FROM "models_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -489,8 +487,8 @@ CREATE TRIGGER "models_record_update" AFTER UPDATE ON "models" REFERENCING NEW T
   FOR EACH STATEMENT EXECUTE FUNCTION "models_record_update"();
 ALTER TABLE "models" ENABLE ALWAYS TRIGGER "models_record_update";
 CREATE FUNCTION "models_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -500,8 +498,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('models');
   IF EXISTS (SELECT 1 FROM "models_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -560,8 +557,8 @@ CREATE TABLE "scenarios_version" (
 );
 CREATE INDEX "scenarios_version_changes" ON "scenarios_version" ("transaction_id");
 CREATE FUNCTION "scenarios_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -570,8 +567,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('scenarios');
   IF EXISTS (SELECT 1 FROM "scenarios_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -606,8 +602,8 @@ CREATE TRIGGER "scenarios_record_insert" AFTER INSERT ON "scenarios" REFERENCING
   FOR EACH STATEMENT EXECUTE FUNCTION "scenarios_record_insert"();
 ALTER TABLE "scenarios" ENABLE ALWAYS TRIGGER "scenarios_record_insert";
 CREATE FUNCTION "scenarios_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -617,8 +613,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('scenarios');
   IF EXISTS (SELECT 1 FROM "scenarios_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -661,8 +656,8 @@ CREATE TRIGGER "scenarios_record_update" AFTER UPDATE ON "scenarios" REFERENCING
   FOR EACH STATEMENT EXECUTE FUNCTION "scenarios_record_update"();
 ALTER TABLE "scenarios" ENABLE ALWAYS TRIGGER "scenarios_record_update";
 CREATE FUNCTION "scenarios_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -672,8 +667,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('scenarios');
   IF EXISTS (SELECT 1 FROM "scenarios_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -734,8 +728,8 @@ CREATE TABLE "regions_version" (
 );
 CREATE INDEX "regions_version_changes" ON "regions_version" ("transaction_id");
 CREATE FUNCTION "regions_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -744,8 +738,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('regions');
   IF EXISTS (SELECT 1 FROM "regions_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -780,8 +773,8 @@ CREATE TRIGGER "regions_record_insert" AFTER INSERT ON "regions" REFERENCING NEW
   FOR EACH STATEMENT EXECUTE FUNCTION "regions_record_insert"();
 ALTER TABLE "regions" ENABLE ALWAYS TRIGGER "regions_record_insert";
 CREATE FUNCTION "regions_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -791,8 +784,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('regions');
   IF EXISTS (SELECT 1 FROM "regions_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -835,8 +827,8 @@ CREATE TRIGGER "regions_record_update" AFTER UPDATE ON "regions" REFERENCING NEW
   FOR EACH STATEMENT EXECUTE FUNCTION "regions_record_update"();
 ALTER TABLE "regions" ENABLE ALWAYS TRIGGER "regions_record_update";
 CREATE FUNCTION "regions_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -846,8 +838,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('regions');
   IF EXISTS (SELECT 1 FROM "regions_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -906,8 +897,8 @@ CREATE TABLE "units_version" (
 );
 CREATE INDEX "units_version_changes" ON "units_version" ("transaction_id");
 CREATE FUNCTION "units_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -916,8 +907,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('units');
   IF EXISTS (SELECT 1 FROM "units_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -952,8 +942,8 @@ CREATE TRIGGER "units_record_insert" AFTER INSERT ON "units" REFERENCING NEW TAB
   FOR EACH STATEMENT EXECUTE FUNCTION "units_record_insert"();
 ALTER TABLE "units" ENABLE ALWAYS TRIGGER "units_record_insert";
 CREATE FUNCTION "units_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -963,8 +953,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('units');
   IF EXISTS (SELECT 1 FROM "units_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -1007,8 +996,8 @@ CREATE TRIGGER "units_record_update" AFTER UPDATE ON "units" REFERENCING NEW TAB
   FOR EACH STATEMENT EXECUTE FUNCTION "units_record_update"();
 ALTER TABLE "units" ENABLE ALWAYS TRIGGER "units_record_update";
 CREATE FUNCTION "units_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -1018,8 +1007,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('units');
   IF EXISTS (SELECT 1 FROM "units_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -1078,8 +1066,8 @@ CREATE TABLE "variables_version" (
 );
 CREATE INDEX "variables_version_changes" ON "variables_version" ("transaction_id");
 CREATE FUNCTION "variables_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -1088,8 +1076,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('variables');
   IF EXISTS (SELECT 1 FROM "variables_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -1124,8 +1111,8 @@ CREATE TRIGGER "variables_record_insert" AFTER INSERT ON "variables" REFERENCING
   FOR EACH STATEMENT EXECUTE FUNCTION "variables_record_insert"();
 ALTER TABLE "variables" ENABLE ALWAYS TRIGGER "variables_record_insert";
 CREATE FUNCTION "variables_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -1135,8 +1122,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('variables');
   IF EXISTS (SELECT 1 FROM "variables_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -1179,8 +1165,8 @@ CREATE TRIGGER "variables_record_update" AFTER UPDATE ON "variables" REFERENCING
   FOR EACH STATEMENT EXECUTE FUNCTION "variables_record_update"();
 ALTER TABLE "variables" ENABLE ALWAYS TRIGGER "variables_record_update";
 CREATE FUNCTION "variables_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -1190,8 +1176,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('variables');
   IF EXISTS (SELECT 1 FROM "variables_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -1259,8 +1244,8 @@ CREATE TABLE "runs_version" (
 );
 CREATE INDEX "runs_version_changes" ON "runs_version" ("transaction_id");
 CREATE FUNCTION "runs_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -1269,8 +1254,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('runs');
   IF EXISTS (SELECT 1 FROM "runs_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -1305,8 +1289,8 @@ CREATE TRIGGER "runs_record_insert" AFTER INSERT ON "runs" REFERENCING NEW TABLE
   FOR EACH STATEMENT EXECUTE FUNCTION "runs_record_insert"();
 ALTER TABLE "runs" ENABLE ALWAYS TRIGGER "runs_record_insert";
 CREATE FUNCTION "runs_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -1316,8 +1300,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('runs');
   IF EXISTS (SELECT 1 FROM "runs_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -1360,8 +1343,8 @@ CREATE TRIGGER "runs_record_update" AFTER UPDATE ON "runs" REFERENCING NEW TABLE
   FOR EACH STATEMENT EXECUTE FUNCTION "runs_record_update"();
 ALTER TABLE "runs" ENABLE ALWAYS TRIGGER "runs_record_update";
 CREATE FUNCTION "runs_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -1371,8 +1354,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('runs');
   IF EXISTS (SELECT 1 FROM "runs_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -1440,8 +1422,8 @@ CREATE TABLE "datapoints_version" (
 ) WITH (fillfactor = 50);
 CREATE INDEX "datapoints_version_changes" ON "datapoints_version" ("run_id", "transaction_id");
 CREATE FUNCTION "datapoints_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -1455,8 +1437,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('datapoints');
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -1534,8 +1515,8 @@ CREATE TRIGGER "datapoints_record_insert" AFTER INSERT ON "datapoints" REFERENCI
   FOR EACH STATEMENT EXECUTE FUNCTION "datapoints_record_insert"();
 ALTER TABLE "datapoints" ENABLE ALWAYS TRIGGER "datapoints_record_insert";
 CREATE FUNCTION "datapoints_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -1545,8 +1526,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('datapoints');
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -1606,8 +1586,8 @@ CREATE TRIGGER "datapoints_record_update" AFTER UPDATE ON "datapoints" REFERENCI
   FOR EACH STATEMENT EXECUTE FUNCTION "datapoints_record_update"();
 ALTER TABLE "datapoints" ENABLE ALWAYS TRIGGER "datapoints_record_update";
 CREATE FUNCTION "datapoints_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -1617,8 +1597,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('datapoints');
   IF EXISTS (SELECT 1 FROM old_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -1841,8 +1820,8 @@ CREATE TABLE "meta_indicators_version" (
 ) WITH (fillfactor = 50);
 CREATE INDEX "meta_indicators_version_changes" ON "meta_indicators_version" ("run_id", "transaction_id");
 CREATE FUNCTION "meta_indicators_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -1853,8 +1832,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('meta_indicators');
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -1905,8 +1883,8 @@ CREATE TRIGGER "meta_indicators_record_insert" AFTER INSERT ON "meta_indicators"
   FOR EACH STATEMENT EXECUTE FUNCTION "meta_indicators_record_insert"();
 ALTER TABLE "meta_indicators" ENABLE ALWAYS TRIGGER "meta_indicators_record_insert";
 CREATE FUNCTION "meta_indicators_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -1916,8 +1894,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('meta_indicators');
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -1977,8 +1954,8 @@ CREATE TRIGGER "meta_indicators_record_update" AFTER UPDATE ON "meta_indicators"
   FOR EACH STATEMENT EXECUTE FUNCTION "meta_indicators_record_update"();
 ALTER TABLE "meta_indicators" ENABLE ALWAYS TRIGGER "meta_indicators_record_update";
 CREATE FUNCTION "meta_indicators_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -1988,8 +1965,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('meta_indicators');
   IF EXISTS (SELECT 1 FROM old_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -2167,8 +2143,8 @@ CREATE TABLE "optimization_items_version" (
 ) WITH (fillfactor = 50);
 CREATE INDEX "optimization_items_version_changes" ON "optimization_items_version" ("run_id", "transaction_id");
 CREATE FUNCTION "optimization_items_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -2180,8 +2156,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('optimization_items');
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -2241,8 +2216,8 @@ CREATE TRIGGER "optimization_items_record_insert" AFTER INSERT ON "optimization_
   FOR EACH STATEMENT EXECUTE FUNCTION "optimization_items_record_insert"();
 ALTER TABLE "optimization_items" ENABLE ALWAYS TRIGGER "optimization_items_record_insert";
 CREATE FUNCTION "optimization_items_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -2254,8 +2229,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('optimization_items');
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -2326,8 +2300,8 @@ CREATE TRIGGER "optimization_items_record_update" AFTER UPDATE ON "optimization_
   FOR EACH STATEMENT EXECUTE FUNCTION "optimization_items_record_update"();
 ALTER TABLE "optimization_items" ENABLE ALWAYS TRIGGER "optimization_items_record_update";
 CREATE FUNCTION "optimization_items_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -2337,8 +2311,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('optimization_items');
   IF EXISTS (SELECT 1 FROM old_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -2530,8 +2503,8 @@ CREATE TABLE "optimization_columns_version" (
 ) WITH (fillfactor = 50);
 CREATE INDEX "optimization_columns_version_changes" ON "optimization_columns_version" ("run_id", "transaction_id");
 CREATE FUNCTION "optimization_columns_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -2542,8 +2515,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('optimization_columns');
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -2594,8 +2566,8 @@ CREATE TRIGGER "optimization_columns_record_insert" AFTER INSERT ON "optimizatio
   FOR EACH STATEMENT EXECUTE FUNCTION "optimization_columns_record_insert"();
 ALTER TABLE "optimization_columns" ENABLE ALWAYS TRIGGER "optimization_columns_record_insert";
 CREATE FUNCTION "optimization_columns_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -2605,8 +2577,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('optimization_columns');
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -2666,8 +2637,8 @@ CREATE TRIGGER "optimization_columns_record_update" AFTER UPDATE ON "optimizatio
   FOR EACH STATEMENT EXECUTE FUNCTION "optimization_columns_record_update"();
 ALTER TABLE "optimization_columns" ENABLE ALWAYS TRIGGER "optimization_columns_record_update";
 CREATE FUNCTION "optimization_columns_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -2677,8 +2648,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('optimization_columns');
   IF EXISTS (SELECT 1 FROM old_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -2850,8 +2820,8 @@ CREATE TABLE "indexset_elements_version" (
 ) WITH (fillfactor = 50);
 CREATE INDEX "indexset_elements_version_changes" ON "indexset_elements_version" ("run_id", "transaction_id");
 CREATE FUNCTION "indexset_elements_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -2862,8 +2832,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('indexset_elements');
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -2914,8 +2883,8 @@ CREATE TRIGGER "indexset_elements_record_insert" AFTER INSERT ON "indexset_eleme
   FOR EACH STATEMENT EXECUTE FUNCTION "indexset_elements_record_insert"();
 ALTER TABLE "indexset_elements" ENABLE ALWAYS TRIGGER "indexset_elements_record_insert";
 CREATE FUNCTION "indexset_elements_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -2925,8 +2894,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('indexset_elements');
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -2986,8 +2954,8 @@ CREATE TRIGGER "indexset_elements_record_update" AFTER UPDATE ON "indexset_eleme
   FOR EACH STATEMENT EXECUTE FUNCTION "indexset_elements_record_update"();
 ALTER TABLE "indexset_elements" ENABLE ALWAYS TRIGGER "indexset_elements_record_update";
 CREATE FUNCTION "indexset_elements_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -2997,8 +2965,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('indexset_elements');
   IF EXISTS (SELECT 1 FROM old_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -3172,8 +3139,8 @@ CREATE TABLE "optimization_rows_version" (
 ) WITH (fillfactor = 50);
 CREATE INDEX "optimization_rows_version_changes" ON "optimization_rows_version" ("run_id", "transaction_id");
 CREATE FUNCTION "optimization_rows_record_insert"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -3185,8 +3152,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('optimization_rows');
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -3246,8 +3212,8 @@ CREATE TRIGGER "optimization_rows_record_insert" AFTER INSERT ON "optimization_r
   FOR EACH STATEMENT EXECUTE FUNCTION "optimization_rows_record_insert"();
 ALTER TABLE "optimization_rows" ENABLE ALWAYS TRIGGER "optimization_rows_record_insert";
 CREATE FUNCTION "optimization_rows_record_update"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -3259,8 +3225,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('optimization_rows');
   IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
@@ -3331,8 +3296,8 @@ CREATE TRIGGER "optimization_rows_record_update" AFTER UPDATE ON "optimization_r
   FOR EACH STATEMENT EXECUTE FUNCTION "optimization_rows_record_update"();
 ALTER TABLE "optimization_rows" ENABLE ALWAYS TRIGGER "optimization_rows_record_update";
 CREATE FUNCTION "optimization_rows_record_delete"() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
   tx "transactions";
   dropped bigint := 0;
@@ -3342,8 +3307,7 @@ BEGIN
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('optimization_rows');
   IF EXISTS (SELECT 1 FROM old_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN

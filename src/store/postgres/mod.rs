@@ -71,16 +71,33 @@ const NO_JIT: &str = "set_config('jit', 'off', true)";
 const ROOM_FOR_JOINS: &str = "
     CASE current_setting('work_mem') WHEN '4MB' THEN set_config('work_mem', '64MB', true) END";
 
-/// Each row is found by an index. So few are that it is the best plan whatever the tables' size, and may be kept from the
-/// first time on: left to itself, the server plans the first five anew. Terms of a `SELECT`.
-pub(super) const PLAN_FOR_FEW: &str = "
-    set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true),
-    set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)";
+/// What decides how statements are planned: the setting, its value for few rows, and that for many.
+///
+/// Of few, each is found by an index. So few are that it is the best plan whatever the tables' size, and may be kept from
+/// the first time on: left to itself, the server plans the first five anew.
+const PLANNING: [(&str, &str, &str); 4] = [
+    ("plan_cache_mode", "force_generic_plan", "force_custom_plan"),
+    ("enable_seqscan", "off", "on"),
+    ("enable_hashjoin", "off", "on"),
+    ("enable_mergejoin", "off", "on"),
+];
+
+fn each_setting(text: impl Fn(&(&str, &str, &str)) -> String, between: &str) -> String {
+    PLANNING.iter().map(text).collect::<Vec<_>>().join(between)
+}
+
+/// Plans for few rows from here on, as terms of a `SELECT`.
+pub(super) fn plan_for_few() -> String {
+    each_setting(
+        |(name, few, _)| format!("set_config('{name}', '{few}', true)"),
+        ", ",
+    )
+}
 
 /// Back to what the session has.
-pub(super) const PLAN_FOR_ANY: &str =
-    "SET LOCAL plan_cache_mode TO DEFAULT; SET LOCAL enable_seqscan TO DEFAULT;
-    SET LOCAL enable_hashjoin TO DEFAULT; SET LOCAL enable_mergejoin TO DEFAULT";
+pub(super) fn plan_for_any() -> String {
+    each_setting(|(name, ..)| format!("SET LOCAL {name} TO DEFAULT"), "; ")
+}
 
 /// How a transaction begins that only reads.
 pub(super) const BEGIN_SNAPSHOT: &str =
@@ -156,7 +173,7 @@ pub(super) fn begin(
         ),
     };
     let plan = match plan {
-        Plan::Kept => format!(", {PLAN_FOR_FEW}"),
+        Plan::Kept => format!(", {}", plan_for_few()),
         Plan::Anew => String::new(),
     };
     // Staging tables are made IF NOT EXISTS; libpq would print a notice each time.

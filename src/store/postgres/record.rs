@@ -8,6 +8,7 @@
 
 use crate::schema::{END_TRANSACTION_ID, OPERATION_TYPE, RUN_ID, TRANSACTION_ID, TableDescription};
 use crate::store::postgres::ddl::always;
+use crate::store::postgres::each_setting;
 use crate::store::postgres::parents::{self, Lookup};
 use crate::store::postgres::sql::last_version;
 use crate::store::rows::Plan;
@@ -94,8 +95,8 @@ impl Recording<'_> {
         let lookup = self.parents();
         format!(
             "CREATE FUNCTION {function}() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET plan_cache_mode = force_generic_plan
-  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off{settings} AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
+  {for_few}{settings} AS $$
 DECLARE
   tx \"transactions\";
   dropped bigint := 0;
@@ -104,8 +105,7 @@ DECLARE
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > {FEW} THEN
-    PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true),
-      set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    PERFORM {for_many};
   END IF;
   tx := stratalog_current('{table}');
 {own_run}{parents}  IF EXISTS (SELECT 1 FROM {version} v WHERE v.\"{TRANSACTION_ID}\" = tx.\"id\"{of_run}) THEN
@@ -120,6 +120,11 @@ END $$;
 REVOKE ALL ON FUNCTION {function} FROM PUBLIC;
 ",
             function = quote(name),
+            for_few = each_setting(|(name, few, _)| format!("SET {name} = {few}"), " "),
+            for_many = each_setting(
+                |(name, _, many)| format!("set_config('{name}', '{many}', true)"),
+                ", "
+            ),
             // Whatever is set within is undone at the end.
             settings = match self.event {
                 Event::Update => " SET enable_nestloop = on",
