@@ -38,23 +38,16 @@ const ANSWERED_LATELY: Duration = Duration::from_millis(500);
 /// A connection of the pool.
 pub(crate) struct Pooled {
     connection: AnyConnection,
-    /// When it last answered.
+    /// When it was asked what it last answered. Not when the answer came: a connection that is cut in between would
+    /// seem to have answered after others were found lost to the same cut.
     answered: Instant,
     is_lost: bool,
 }
 
 impl Pooled {
-    fn new(connection: AnyConnection) -> Self {
-        Self {
-            connection,
-            answered: Instant::now(),
-            is_lost: false,
-        }
-    }
-
-    /// It did what was asked.
-    pub(super) fn answered(&mut self) {
-        self.answered = Instant::now();
+    /// It did what was asked then.
+    pub(super) fn answered(&mut self, asked: Instant) {
+        self.answered = asked;
     }
 
     /// Whether it is there; after an error without a transaction that could be rolled back. One that is not is not used
@@ -121,7 +114,12 @@ impl r2d2::ManageConnection for Manager {
     type Error = Error;
 
     fn connect(&self) -> Result<Pooled> {
-        self.open().map(Pooled::new)
+        let asked = Instant::now();
+        Ok(Pooled {
+            connection: self.open()?,
+            answered: asked,
+            is_lost: false,
+        })
     }
 
     fn is_valid(&self, pooled: &mut Pooled) -> Result<()> {
@@ -132,8 +130,9 @@ impl r2d2::ManageConnection for Manager {
                 if answered.elapsed() < ANSWERED_LATELY && *self.lost() < Some(answered) {
                     return Ok(());
                 }
+                let asked = Instant::now();
                 connection.ping().map_err(doing("checking a connection"))?;
-                pooled.answered();
+                pooled.answered(asked);
                 Ok(())
             }
         }

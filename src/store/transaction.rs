@@ -212,8 +212,9 @@ impl Store {
         let value = match outcome {
             Ok(Outcome::Commit(value)) => value,
             Ok(Outcome::Nothing(value)) => {
+                let asked = Instant::now();
                 if connection::roll_back(connection) == Usable::Yes {
-                    connection.answered();
+                    connection.answered(asked);
                 }
                 return Attempt::Done(value);
             }
@@ -223,6 +224,7 @@ impl Store {
             let error = doing("leaving a transaction")(source);
             return self.failed(connection, xid, error);
         }
+        let asked = Instant::now();
         if let Err(source) = connection::commit(connection) {
             let error = doing("committing")(source);
             return match (xid, connection::roll_back(connection)) {
@@ -233,7 +235,7 @@ impl Store {
                 _ => Attempt::Failed(error),
             };
         }
-        connection.answered();
+        connection.answered(asked);
         match failpoint::reach(step, "committed")
             .and_then(|()| connection::check_kept(self.location(), connection))
         {
@@ -328,6 +330,7 @@ impl Store {
         let mut repeated = false;
         loop {
             let mut connection = self.connection()?;
+            let asked = Instant::now();
             match work(&mut connection) {
                 (Usable::No, Err(error)) if error::may_be_a_lost_connection(&error) => {
                     if repeated {
@@ -341,7 +344,7 @@ impl Store {
                 }
                 (usable, result) => {
                     if usable == Usable::Yes {
-                        connection.answered();
+                        connection.answered(asked);
                     }
                     return result;
                 }
