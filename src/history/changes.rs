@@ -17,7 +17,7 @@ use crate::store::bulk::{SetBased, Staging};
 use crate::store::kept::kept;
 use crate::store::rows::{Bind, Plan};
 use crate::store::{
-    BulkRecording, column_list, doing, failpoint, keys_equal, or_update, quote, values_from,
+    BulkRecording, Engine, column_list, doing, failpoint, keys_equal, or_update, quote, values_from,
 };
 
 /// How many rows a write inserted, updated and deleted.
@@ -143,9 +143,15 @@ fn counted(write: &mut Write<'_>, staging: &Staging) -> Result<ChangeCounts> {
 }
 
 /// `select`: transaction, operation type and source of the rows of the alias.
-pub(super) fn add_version_rows(table: &TableDescription, row: &str, select: &str) -> String {
+pub(super) fn add_version_rows(
+    engine: Engine,
+    table: &TableDescription,
+    row: &str,
+    select: &str,
+) -> String {
     format!(
-        "INSERT INTO {} ({}, \"{TRANSACTION_ID}\", \"{OPERATION_TYPE}\") SELECT {}, {select}",
+        "INSERT{} INTO {} ({}, \"{TRANSACTION_ID}\", \"{OPERATION_TYPE}\") SELECT {}, {select}",
+        engine.or_fail(),
         quote(&table.version_name()),
         column_list("", table.columns.iter()),
         column_list(row, table.columns.iter()),
@@ -268,22 +274,22 @@ impl<'t> ChangeSet<'t> {
                 "INSERT INTO {live} ({columns}) SELECT {columns} FROM {changes} c WHERE operation_type {which}{order}"
             )
         };
-        let statements = match write.engine().bulk_recording() {
+        let engine = write.engine();
+        let update = || {
+            format!(
+                "UPDATE{} {live} AS l SET {} FROM {changes} c WHERE {} AND c.operation_type = 1",
+                engine.or_fail(),
+                values_from(table, "c"),
+                keys_equal(table, "l", "c")
+            )
+        };
+        let statements = match engine.bulk_recording() {
             _ if self.counts.updated == 0 => vec![insert("= 0")],
+            _ if self.counts.inserted == 0 => vec![update()],
             // One statement, so that version rows are recorded once for both.
             BulkRecording::SetBased => vec![insert("< 2") + &or_update(table)],
             // An upsert tries to insert each row first.
-            BulkRecording::Triggers => {
-                let update = format!(
-                    "UPDATE {live} l SET {} FROM {changes} c WHERE {} AND c.operation_type = 1",
-                    values_from(table, "c"),
-                    keys_equal(table, "l", "c")
-                );
-                match self.counts.inserted {
-                    0 => vec![update],
-                    _ => vec![update, insert("= 0")],
-                }
-            }
+            BulkRecording::Triggers => vec![update(), insert("= 0")],
         };
         if self.extent == Extent::All {
             return whole::update(write, table, self.counts.updated as usize, |write| {
@@ -362,7 +368,10 @@ impl<'t> ChangeSet<'t> {
             ),
         };
         write
-            .execute(&add_version_rows(table, row, &select), &binds)
+            .execute(
+                &add_version_rows(write.engine(), table, row, &select),
+                &binds,
+            )
             .map_err(doing("adding version rows"))?;
         Ok(())
     }

@@ -67,7 +67,7 @@ fn record_live(write: &mut Write<'_>, table: &TableDescription, operation_type: 
         quote(&table.name),
         of_this_run("l")
     );
-    let text = add_version_rows(table, "l", &select);
+    let text = add_version_rows(write.engine(), table, "l", &select);
     write
         .execute(&text, &binds_of(write))
         .map_err(doing("adding version rows"))?;

@@ -158,6 +158,18 @@ impl Engine {
         }
     }
 
+    /// After `INSERT` or `UPDATE`: when the statement fails, what it has written so far stays until the transaction is rolled
+    /// back, which a [transaction](Store::transaction) is after any error.
+    ///
+    /// SQLite would otherwise copy each page aside before a statement changes it, in case only that statement is to be
+    /// taken back. PostgreSQL has no such thing.
+    pub(crate) fn or_fail(self) -> &'static str {
+        match self {
+            Self::Sqlite => " OR FAIL",
+            Self::Postgres => "",
+        }
+    }
+
     /// Whether all writers wait for each other, so that transactions end in the order of their ids.
     pub(crate) fn has_one_writer(self) -> bool {
         match self {

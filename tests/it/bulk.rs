@@ -313,6 +313,83 @@ fn a_bulk_write_searches_and_never_scans_on_sqlite() {
     );
 }
 
+/// What a statement consists of, its triggers included.
+#[derive(QueryableByName)]
+struct Instruction {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    opcode: String,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    p1: i64,
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    p2: i64,
+}
+
+impl Instruction {
+    /// Whether it may fail in a way that takes the statement back, and not the whole transaction: a constraint that aborts,
+    /// a foreign key that is not deferred, or a function.
+    fn may_take_the_statement_back(&self) -> bool {
+        const ABORT: i64 = 2;
+        match self.opcode.as_str() {
+            "Halt" => self.p1 != 0 && self.p2 == ABORT,
+            "HaltIfNull" => self.p2 == ABORT,
+            "FkCounter" => self.p1 == 0 && self.p2 > 0,
+            "Function" | "PureFunc" => true,
+            _ => false,
+        }
+    }
+}
+
+/// If a statement can be taken back, SQLite copies each page aside before it changes it, to a file from 64 kB on.
+#[test]
+fn a_change_of_few_rows_copies_no_page_aside_on_sqlite() {
+    watch();
+    let database = Database::sqlite();
+    let fixture = fixture(&database);
+    let operations = measured(&database, &fixture, 40);
+    let Plain::Sqlite(mut plain) = database.plain() else {
+        unreachable!()
+    };
+    plain
+        .batch_execute("PRAGMA foreign_keys = ON; PRAGMA recursive_triggers = ON")
+        .expect("as the library");
+    let mut seen = BTreeSet::new();
+    for (name, statements) in operations {
+        for statement in statements {
+            if statement.contains("CREATE TABLE IF NOT EXISTS temp.") {
+                plain.batch_execute(&statement).expect("a staging table");
+            }
+            // New rows have to name what there is.
+            let writes = ["UPDATE", "INSERT OR FAIL", "DELETE FROM \"datapoints\""]
+                .iter()
+                .any(|begin| statement.starts_with(begin));
+            if !writes || !statement.contains("\"datapoints") {
+                continue;
+            }
+            let program: Vec<Instruction> = diesel::sql_query(format!("EXPLAIN {statement}"))
+                .load(&mut plain)
+                .expect("a program");
+            let may_be_taken_back: Vec<_> = program
+                .iter()
+                .filter(|instruction| instruction.may_take_the_statement_back())
+                .map(|found| format!("{} {} {}", found.opcode, found.p1, found.p2))
+                .collect();
+            assert!(
+                may_be_taken_back.is_empty(),
+                "{name}: {statement}\n{may_be_taken_back:?}"
+            );
+            seen.insert(statement);
+        }
+    }
+    let of = |begin: &str| seen.iter().filter(|text| text.starts_with(begin)).count();
+    assert!(of("UPDATE \"datapoints_version\"") >= 1, "{seen:#?}");
+    assert!(of("UPDATE OR FAIL \"datapoints\"") >= 1, "{seen:#?}");
+    assert!(
+        of("INSERT OR FAIL INTO \"datapoints_version\"") >= 2,
+        "{seen:#?}"
+    );
+    assert!(of("DELETE FROM \"datapoints\"") >= 1, "{seen:#?}");
+}
+
 /// A run of so many points, read in batches of 100: first of the present state, then of one that is past.
 fn read_in_batches(fixture: &WithRun, rows: usize) -> Vec<String> {
     let run = fixture

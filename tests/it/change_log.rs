@@ -73,6 +73,71 @@ both_engines! {
         fixture.verify();
     }
 
+    fn a_refused_write_by_hand_ends_its_transaction(database: &Database) {
+        let fixture = WithRun::new(database);
+        let lock = fixture.run.lock("by hand").expect("the lock");
+        let columns = "run_id, region_id, variable_id, unit_id, point_type, step, category";
+        for sql in [
+            format!("INSERT INTO datapoints_version ({columns}, value, transaction_id, operation_type)
+                SELECT {columns}, value, 1, 0 FROM datapoints"),
+            "UPDATE datapoints_version SET value = 7.0".into(),
+            "UPDATE datapoints_version SET end_transaction_id = 1".into(),
+            "DELETE FROM datapoints_version WHERE end_transaction_id IS NOT NULL".into(),
+            "UPDATE datapoints SET step = 2021".into(),
+            "UPDATE regions SET name = 'Mars'; UPDATE runs SET id = 7".into(),
+        ] {
+            let mut plain = database.plain();
+            plain.begin(1, lock.token().0).expect("beginning");
+            plain.run("UPDATE datapoints SET value = 2.0").expect("a write");
+            let message = plain.refused(&sql);
+            assert!(message.starts_with("stratalog:"), "{sql}: {message}");
+            // PostgreSQL's COMMIT says nothing and does not commit; SQLite has nothing to commit any more.
+            let committed = plain.commit();
+            assert_eq!(committed.is_ok(), database.engine == Engine::Postgres, "{sql}");
+            plain.roll_back();
+            assert_eq!(fixture.now(), [(2020, 1.0)], "{sql}");
+        }
+        fixture.verify();
+    }
+
+    fn a_value_written_by_hand_is_a_float(database: &Database) {
+        let fixture = WithRun::new(database);
+        let lock = fixture.run.lock("by hand").expect("the lock");
+        let mut plain = database.plain();
+        let (floats, others): (&[&str], &[&str]) = match database.engine {
+            Engine::Sqlite => (
+                &["5.0", "-0.0", "0.25", "9e999", "-9e999", "5e-324", "1e308", "9007199254740993.0"],
+                &["5", "0", "-1", "4611686018427387904", "'5'", "'5.0'", "''", "'text'", "x'35'", "NULL", "9e999 - 9e999"],
+            ),
+            // It makes a float of every number.
+            Engine::Postgres => (
+                &["5", "-0.0", "'Infinity'", "'-Infinity'", "1e308", "9007199254740993.0"],
+                &["'text'", "true", "NULL"],
+            ),
+        };
+        for value in floats {
+            plain.begin(1, lock.token().0).expect("beginning");
+            for write in [format!("UPDATE datapoints SET value = {value}"), insert(2050, value)] {
+                plain.run(&write).unwrap_or_else(|error| panic!("{write}: {error}"));
+            }
+            plain.commit().expect("committing");
+            fixture.verify();
+            plain.begin(1, lock.token().0).expect("beginning");
+            plain.run("DELETE FROM datapoints WHERE step = 2050").expect("a deletion");
+            plain.commit().expect("committing");
+        }
+        for value in others {
+            for write in [format!("UPDATE datapoints SET value = {value}"), insert(2050, value)] {
+                plain.begin(1, lock.token().0).expect("beginning");
+                plain.refused(&write);
+                plain.roll_back();
+            }
+        }
+        lock.rollback().expect("rollback");
+        assert_eq!(fixture.now(), [(2020, 1.0)]);
+        fixture.verify();
+    }
+
     fn a_write_in_a_transaction_by_hand_is_logged(database: &Database) {
         for sql in writes(database.engine) {
             let database = Database::new(database.engine);

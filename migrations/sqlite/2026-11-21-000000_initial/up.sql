@@ -37,7 +37,7 @@ CREATE TABLE "run_locks" (
 CREATE TABLE "run_leases" (
   "run_id" INTEGER NOT NULL,
   "token" INTEGER NOT NULL,
-  "lease_seconds" ANY NOT NULL CHECK (typeof("lease_seconds") = 'real'),
+  "lease_seconds" ANY NOT NULL CHECK ("lease_seconds" <= 9e999 AND 3 / (2 + 0 * "lease_seconds") <> 1),
   "renewed_at" TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')),
   "expires_at" TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')),
   "last_write_at" TEXT,
@@ -326,16 +326,16 @@ CREATE INDEX "models_version_changes" ON "models_version" ("transaction_id");
 CREATE TRIGGER "models_guard_key" BEFORE UPDATE OF "id" ON "models"
 WHEN OLD."id" IS NOT NEW."id"
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:key_update: models: a key is not changed: delete the row and insert another');
+  SELECT RAISE(ROLLBACK, 'stratalog:key_update: models: a key is not changed: delete the row and insert another');
 END;
 CREATE TRIGGER "models_record_insert" AFTER INSERT ON "models"
 WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: models: written outside a stratalog transaction')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: models: written outside a stratalog transaction')
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "models_version" WHERE "models_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "models_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "models_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "models_version" ("id", "name", "docs", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "models_version" ("id", "name", "docs", "transaction_id", "operation_type")
     SELECT NEW."id", NEW."name", NEW."docs", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "models_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "models_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name" AND NOT before."docs" IS NOT NEW."docs");
@@ -345,11 +345,11 @@ END;
 CREATE TRIGGER "models_record_update" AFTER UPDATE ON "models"
 WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: models: written outside a stratalog transaction')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: models: written outside a stratalog transaction')
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "models_version" WHERE "models_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "models_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "models_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "models_version" ("id", "name", "docs", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "models_version" ("id", "name", "docs", "transaction_id", "operation_type")
     SELECT NEW."id", NEW."name", NEW."docs", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "models_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "models_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name" AND NOT before."docs" IS NOT NEW."docs");
@@ -359,11 +359,11 @@ END;
 CREATE TRIGGER "models_record_delete" AFTER DELETE ON "models"
 WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: models: written outside a stratalog transaction')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: models: written outside a stratalog transaction')
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "models_version" WHERE "models_version"."id" = OLD."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "models_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "models_version"."id" = OLD."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "models_version" ("id", "name", "docs", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "models_version" ("id", "name", "docs", "transaction_id", "operation_type")
     SELECT OLD."id", OLD."name", OLD."docs", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "models_version" before WHERE before."id" = OLD."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
   UPDATE "models_version" SET "end_transaction_id" = NULL WHERE "models_version"."id" = OLD."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
@@ -372,22 +372,22 @@ END;
 CREATE TRIGGER "models_version_append" AFTER INSERT ON "models_version"
 WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: models_version: history is written by stratalog only');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: models_version: history is written by stratalog only');
 END;
 CREATE TRIGGER "models_version_no_update" BEFORE UPDATE OF "id", "name", "docs", "transaction_id", "operation_type" ON "models_version"
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: models_version: history is never changed');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: models_version: history is never changed');
 END;
 CREATE TRIGGER "models_version_end_once" AFTER UPDATE OF "end_transaction_id" ON "models_version"
 WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
   OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: models_version: the end of a version row is set once');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: models_version: the end of a version row is set once');
 END;
 CREATE TRIGGER "models_version_no_delete" BEFORE DELETE ON "models_version"
 WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context)
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: models_version: history is never deleted');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: models_version: history is never deleted');
 END;
 
 CREATE TABLE "scenarios" (
@@ -409,16 +409,16 @@ CREATE INDEX "scenarios_version_changes" ON "scenarios_version" ("transaction_id
 CREATE TRIGGER "scenarios_guard_key" BEFORE UPDATE OF "id" ON "scenarios"
 WHEN OLD."id" IS NOT NEW."id"
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:key_update: scenarios: a key is not changed: delete the row and insert another');
+  SELECT RAISE(ROLLBACK, 'stratalog:key_update: scenarios: a key is not changed: delete the row and insert another');
 END;
 CREATE TRIGGER "scenarios_record_insert" AFTER INSERT ON "scenarios"
 WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: scenarios: written outside a stratalog transaction')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: scenarios: written outside a stratalog transaction')
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "scenarios_version" WHERE "scenarios_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "scenarios_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "scenarios_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "scenarios_version" ("id", "name", "docs", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "scenarios_version" ("id", "name", "docs", "transaction_id", "operation_type")
     SELECT NEW."id", NEW."name", NEW."docs", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "scenarios_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "scenarios_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name" AND NOT before."docs" IS NOT NEW."docs");
@@ -428,11 +428,11 @@ END;
 CREATE TRIGGER "scenarios_record_update" AFTER UPDATE ON "scenarios"
 WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: scenarios: written outside a stratalog transaction')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: scenarios: written outside a stratalog transaction')
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "scenarios_version" WHERE "scenarios_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "scenarios_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "scenarios_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "scenarios_version" ("id", "name", "docs", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "scenarios_version" ("id", "name", "docs", "transaction_id", "operation_type")
     SELECT NEW."id", NEW."name", NEW."docs", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "scenarios_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "scenarios_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name" AND NOT before."docs" IS NOT NEW."docs");
@@ -442,11 +442,11 @@ END;
 CREATE TRIGGER "scenarios_record_delete" AFTER DELETE ON "scenarios"
 WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: scenarios: written outside a stratalog transaction')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: scenarios: written outside a stratalog transaction')
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "scenarios_version" WHERE "scenarios_version"."id" = OLD."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "scenarios_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "scenarios_version"."id" = OLD."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "scenarios_version" ("id", "name", "docs", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "scenarios_version" ("id", "name", "docs", "transaction_id", "operation_type")
     SELECT OLD."id", OLD."name", OLD."docs", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "scenarios_version" before WHERE before."id" = OLD."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
   UPDATE "scenarios_version" SET "end_transaction_id" = NULL WHERE "scenarios_version"."id" = OLD."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
@@ -455,22 +455,22 @@ END;
 CREATE TRIGGER "scenarios_version_append" AFTER INSERT ON "scenarios_version"
 WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: scenarios_version: history is written by stratalog only');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: scenarios_version: history is written by stratalog only');
 END;
 CREATE TRIGGER "scenarios_version_no_update" BEFORE UPDATE OF "id", "name", "docs", "transaction_id", "operation_type" ON "scenarios_version"
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: scenarios_version: history is never changed');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: scenarios_version: history is never changed');
 END;
 CREATE TRIGGER "scenarios_version_end_once" AFTER UPDATE OF "end_transaction_id" ON "scenarios_version"
 WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
   OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: scenarios_version: the end of a version row is set once');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: scenarios_version: the end of a version row is set once');
 END;
 CREATE TRIGGER "scenarios_version_no_delete" BEFORE DELETE ON "scenarios_version"
 WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context)
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: scenarios_version: history is never deleted');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: scenarios_version: history is never deleted');
 END;
 
 CREATE TABLE "regions" (
@@ -494,16 +494,16 @@ CREATE INDEX "regions_version_changes" ON "regions_version" ("transaction_id");
 CREATE TRIGGER "regions_guard_key" BEFORE UPDATE OF "id" ON "regions"
 WHEN OLD."id" IS NOT NEW."id"
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:key_update: regions: a key is not changed: delete the row and insert another');
+  SELECT RAISE(ROLLBACK, 'stratalog:key_update: regions: a key is not changed: delete the row and insert another');
 END;
 CREATE TRIGGER "regions_record_insert" AFTER INSERT ON "regions"
 WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: regions: written outside a stratalog transaction')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: regions: written outside a stratalog transaction')
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "regions_version" WHERE "regions_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "regions_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "regions_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "regions_version" ("id", "name", "hierarchy", "docs", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "regions_version" ("id", "name", "hierarchy", "docs", "transaction_id", "operation_type")
     SELECT NEW."id", NEW."name", NEW."hierarchy", NEW."docs", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "regions_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "regions_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name" AND NOT before."hierarchy" IS NOT NEW."hierarchy" AND NOT before."docs" IS NOT NEW."docs");
@@ -513,11 +513,11 @@ END;
 CREATE TRIGGER "regions_record_update" AFTER UPDATE ON "regions"
 WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: regions: written outside a stratalog transaction')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: regions: written outside a stratalog transaction')
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "regions_version" WHERE "regions_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "regions_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "regions_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "regions_version" ("id", "name", "hierarchy", "docs", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "regions_version" ("id", "name", "hierarchy", "docs", "transaction_id", "operation_type")
     SELECT NEW."id", NEW."name", NEW."hierarchy", NEW."docs", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "regions_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "regions_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name" AND NOT before."hierarchy" IS NOT NEW."hierarchy" AND NOT before."docs" IS NOT NEW."docs");
@@ -527,11 +527,11 @@ END;
 CREATE TRIGGER "regions_record_delete" AFTER DELETE ON "regions"
 WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: regions: written outside a stratalog transaction')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: regions: written outside a stratalog transaction')
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "regions_version" WHERE "regions_version"."id" = OLD."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "regions_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "regions_version"."id" = OLD."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "regions_version" ("id", "name", "hierarchy", "docs", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "regions_version" ("id", "name", "hierarchy", "docs", "transaction_id", "operation_type")
     SELECT OLD."id", OLD."name", OLD."hierarchy", OLD."docs", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "regions_version" before WHERE before."id" = OLD."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
   UPDATE "regions_version" SET "end_transaction_id" = NULL WHERE "regions_version"."id" = OLD."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
@@ -540,22 +540,22 @@ END;
 CREATE TRIGGER "regions_version_append" AFTER INSERT ON "regions_version"
 WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: regions_version: history is written by stratalog only');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: regions_version: history is written by stratalog only');
 END;
 CREATE TRIGGER "regions_version_no_update" BEFORE UPDATE OF "id", "name", "hierarchy", "docs", "transaction_id", "operation_type" ON "regions_version"
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: regions_version: history is never changed');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: regions_version: history is never changed');
 END;
 CREATE TRIGGER "regions_version_end_once" AFTER UPDATE OF "end_transaction_id" ON "regions_version"
 WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
   OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: regions_version: the end of a version row is set once');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: regions_version: the end of a version row is set once');
 END;
 CREATE TRIGGER "regions_version_no_delete" BEFORE DELETE ON "regions_version"
 WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context)
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: regions_version: history is never deleted');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: regions_version: history is never deleted');
 END;
 
 CREATE TABLE "units" (
@@ -577,16 +577,16 @@ CREATE INDEX "units_version_changes" ON "units_version" ("transaction_id");
 CREATE TRIGGER "units_guard_key" BEFORE UPDATE OF "id" ON "units"
 WHEN OLD."id" IS NOT NEW."id"
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:key_update: units: a key is not changed: delete the row and insert another');
+  SELECT RAISE(ROLLBACK, 'stratalog:key_update: units: a key is not changed: delete the row and insert another');
 END;
 CREATE TRIGGER "units_record_insert" AFTER INSERT ON "units"
 WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: units: written outside a stratalog transaction')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: units: written outside a stratalog transaction')
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "units_version" WHERE "units_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "units_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "units_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "units_version" ("id", "name", "docs", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "units_version" ("id", "name", "docs", "transaction_id", "operation_type")
     SELECT NEW."id", NEW."name", NEW."docs", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "units_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "units_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name" AND NOT before."docs" IS NOT NEW."docs");
@@ -596,11 +596,11 @@ END;
 CREATE TRIGGER "units_record_update" AFTER UPDATE ON "units"
 WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: units: written outside a stratalog transaction')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: units: written outside a stratalog transaction')
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "units_version" WHERE "units_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "units_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "units_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "units_version" ("id", "name", "docs", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "units_version" ("id", "name", "docs", "transaction_id", "operation_type")
     SELECT NEW."id", NEW."name", NEW."docs", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "units_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "units_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name" AND NOT before."docs" IS NOT NEW."docs");
@@ -610,11 +610,11 @@ END;
 CREATE TRIGGER "units_record_delete" AFTER DELETE ON "units"
 WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: units: written outside a stratalog transaction')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: units: written outside a stratalog transaction')
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "units_version" WHERE "units_version"."id" = OLD."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "units_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "units_version"."id" = OLD."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "units_version" ("id", "name", "docs", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "units_version" ("id", "name", "docs", "transaction_id", "operation_type")
     SELECT OLD."id", OLD."name", OLD."docs", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "units_version" before WHERE before."id" = OLD."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
   UPDATE "units_version" SET "end_transaction_id" = NULL WHERE "units_version"."id" = OLD."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
@@ -623,22 +623,22 @@ END;
 CREATE TRIGGER "units_version_append" AFTER INSERT ON "units_version"
 WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: units_version: history is written by stratalog only');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: units_version: history is written by stratalog only');
 END;
 CREATE TRIGGER "units_version_no_update" BEFORE UPDATE OF "id", "name", "docs", "transaction_id", "operation_type" ON "units_version"
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: units_version: history is never changed');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: units_version: history is never changed');
 END;
 CREATE TRIGGER "units_version_end_once" AFTER UPDATE OF "end_transaction_id" ON "units_version"
 WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
   OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: units_version: the end of a version row is set once');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: units_version: the end of a version row is set once');
 END;
 CREATE TRIGGER "units_version_no_delete" BEFORE DELETE ON "units_version"
 WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context)
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: units_version: history is never deleted');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: units_version: history is never deleted');
 END;
 
 CREATE TABLE "variables" (
@@ -660,16 +660,16 @@ CREATE INDEX "variables_version_changes" ON "variables_version" ("transaction_id
 CREATE TRIGGER "variables_guard_key" BEFORE UPDATE OF "id" ON "variables"
 WHEN OLD."id" IS NOT NEW."id"
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:key_update: variables: a key is not changed: delete the row and insert another');
+  SELECT RAISE(ROLLBACK, 'stratalog:key_update: variables: a key is not changed: delete the row and insert another');
 END;
 CREATE TRIGGER "variables_record_insert" AFTER INSERT ON "variables"
 WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: variables: written outside a stratalog transaction')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: variables: written outside a stratalog transaction')
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "variables_version" WHERE "variables_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "variables_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "variables_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "variables_version" ("id", "name", "docs", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "variables_version" ("id", "name", "docs", "transaction_id", "operation_type")
     SELECT NEW."id", NEW."name", NEW."docs", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "variables_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "variables_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name" AND NOT before."docs" IS NOT NEW."docs");
@@ -679,11 +679,11 @@ END;
 CREATE TRIGGER "variables_record_update" AFTER UPDATE ON "variables"
 WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: variables: written outside a stratalog transaction')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: variables: written outside a stratalog transaction')
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "variables_version" WHERE "variables_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "variables_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "variables_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "variables_version" ("id", "name", "docs", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "variables_version" ("id", "name", "docs", "transaction_id", "operation_type")
     SELECT NEW."id", NEW."name", NEW."docs", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "variables_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "variables_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name" AND NOT before."docs" IS NOT NEW."docs");
@@ -693,11 +693,11 @@ END;
 CREATE TRIGGER "variables_record_delete" AFTER DELETE ON "variables"
 WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: variables: written outside a stratalog transaction')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: variables: written outside a stratalog transaction')
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "variables_version" WHERE "variables_version"."id" = OLD."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "variables_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "variables_version"."id" = OLD."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "variables_version" ("id", "name", "docs", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "variables_version" ("id", "name", "docs", "transaction_id", "operation_type")
     SELECT OLD."id", OLD."name", OLD."docs", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "variables_version" before WHERE before."id" = OLD."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
   UPDATE "variables_version" SET "end_transaction_id" = NULL WHERE "variables_version"."id" = OLD."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
@@ -706,22 +706,22 @@ END;
 CREATE TRIGGER "variables_version_append" AFTER INSERT ON "variables_version"
 WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: variables_version: history is written by stratalog only');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: variables_version: history is written by stratalog only');
 END;
 CREATE TRIGGER "variables_version_no_update" BEFORE UPDATE OF "id", "name", "docs", "transaction_id", "operation_type" ON "variables_version"
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: variables_version: history is never changed');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: variables_version: history is never changed');
 END;
 CREATE TRIGGER "variables_version_end_once" AFTER UPDATE OF "end_transaction_id" ON "variables_version"
 WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
   OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: variables_version: the end of a version row is set once');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: variables_version: the end of a version row is set once');
 END;
 CREATE TRIGGER "variables_version_no_delete" BEFORE DELETE ON "variables_version"
 WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context)
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: variables_version: history is never deleted');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: variables_version: history is never deleted');
 END;
 
 CREATE TABLE "runs" (
@@ -752,16 +752,16 @@ CREATE INDEX "runs_version_changes" ON "runs_version" ("transaction_id");
 CREATE TRIGGER "runs_guard_key" BEFORE UPDATE OF "id" ON "runs"
 WHEN OLD."id" IS NOT NEW."id"
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:key_update: runs: a key is not changed: delete the row and insert another');
+  SELECT RAISE(ROLLBACK, 'stratalog:key_update: runs: a key is not changed: delete the row and insert another');
 END;
 CREATE TRIGGER "runs_record_insert" AFTER INSERT ON "runs"
 WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: runs: written outside a stratalog transaction')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: runs: written outside a stratalog transaction')
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "runs_version" WHERE "runs_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "runs_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "runs_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type")
     SELECT NEW."id", NEW."model_id", NEW."scenario_id", NEW."version", NEW."is_default", NEW."cloned_from_run", NEW."cloned_from_transaction", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "runs_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "runs_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."model_id" IS NOT NEW."model_id" AND NOT before."scenario_id" IS NOT NEW."scenario_id" AND NOT before."version" IS NOT NEW."version" AND NOT before."is_default" IS NOT NEW."is_default" AND NOT before."cloned_from_run" IS NOT NEW."cloned_from_run" AND NOT before."cloned_from_transaction" IS NOT NEW."cloned_from_transaction");
@@ -771,11 +771,11 @@ END;
 CREATE TRIGGER "runs_record_update" AFTER UPDATE ON "runs"
 WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: runs: written outside a stratalog transaction')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: runs: written outside a stratalog transaction')
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "runs_version" WHERE "runs_version"."id" = NEW."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "runs_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "runs_version"."id" = NEW."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type")
     SELECT NEW."id", NEW."model_id", NEW."scenario_id", NEW."version", NEW."is_default", NEW."cloned_from_run", NEW."cloned_from_transaction", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "runs_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "runs_version" before WHERE before."id" = NEW."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."model_id" IS NOT NEW."model_id" AND NOT before."scenario_id" IS NOT NEW."scenario_id" AND NOT before."version" IS NOT NEW."version" AND NOT before."is_default" IS NOT NEW."is_default" AND NOT before."cloned_from_run" IS NOT NEW."cloned_from_run" AND NOT before."cloned_from_transaction" IS NOT NEW."cloned_from_transaction");
@@ -785,11 +785,11 @@ END;
 CREATE TRIGGER "runs_record_delete" AFTER DELETE ON "runs"
 WHEN (SELECT recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: runs: written outside a stratalog transaction')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: runs: written outside a stratalog transaction')
    WHERE (SELECT transaction_id FROM transaction_context) IS NULL;
   DELETE FROM "runs_version" WHERE "runs_version"."id" = OLD."id" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "runs_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "runs_version"."id" = OLD."id" AND "end_transaction_id" IS NULL;
-  INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type")
     SELECT OLD."id", OLD."model_id", OLD."scenario_id", OLD."version", OLD."is_default", OLD."cloned_from_run", OLD."cloned_from_transaction", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "runs_version" before WHERE before."id" = OLD."id"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
   UPDATE "runs_version" SET "end_transaction_id" = NULL WHERE "runs_version"."id" = OLD."id" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
@@ -798,22 +798,22 @@ END;
 CREATE TRIGGER "runs_version_append" AFTER INSERT ON "runs_version"
 WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: runs_version: history is written by stratalog only');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: runs_version: history is written by stratalog only');
 END;
 CREATE TRIGGER "runs_version_no_update" BEFORE UPDATE OF "id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type" ON "runs_version"
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: runs_version: history is never changed');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: runs_version: history is never changed');
 END;
 CREATE TRIGGER "runs_version_end_once" AFTER UPDATE OF "end_transaction_id" ON "runs_version"
 WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
   OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: runs_version: the end of a version row is set once');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: runs_version: the end of a version row is set once');
 END;
 CREATE TRIGGER "runs_version_no_delete" BEFORE DELETE ON "runs_version"
 WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context)
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: runs_version: history is never deleted');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: runs_version: history is never deleted');
 END;
 
 CREATE TABLE "datapoints" (
@@ -824,7 +824,7 @@ CREATE TABLE "datapoints" (
   "point_type" INTEGER NOT NULL CHECK ("point_type" BETWEEN -32768 AND 32767),
   "step" INTEGER NOT NULL,
   "category" TEXT NOT NULL,
-  "value" ANY NOT NULL CHECK (typeof("value") = 'real'),
+  "value" ANY NOT NULL CHECK ("value" <= 9e999 AND 3 / (2 + 0 * "value") <> 1),
   PRIMARY KEY ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category")
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE "datapoints_version" (
@@ -845,16 +845,16 @@ CREATE INDEX "datapoints_version_changes" ON "datapoints_version" ("run_id", "tr
 CREATE TRIGGER "datapoints_guard_key" BEFORE UPDATE OF "run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category" ON "datapoints"
 WHEN OLD."run_id" IS NOT NEW."run_id" OR OLD."region_id" IS NOT NEW."region_id" OR OLD."variable_id" IS NOT NEW."variable_id" OR OLD."unit_id" IS NOT NEW."unit_id" OR OLD."point_type" IS NOT NEW."point_type" OR OLD."step" IS NOT NEW."step" OR OLD."category" IS NOT NEW."category"
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:key_update: datapoints: a key is not changed: delete the row and insert another');
+  SELECT RAISE(ROLLBACK, 'stratalog:key_update: datapoints: a key is not changed: delete the row and insert another');
 END;
 CREATE TRIGGER "datapoints_record_insert" AFTER INSERT ON "datapoints"
 WHEN (SELECT run_id IS NEW."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: datapoints: a run is written to in a stratalog transaction that holds its lock')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: datapoints: a run is written to in a stratalog transaction that holds its lock')
    WHERE (SELECT run_id FROM transaction_context) IS NOT NEW."run_id";
   DELETE FROM "datapoints_version" WHERE "datapoints_version"."run_id" = NEW."run_id" AND "datapoints_version"."region_id" = NEW."region_id" AND "datapoints_version"."variable_id" = NEW."variable_id" AND "datapoints_version"."unit_id" = NEW."unit_id" AND "datapoints_version"."point_type" = NEW."point_type" AND "datapoints_version"."step" = NEW."step" AND "datapoints_version"."category" = NEW."category" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "datapoints_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "datapoints_version"."run_id" = NEW."run_id" AND "datapoints_version"."region_id" = NEW."region_id" AND "datapoints_version"."variable_id" = NEW."variable_id" AND "datapoints_version"."unit_id" = NEW."unit_id" AND "datapoints_version"."point_type" = NEW."point_type" AND "datapoints_version"."step" = NEW."step" AND "datapoints_version"."category" = NEW."category" AND "end_transaction_id" IS NULL;
-  INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
     SELECT NEW."run_id", NEW."region_id", NEW."variable_id", NEW."unit_id", NEW."point_type", NEW."step", NEW."category", NEW."value", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "datapoints_version" before WHERE before."run_id" = NEW."run_id" AND before."region_id" = NEW."region_id" AND before."variable_id" = NEW."variable_id" AND before."unit_id" = NEW."unit_id" AND before."point_type" = NEW."point_type" AND before."step" = NEW."step" AND before."category" = NEW."category"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "datapoints_version" before WHERE before."run_id" = NEW."run_id" AND before."region_id" = NEW."region_id" AND before."variable_id" = NEW."variable_id" AND before."unit_id" = NEW."unit_id" AND before."point_type" = NEW."point_type" AND before."step" = NEW."step" AND before."category" = NEW."category"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT (before."value" IS NOT NEW."value" OR before."value" = 0));
@@ -864,11 +864,11 @@ END;
 CREATE TRIGGER "datapoints_record_update" AFTER UPDATE ON "datapoints"
 WHEN (SELECT run_id IS NEW."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: datapoints: a run is written to in a stratalog transaction that holds its lock')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: datapoints: a run is written to in a stratalog transaction that holds its lock')
    WHERE (SELECT run_id FROM transaction_context) IS NOT NEW."run_id";
   DELETE FROM "datapoints_version" WHERE "datapoints_version"."run_id" = NEW."run_id" AND "datapoints_version"."region_id" = NEW."region_id" AND "datapoints_version"."variable_id" = NEW."variable_id" AND "datapoints_version"."unit_id" = NEW."unit_id" AND "datapoints_version"."point_type" = NEW."point_type" AND "datapoints_version"."step" = NEW."step" AND "datapoints_version"."category" = NEW."category" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "datapoints_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "datapoints_version"."run_id" = NEW."run_id" AND "datapoints_version"."region_id" = NEW."region_id" AND "datapoints_version"."variable_id" = NEW."variable_id" AND "datapoints_version"."unit_id" = NEW."unit_id" AND "datapoints_version"."point_type" = NEW."point_type" AND "datapoints_version"."step" = NEW."step" AND "datapoints_version"."category" = NEW."category" AND "end_transaction_id" IS NULL;
-  INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
     SELECT NEW."run_id", NEW."region_id", NEW."variable_id", NEW."unit_id", NEW."point_type", NEW."step", NEW."category", NEW."value", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "datapoints_version" before WHERE before."run_id" = NEW."run_id" AND before."region_id" = NEW."region_id" AND before."variable_id" = NEW."variable_id" AND before."unit_id" = NEW."unit_id" AND before."point_type" = NEW."point_type" AND before."step" = NEW."step" AND before."category" = NEW."category"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "datapoints_version" before WHERE before."run_id" = NEW."run_id" AND before."region_id" = NEW."region_id" AND before."variable_id" = NEW."variable_id" AND before."unit_id" = NEW."unit_id" AND before."point_type" = NEW."point_type" AND before."step" = NEW."step" AND before."category" = NEW."category"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT (before."value" IS NOT NEW."value" OR before."value" = 0));
@@ -878,11 +878,11 @@ END;
 CREATE TRIGGER "datapoints_record_delete" AFTER DELETE ON "datapoints"
 WHEN (SELECT run_id IS OLD."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: datapoints: a run is written to in a stratalog transaction that holds its lock')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: datapoints: a run is written to in a stratalog transaction that holds its lock')
    WHERE (SELECT run_id FROM transaction_context) IS NOT OLD."run_id";
   DELETE FROM "datapoints_version" WHERE "datapoints_version"."run_id" = OLD."run_id" AND "datapoints_version"."region_id" = OLD."region_id" AND "datapoints_version"."variable_id" = OLD."variable_id" AND "datapoints_version"."unit_id" = OLD."unit_id" AND "datapoints_version"."point_type" = OLD."point_type" AND "datapoints_version"."step" = OLD."step" AND "datapoints_version"."category" = OLD."category" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "datapoints_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "datapoints_version"."run_id" = OLD."run_id" AND "datapoints_version"."region_id" = OLD."region_id" AND "datapoints_version"."variable_id" = OLD."variable_id" AND "datapoints_version"."unit_id" = OLD."unit_id" AND "datapoints_version"."point_type" = OLD."point_type" AND "datapoints_version"."step" = OLD."step" AND "datapoints_version"."category" = OLD."category" AND "end_transaction_id" IS NULL;
-  INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
     SELECT OLD."run_id", OLD."region_id", OLD."variable_id", OLD."unit_id", OLD."point_type", OLD."step", OLD."category", OLD."value", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "datapoints_version" before WHERE before."run_id" = OLD."run_id" AND before."region_id" = OLD."region_id" AND before."variable_id" = OLD."variable_id" AND before."unit_id" = OLD."unit_id" AND before."point_type" = OLD."point_type" AND before."step" = OLD."step" AND before."category" = OLD."category"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
   UPDATE "datapoints_version" SET "end_transaction_id" = NULL WHERE "datapoints_version"."run_id" = OLD."run_id" AND "datapoints_version"."region_id" = OLD."region_id" AND "datapoints_version"."variable_id" = OLD."variable_id" AND "datapoints_version"."unit_id" = OLD."unit_id" AND "datapoints_version"."point_type" = OLD."point_type" AND "datapoints_version"."step" = OLD."step" AND "datapoints_version"."category" = OLD."category" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
@@ -891,7 +891,7 @@ END;
 CREATE TRIGGER "datapoints_version_append" AFTER INSERT ON "datapoints_version"
 WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: datapoints_version: history is written by stratalog only');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: datapoints_version: history is written by stratalog only');
 END;
 CREATE TRIGGER "datapoints_version_no_update" BEFORE UPDATE OF "run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type" ON "datapoints_version"
 WHEN NOT coalesce((OLD."run_id" IS NOT DISTINCT FROM NEW."run_id"
@@ -909,13 +909,13 @@ WHEN NOT coalesce((OLD."run_id" IS NOT DISTINCT FROM NEW."run_id"
     AND EXISTS (SELECT 1 FROM "redacted_rows" r WHERE r."run_id" = OLD."run_id"
       AND r."transaction_id" = OLD."transaction_id" AND r."table_name" = 'datapoints' AND r."row_key" = 'run_id=' || CAST(OLD."run_id" AS TEXT) || ', ' || 'region_id=' || CAST(OLD."region_id" AS TEXT) || ', ' || 'variable_id=' || CAST(OLD."variable_id" AS TEXT) || ', ' || 'unit_id=' || CAST(OLD."unit_id" AS TEXT) || ', ' || 'point_type=' || CAST(OLD."point_type" AS TEXT) || ', ' || 'step=' || CAST(OLD."step" AS TEXT) || ', ' || 'category=' || CAST(OLD."category" AS TEXT))), 0)
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: datapoints_version: history is never changed');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: datapoints_version: history is never changed');
 END;
 CREATE TRIGGER "datapoints_version_end_once" AFTER UPDATE OF "end_transaction_id" ON "datapoints_version"
 WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
   OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: datapoints_version: the end of a version row is set once');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: datapoints_version: the end of a version row is set once');
 END;
 CREATE TRIGGER "datapoints_version_no_delete" BEFORE DELETE ON "datapoints_version"
 WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) AND NOT EXISTS (
@@ -926,7 +926,7 @@ WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context
       WHERE kept."compaction_id" = c."id" AND kept."transaction_id" >= OLD."transaction_id" AND kept."transaction_id" < OLD."end_transaction_id")) OR (OLD."operation_type" = 2 AND OLD."transaction_id" <= c."horizon" AND NOT EXISTS (
       SELECT 1 FROM "datapoints_version" earlier WHERE earlier."run_id" = OLD."run_id" AND earlier."region_id" = OLD."region_id" AND earlier."variable_id" = OLD."variable_id" AND earlier."unit_id" = OLD."unit_id" AND earlier."point_type" = OLD."point_type" AND earlier."step" = OLD."step" AND earlier."category" = OLD."category" AND earlier."transaction_id" < OLD."transaction_id"))))
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: datapoints_version: history is never deleted');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: datapoints_version: history is never deleted');
 END;
 CREATE VIEW "datapoints_named" AS SELECT
   (SELECT p."name" FROM "models" p WHERE p."id" = run."model_id") AS "model",
@@ -973,7 +973,7 @@ CREATE TABLE "meta_indicators" (
   "key" TEXT NOT NULL,
   "value_bool" INTEGER CHECK ("value_bool" IS NULL OR "value_bool" IN (0, 1)),
   "value_int" INTEGER,
-  "value_float" ANY CHECK ("value_float" IS NULL OR typeof("value_float") = 'real'),
+  "value_float" ANY CHECK ("value_float" IS NULL OR "value_float" <= 9e999 AND 3 / (2 + 0 * "value_float") <> 1),
   "value_text" TEXT,
   PRIMARY KEY ("run_id", "key")
 ) STRICT, WITHOUT ROWID;
@@ -993,16 +993,16 @@ CREATE INDEX "meta_indicators_version_changes" ON "meta_indicators_version" ("ru
 CREATE TRIGGER "meta_indicators_guard_key" BEFORE UPDATE OF "run_id", "key" ON "meta_indicators"
 WHEN OLD."run_id" IS NOT NEW."run_id" OR OLD."key" IS NOT NEW."key"
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:key_update: meta_indicators: a key is not changed: delete the row and insert another');
+  SELECT RAISE(ROLLBACK, 'stratalog:key_update: meta_indicators: a key is not changed: delete the row and insert another');
 END;
 CREATE TRIGGER "meta_indicators_record_insert" AFTER INSERT ON "meta_indicators"
 WHEN (SELECT run_id IS NEW."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: meta_indicators: a run is written to in a stratalog transaction that holds its lock')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: meta_indicators: a run is written to in a stratalog transaction that holds its lock')
    WHERE (SELECT run_id FROM transaction_context) IS NOT NEW."run_id";
   DELETE FROM "meta_indicators_version" WHERE "meta_indicators_version"."run_id" = NEW."run_id" AND "meta_indicators_version"."key" = NEW."key" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "meta_indicators_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "meta_indicators_version"."run_id" = NEW."run_id" AND "meta_indicators_version"."key" = NEW."key" AND "end_transaction_id" IS NULL;
-  INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
     SELECT NEW."run_id", NEW."key", NEW."value_bool", NEW."value_int", NEW."value_float", NEW."value_text", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "meta_indicators_version" before WHERE before."run_id" = NEW."run_id" AND before."key" = NEW."key"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "meta_indicators_version" before WHERE before."run_id" = NEW."run_id" AND before."key" = NEW."key"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."value_bool" IS NOT NEW."value_bool" AND NOT before."value_int" IS NOT NEW."value_int" AND NOT (before."value_float" IS NOT NEW."value_float" OR before."value_float" = 0) AND NOT before."value_text" IS NOT NEW."value_text");
@@ -1012,11 +1012,11 @@ END;
 CREATE TRIGGER "meta_indicators_record_update" AFTER UPDATE ON "meta_indicators"
 WHEN (SELECT run_id IS NEW."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: meta_indicators: a run is written to in a stratalog transaction that holds its lock')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: meta_indicators: a run is written to in a stratalog transaction that holds its lock')
    WHERE (SELECT run_id FROM transaction_context) IS NOT NEW."run_id";
   DELETE FROM "meta_indicators_version" WHERE "meta_indicators_version"."run_id" = NEW."run_id" AND "meta_indicators_version"."key" = NEW."key" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "meta_indicators_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "meta_indicators_version"."run_id" = NEW."run_id" AND "meta_indicators_version"."key" = NEW."key" AND "end_transaction_id" IS NULL;
-  INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
     SELECT NEW."run_id", NEW."key", NEW."value_bool", NEW."value_int", NEW."value_float", NEW."value_text", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "meta_indicators_version" before WHERE before."run_id" = NEW."run_id" AND before."key" = NEW."key"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "meta_indicators_version" before WHERE before."run_id" = NEW."run_id" AND before."key" = NEW."key"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."value_bool" IS NOT NEW."value_bool" AND NOT before."value_int" IS NOT NEW."value_int" AND NOT (before."value_float" IS NOT NEW."value_float" OR before."value_float" = 0) AND NOT before."value_text" IS NOT NEW."value_text");
@@ -1026,11 +1026,11 @@ END;
 CREATE TRIGGER "meta_indicators_record_delete" AFTER DELETE ON "meta_indicators"
 WHEN (SELECT run_id IS OLD."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: meta_indicators: a run is written to in a stratalog transaction that holds its lock')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: meta_indicators: a run is written to in a stratalog transaction that holds its lock')
    WHERE (SELECT run_id FROM transaction_context) IS NOT OLD."run_id";
   DELETE FROM "meta_indicators_version" WHERE "meta_indicators_version"."run_id" = OLD."run_id" AND "meta_indicators_version"."key" = OLD."key" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "meta_indicators_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "meta_indicators_version"."run_id" = OLD."run_id" AND "meta_indicators_version"."key" = OLD."key" AND "end_transaction_id" IS NULL;
-  INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
     SELECT OLD."run_id", OLD."key", OLD."value_bool", OLD."value_int", OLD."value_float", OLD."value_text", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "meta_indicators_version" before WHERE before."run_id" = OLD."run_id" AND before."key" = OLD."key"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
   UPDATE "meta_indicators_version" SET "end_transaction_id" = NULL WHERE "meta_indicators_version"."run_id" = OLD."run_id" AND "meta_indicators_version"."key" = OLD."key" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
@@ -1039,7 +1039,7 @@ END;
 CREATE TRIGGER "meta_indicators_version_append" AFTER INSERT ON "meta_indicators_version"
 WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: meta_indicators_version: history is written by stratalog only');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: meta_indicators_version: history is written by stratalog only');
 END;
 CREATE TRIGGER "meta_indicators_version_no_update" BEFORE UPDATE OF "run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type" ON "meta_indicators_version"
 WHEN NOT coalesce((OLD."run_id" IS NOT DISTINCT FROM NEW."run_id"
@@ -1055,13 +1055,13 @@ WHEN NOT coalesce((OLD."run_id" IS NOT DISTINCT FROM NEW."run_id"
     AND EXISTS (SELECT 1 FROM "redacted_rows" r WHERE r."run_id" = OLD."run_id"
       AND r."transaction_id" = OLD."transaction_id" AND r."table_name" = 'meta_indicators' AND r."row_key" = 'run_id=' || CAST(OLD."run_id" AS TEXT) || ', ' || 'key=' || CAST(OLD."key" AS TEXT))), 0)
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: meta_indicators_version: history is never changed');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: meta_indicators_version: history is never changed');
 END;
 CREATE TRIGGER "meta_indicators_version_end_once" AFTER UPDATE OF "end_transaction_id" ON "meta_indicators_version"
 WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
   OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: meta_indicators_version: the end of a version row is set once');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: meta_indicators_version: the end of a version row is set once');
 END;
 CREATE TRIGGER "meta_indicators_version_no_delete" BEFORE DELETE ON "meta_indicators_version"
 WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) AND NOT EXISTS (
@@ -1072,7 +1072,7 @@ WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context
       WHERE kept."compaction_id" = c."id" AND kept."transaction_id" >= OLD."transaction_id" AND kept."transaction_id" < OLD."end_transaction_id")) OR (OLD."operation_type" = 2 AND OLD."transaction_id" <= c."horizon" AND NOT EXISTS (
       SELECT 1 FROM "meta_indicators_version" earlier WHERE earlier."run_id" = OLD."run_id" AND earlier."key" = OLD."key" AND earlier."transaction_id" < OLD."transaction_id"))))
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: meta_indicators_version: history is never deleted');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: meta_indicators_version: history is never deleted');
 END;
 CREATE VIEW "meta_indicators_named" AS SELECT
   (SELECT p."name" FROM "models" p WHERE p."id" = run."model_id") AS "model",
@@ -1113,7 +1113,7 @@ CREATE TABLE "optimization_items" (
   "kind" INTEGER NOT NULL CHECK ("kind" BETWEEN -32768 AND 32767),
   "name" TEXT NOT NULL,
   "number" INTEGER NOT NULL,
-  "value" ANY CHECK ("value" IS NULL OR typeof("value") = 'real'),
+  "value" ANY CHECK ("value" IS NULL OR "value" <= 9e999 AND 3 / (2 + 0 * "value") <> 1),
   "unit_id" INTEGER REFERENCES "units" ("id"),
   "docs" TEXT,
   PRIMARY KEY ("run_id", "kind", "name")
@@ -1135,16 +1135,16 @@ CREATE INDEX "optimization_items_version_changes" ON "optimization_items_version
 CREATE TRIGGER "optimization_items_guard_key" BEFORE UPDATE OF "run_id", "kind", "name" ON "optimization_items"
 WHEN OLD."run_id" IS NOT NEW."run_id" OR OLD."kind" IS NOT NEW."kind" OR OLD."name" IS NOT NEW."name"
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:key_update: optimization_items: a key is not changed: delete the row and insert another');
+  SELECT RAISE(ROLLBACK, 'stratalog:key_update: optimization_items: a key is not changed: delete the row and insert another');
 END;
 CREATE TRIGGER "optimization_items_record_insert" AFTER INSERT ON "optimization_items"
 WHEN (SELECT run_id IS NEW."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: optimization_items: a run is written to in a stratalog transaction that holds its lock')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: optimization_items: a run is written to in a stratalog transaction that holds its lock')
    WHERE (SELECT run_id FROM transaction_context) IS NOT NEW."run_id";
   DELETE FROM "optimization_items_version" WHERE "optimization_items_version"."run_id" = NEW."run_id" AND "optimization_items_version"."kind" = NEW."kind" AND "optimization_items_version"."name" = NEW."name" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "optimization_items_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "optimization_items_version"."run_id" = NEW."run_id" AND "optimization_items_version"."kind" = NEW."kind" AND "optimization_items_version"."name" = NEW."name" AND "end_transaction_id" IS NULL;
-  INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
     SELECT NEW."run_id", NEW."kind", NEW."name", NEW."number", NEW."value", NEW."unit_id", NEW."docs", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "optimization_items_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."name" = NEW."name"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "optimization_items_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."name" = NEW."name"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."number" IS NOT NEW."number" AND NOT (before."value" IS NOT NEW."value" OR before."value" = 0) AND NOT before."unit_id" IS NOT NEW."unit_id" AND NOT before."docs" IS NOT NEW."docs");
@@ -1154,11 +1154,11 @@ END;
 CREATE TRIGGER "optimization_items_record_update" AFTER UPDATE ON "optimization_items"
 WHEN (SELECT run_id IS NEW."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: optimization_items: a run is written to in a stratalog transaction that holds its lock')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: optimization_items: a run is written to in a stratalog transaction that holds its lock')
    WHERE (SELECT run_id FROM transaction_context) IS NOT NEW."run_id";
   DELETE FROM "optimization_items_version" WHERE "optimization_items_version"."run_id" = NEW."run_id" AND "optimization_items_version"."kind" = NEW."kind" AND "optimization_items_version"."name" = NEW."name" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "optimization_items_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "optimization_items_version"."run_id" = NEW."run_id" AND "optimization_items_version"."kind" = NEW."kind" AND "optimization_items_version"."name" = NEW."name" AND "end_transaction_id" IS NULL;
-  INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
     SELECT NEW."run_id", NEW."kind", NEW."name", NEW."number", NEW."value", NEW."unit_id", NEW."docs", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "optimization_items_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."name" = NEW."name"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "optimization_items_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."name" = NEW."name"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."number" IS NOT NEW."number" AND NOT (before."value" IS NOT NEW."value" OR before."value" = 0) AND NOT before."unit_id" IS NOT NEW."unit_id" AND NOT before."docs" IS NOT NEW."docs");
@@ -1168,11 +1168,11 @@ END;
 CREATE TRIGGER "optimization_items_record_delete" AFTER DELETE ON "optimization_items"
 WHEN (SELECT run_id IS OLD."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: optimization_items: a run is written to in a stratalog transaction that holds its lock')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: optimization_items: a run is written to in a stratalog transaction that holds its lock')
    WHERE (SELECT run_id FROM transaction_context) IS NOT OLD."run_id";
   DELETE FROM "optimization_items_version" WHERE "optimization_items_version"."run_id" = OLD."run_id" AND "optimization_items_version"."kind" = OLD."kind" AND "optimization_items_version"."name" = OLD."name" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "optimization_items_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "optimization_items_version"."run_id" = OLD."run_id" AND "optimization_items_version"."kind" = OLD."kind" AND "optimization_items_version"."name" = OLD."name" AND "end_transaction_id" IS NULL;
-  INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
     SELECT OLD."run_id", OLD."kind", OLD."name", OLD."number", OLD."value", OLD."unit_id", OLD."docs", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "optimization_items_version" before WHERE before."run_id" = OLD."run_id" AND before."kind" = OLD."kind" AND before."name" = OLD."name"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
   UPDATE "optimization_items_version" SET "end_transaction_id" = NULL WHERE "optimization_items_version"."run_id" = OLD."run_id" AND "optimization_items_version"."kind" = OLD."kind" AND "optimization_items_version"."name" = OLD."name" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
@@ -1181,7 +1181,7 @@ END;
 CREATE TRIGGER "optimization_items_version_append" AFTER INSERT ON "optimization_items_version"
 WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: optimization_items_version: history is written by stratalog only');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: optimization_items_version: history is written by stratalog only');
 END;
 CREATE TRIGGER "optimization_items_version_no_update" BEFORE UPDATE OF "run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type" ON "optimization_items_version"
 WHEN NOT coalesce((OLD."run_id" IS NOT DISTINCT FROM NEW."run_id"
@@ -1198,13 +1198,13 @@ WHEN NOT coalesce((OLD."run_id" IS NOT DISTINCT FROM NEW."run_id"
     AND EXISTS (SELECT 1 FROM "redacted_rows" r WHERE r."run_id" = OLD."run_id"
       AND r."transaction_id" = OLD."transaction_id" AND r."table_name" = 'optimization_items' AND r."row_key" = 'run_id=' || CAST(OLD."run_id" AS TEXT) || ', ' || 'kind=' || CAST(OLD."kind" AS TEXT) || ', ' || 'name=' || CAST(OLD."name" AS TEXT))), 0)
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: optimization_items_version: history is never changed');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: optimization_items_version: history is never changed');
 END;
 CREATE TRIGGER "optimization_items_version_end_once" AFTER UPDATE OF "end_transaction_id" ON "optimization_items_version"
 WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
   OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: optimization_items_version: the end of a version row is set once');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: optimization_items_version: the end of a version row is set once');
 END;
 CREATE TRIGGER "optimization_items_version_no_delete" BEFORE DELETE ON "optimization_items_version"
 WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) AND NOT EXISTS (
@@ -1215,7 +1215,7 @@ WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context
       WHERE kept."compaction_id" = c."id" AND kept."transaction_id" >= OLD."transaction_id" AND kept."transaction_id" < OLD."end_transaction_id")) OR (OLD."operation_type" = 2 AND OLD."transaction_id" <= c."horizon" AND NOT EXISTS (
       SELECT 1 FROM "optimization_items_version" earlier WHERE earlier."run_id" = OLD."run_id" AND earlier."kind" = OLD."kind" AND earlier."name" = OLD."name" AND earlier."transaction_id" < OLD."transaction_id"))))
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: optimization_items_version: history is never deleted');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: optimization_items_version: history is never deleted');
 END;
 CREATE VIEW "optimization_items_named" AS SELECT
   (SELECT p."name" FROM "models" p WHERE p."id" = run."model_id") AS "model",
@@ -1278,16 +1278,16 @@ CREATE INDEX "optimization_columns_version_changes" ON "optimization_columns_ver
 CREATE TRIGGER "optimization_columns_guard_key" BEFORE UPDATE OF "run_id", "kind", "item", "position" ON "optimization_columns"
 WHEN OLD."run_id" IS NOT NEW."run_id" OR OLD."kind" IS NOT NEW."kind" OR OLD."item" IS NOT NEW."item" OR OLD."position" IS NOT NEW."position"
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:key_update: optimization_columns: a key is not changed: delete the row and insert another');
+  SELECT RAISE(ROLLBACK, 'stratalog:key_update: optimization_columns: a key is not changed: delete the row and insert another');
 END;
 CREATE TRIGGER "optimization_columns_record_insert" AFTER INSERT ON "optimization_columns"
 WHEN (SELECT run_id IS NEW."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: optimization_columns: a run is written to in a stratalog transaction that holds its lock')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: optimization_columns: a run is written to in a stratalog transaction that holds its lock')
    WHERE (SELECT run_id FROM transaction_context) IS NOT NEW."run_id";
   DELETE FROM "optimization_columns_version" WHERE "optimization_columns_version"."run_id" = NEW."run_id" AND "optimization_columns_version"."kind" = NEW."kind" AND "optimization_columns_version"."item" = NEW."item" AND "optimization_columns_version"."position" = NEW."position" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "optimization_columns_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "optimization_columns_version"."run_id" = NEW."run_id" AND "optimization_columns_version"."kind" = NEW."kind" AND "optimization_columns_version"."item" = NEW."item" AND "optimization_columns_version"."position" = NEW."position" AND "end_transaction_id" IS NULL;
-  INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
     SELECT NEW."run_id", NEW."kind", NEW."item", NEW."position", NEW."name", NEW."indexset", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "optimization_columns_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."item" = NEW."item" AND before."position" = NEW."position"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "optimization_columns_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."item" = NEW."item" AND before."position" = NEW."position"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name" AND NOT before."indexset" IS NOT NEW."indexset");
@@ -1297,11 +1297,11 @@ END;
 CREATE TRIGGER "optimization_columns_record_update" AFTER UPDATE ON "optimization_columns"
 WHEN (SELECT run_id IS NEW."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: optimization_columns: a run is written to in a stratalog transaction that holds its lock')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: optimization_columns: a run is written to in a stratalog transaction that holds its lock')
    WHERE (SELECT run_id FROM transaction_context) IS NOT NEW."run_id";
   DELETE FROM "optimization_columns_version" WHERE "optimization_columns_version"."run_id" = NEW."run_id" AND "optimization_columns_version"."kind" = NEW."kind" AND "optimization_columns_version"."item" = NEW."item" AND "optimization_columns_version"."position" = NEW."position" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "optimization_columns_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "optimization_columns_version"."run_id" = NEW."run_id" AND "optimization_columns_version"."kind" = NEW."kind" AND "optimization_columns_version"."item" = NEW."item" AND "optimization_columns_version"."position" = NEW."position" AND "end_transaction_id" IS NULL;
-  INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
     SELECT NEW."run_id", NEW."kind", NEW."item", NEW."position", NEW."name", NEW."indexset", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "optimization_columns_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."item" = NEW."item" AND before."position" = NEW."position"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "optimization_columns_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."item" = NEW."item" AND before."position" = NEW."position"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."name" IS NOT NEW."name" AND NOT before."indexset" IS NOT NEW."indexset");
@@ -1311,11 +1311,11 @@ END;
 CREATE TRIGGER "optimization_columns_record_delete" AFTER DELETE ON "optimization_columns"
 WHEN (SELECT run_id IS OLD."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: optimization_columns: a run is written to in a stratalog transaction that holds its lock')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: optimization_columns: a run is written to in a stratalog transaction that holds its lock')
    WHERE (SELECT run_id FROM transaction_context) IS NOT OLD."run_id";
   DELETE FROM "optimization_columns_version" WHERE "optimization_columns_version"."run_id" = OLD."run_id" AND "optimization_columns_version"."kind" = OLD."kind" AND "optimization_columns_version"."item" = OLD."item" AND "optimization_columns_version"."position" = OLD."position" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "optimization_columns_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "optimization_columns_version"."run_id" = OLD."run_id" AND "optimization_columns_version"."kind" = OLD."kind" AND "optimization_columns_version"."item" = OLD."item" AND "optimization_columns_version"."position" = OLD."position" AND "end_transaction_id" IS NULL;
-  INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
     SELECT OLD."run_id", OLD."kind", OLD."item", OLD."position", OLD."name", OLD."indexset", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "optimization_columns_version" before WHERE before."run_id" = OLD."run_id" AND before."kind" = OLD."kind" AND before."item" = OLD."item" AND before."position" = OLD."position"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
   UPDATE "optimization_columns_version" SET "end_transaction_id" = NULL WHERE "optimization_columns_version"."run_id" = OLD."run_id" AND "optimization_columns_version"."kind" = OLD."kind" AND "optimization_columns_version"."item" = OLD."item" AND "optimization_columns_version"."position" = OLD."position" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
@@ -1324,7 +1324,7 @@ END;
 CREATE TRIGGER "optimization_columns_version_append" AFTER INSERT ON "optimization_columns_version"
 WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: optimization_columns_version: history is written by stratalog only');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: optimization_columns_version: history is written by stratalog only');
 END;
 CREATE TRIGGER "optimization_columns_version_no_update" BEFORE UPDATE OF "run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type" ON "optimization_columns_version"
 WHEN NOT coalesce((OLD."run_id" IS NOT DISTINCT FROM NEW."run_id"
@@ -1340,13 +1340,13 @@ WHEN NOT coalesce((OLD."run_id" IS NOT DISTINCT FROM NEW."run_id"
     AND EXISTS (SELECT 1 FROM "redacted_rows" r WHERE r."run_id" = OLD."run_id"
       AND r."transaction_id" = OLD."transaction_id" AND r."table_name" = 'optimization_columns' AND r."row_key" = 'run_id=' || CAST(OLD."run_id" AS TEXT) || ', ' || 'kind=' || CAST(OLD."kind" AS TEXT) || ', ' || 'item=' || CAST(OLD."item" AS TEXT) || ', ' || 'position=' || CAST(OLD."position" AS TEXT))), 0)
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: optimization_columns_version: history is never changed');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: optimization_columns_version: history is never changed');
 END;
 CREATE TRIGGER "optimization_columns_version_end_once" AFTER UPDATE OF "end_transaction_id" ON "optimization_columns_version"
 WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
   OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: optimization_columns_version: the end of a version row is set once');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: optimization_columns_version: the end of a version row is set once');
 END;
 CREATE TRIGGER "optimization_columns_version_no_delete" BEFORE DELETE ON "optimization_columns_version"
 WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) AND NOT EXISTS (
@@ -1357,7 +1357,7 @@ WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context
       WHERE kept."compaction_id" = c."id" AND kept."transaction_id" >= OLD."transaction_id" AND kept."transaction_id" < OLD."end_transaction_id")) OR (OLD."operation_type" = 2 AND OLD."transaction_id" <= c."horizon" AND NOT EXISTS (
       SELECT 1 FROM "optimization_columns_version" earlier WHERE earlier."run_id" = OLD."run_id" AND earlier."kind" = OLD."kind" AND earlier."item" = OLD."item" AND earlier."position" = OLD."position" AND earlier."transaction_id" < OLD."transaction_id"))))
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: optimization_columns_version: history is never deleted');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: optimization_columns_version: history is never deleted');
 END;
 CREATE VIEW "optimization_columns_named" AS SELECT
   (SELECT p."name" FROM "models" p WHERE p."id" = run."model_id") AS "model",
@@ -1414,16 +1414,16 @@ CREATE INDEX "indexset_elements_version_changes" ON "indexset_elements_version" 
 CREATE TRIGGER "indexset_elements_guard_key" BEFORE UPDATE OF "run_id", "indexset", "element" ON "indexset_elements"
 WHEN OLD."run_id" IS NOT NEW."run_id" OR OLD."indexset" IS NOT NEW."indexset" OR OLD."element" IS NOT NEW."element"
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:key_update: indexset_elements: a key is not changed: delete the row and insert another');
+  SELECT RAISE(ROLLBACK, 'stratalog:key_update: indexset_elements: a key is not changed: delete the row and insert another');
 END;
 CREATE TRIGGER "indexset_elements_record_insert" AFTER INSERT ON "indexset_elements"
 WHEN (SELECT run_id IS NEW."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: indexset_elements: a run is written to in a stratalog transaction that holds its lock')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: indexset_elements: a run is written to in a stratalog transaction that holds its lock')
    WHERE (SELECT run_id FROM transaction_context) IS NOT NEW."run_id";
   DELETE FROM "indexset_elements_version" WHERE "indexset_elements_version"."run_id" = NEW."run_id" AND "indexset_elements_version"."indexset" = NEW."indexset" AND "indexset_elements_version"."element" = NEW."element" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "indexset_elements_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "indexset_elements_version"."run_id" = NEW."run_id" AND "indexset_elements_version"."indexset" = NEW."indexset" AND "indexset_elements_version"."element" = NEW."element" AND "end_transaction_id" IS NULL;
-  INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
     SELECT NEW."run_id", NEW."indexset", NEW."element", NEW."position", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "indexset_elements_version" before WHERE before."run_id" = NEW."run_id" AND before."indexset" = NEW."indexset" AND before."element" = NEW."element"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "indexset_elements_version" before WHERE before."run_id" = NEW."run_id" AND before."indexset" = NEW."indexset" AND before."element" = NEW."element"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."position" IS NOT NEW."position");
@@ -1433,11 +1433,11 @@ END;
 CREATE TRIGGER "indexset_elements_record_update" AFTER UPDATE ON "indexset_elements"
 WHEN (SELECT run_id IS NEW."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: indexset_elements: a run is written to in a stratalog transaction that holds its lock')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: indexset_elements: a run is written to in a stratalog transaction that holds its lock')
    WHERE (SELECT run_id FROM transaction_context) IS NOT NEW."run_id";
   DELETE FROM "indexset_elements_version" WHERE "indexset_elements_version"."run_id" = NEW."run_id" AND "indexset_elements_version"."indexset" = NEW."indexset" AND "indexset_elements_version"."element" = NEW."element" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "indexset_elements_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "indexset_elements_version"."run_id" = NEW."run_id" AND "indexset_elements_version"."indexset" = NEW."indexset" AND "indexset_elements_version"."element" = NEW."element" AND "end_transaction_id" IS NULL;
-  INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
     SELECT NEW."run_id", NEW."indexset", NEW."element", NEW."position", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "indexset_elements_version" before WHERE before."run_id" = NEW."run_id" AND before."indexset" = NEW."indexset" AND before."element" = NEW."element"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "indexset_elements_version" before WHERE before."run_id" = NEW."run_id" AND before."indexset" = NEW."indexset" AND before."element" = NEW."element"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT before."position" IS NOT NEW."position");
@@ -1447,11 +1447,11 @@ END;
 CREATE TRIGGER "indexset_elements_record_delete" AFTER DELETE ON "indexset_elements"
 WHEN (SELECT run_id IS OLD."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: indexset_elements: a run is written to in a stratalog transaction that holds its lock')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: indexset_elements: a run is written to in a stratalog transaction that holds its lock')
    WHERE (SELECT run_id FROM transaction_context) IS NOT OLD."run_id";
   DELETE FROM "indexset_elements_version" WHERE "indexset_elements_version"."run_id" = OLD."run_id" AND "indexset_elements_version"."indexset" = OLD."indexset" AND "indexset_elements_version"."element" = OLD."element" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "indexset_elements_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "indexset_elements_version"."run_id" = OLD."run_id" AND "indexset_elements_version"."indexset" = OLD."indexset" AND "indexset_elements_version"."element" = OLD."element" AND "end_transaction_id" IS NULL;
-  INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
     SELECT OLD."run_id", OLD."indexset", OLD."element", OLD."position", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "indexset_elements_version" before WHERE before."run_id" = OLD."run_id" AND before."indexset" = OLD."indexset" AND before."element" = OLD."element"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
   UPDATE "indexset_elements_version" SET "end_transaction_id" = NULL WHERE "indexset_elements_version"."run_id" = OLD."run_id" AND "indexset_elements_version"."indexset" = OLD."indexset" AND "indexset_elements_version"."element" = OLD."element" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
@@ -1460,7 +1460,7 @@ END;
 CREATE TRIGGER "indexset_elements_version_append" AFTER INSERT ON "indexset_elements_version"
 WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: indexset_elements_version: history is written by stratalog only');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: indexset_elements_version: history is written by stratalog only');
 END;
 CREATE TRIGGER "indexset_elements_version_no_update" BEFORE UPDATE OF "run_id", "indexset", "element", "position", "transaction_id", "operation_type" ON "indexset_elements_version"
 WHEN NOT coalesce((OLD."run_id" IS NOT DISTINCT FROM NEW."run_id"
@@ -1474,13 +1474,13 @@ WHEN NOT coalesce((OLD."run_id" IS NOT DISTINCT FROM NEW."run_id"
     AND EXISTS (SELECT 1 FROM "redacted_rows" r WHERE r."run_id" = OLD."run_id"
       AND r."transaction_id" = OLD."transaction_id" AND r."table_name" = 'indexset_elements' AND r."row_key" = 'run_id=' || CAST(OLD."run_id" AS TEXT) || ', ' || 'indexset=' || CAST(OLD."indexset" AS TEXT) || ', ' || 'element=' || CAST(OLD."element" AS TEXT))), 0)
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: indexset_elements_version: history is never changed');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: indexset_elements_version: history is never changed');
 END;
 CREATE TRIGGER "indexset_elements_version_end_once" AFTER UPDATE OF "end_transaction_id" ON "indexset_elements_version"
 WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
   OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: indexset_elements_version: the end of a version row is set once');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: indexset_elements_version: the end of a version row is set once');
 END;
 CREATE TRIGGER "indexset_elements_version_no_delete" BEFORE DELETE ON "indexset_elements_version"
 WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) AND NOT EXISTS (
@@ -1491,7 +1491,7 @@ WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context
       WHERE kept."compaction_id" = c."id" AND kept."transaction_id" >= OLD."transaction_id" AND kept."transaction_id" < OLD."end_transaction_id")) OR (OLD."operation_type" = 2 AND OLD."transaction_id" <= c."horizon" AND NOT EXISTS (
       SELECT 1 FROM "indexset_elements_version" earlier WHERE earlier."run_id" = OLD."run_id" AND earlier."indexset" = OLD."indexset" AND earlier."element" = OLD."element" AND earlier."transaction_id" < OLD."transaction_id"))))
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: indexset_elements_version: history is never deleted');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: indexset_elements_version: history is never deleted');
 END;
 CREATE VIEW "indexset_elements_named" AS SELECT
   (SELECT p."name" FROM "models" p WHERE p."id" = run."model_id") AS "model",
@@ -1528,10 +1528,10 @@ CREATE TABLE "optimization_rows" (
   "kind" INTEGER NOT NULL CHECK ("kind" BETWEEN -32768 AND 32767),
   "item" TEXT NOT NULL,
   "elements" TEXT NOT NULL,
-  "value" ANY CHECK ("value" IS NULL OR typeof("value") = 'real'),
+  "value" ANY CHECK ("value" IS NULL OR "value" <= 9e999 AND 3 / (2 + 0 * "value") <> 1),
   "unit_id" INTEGER REFERENCES "units" ("id"),
-  "level" ANY CHECK ("level" IS NULL OR typeof("level") = 'real'),
-  "marginal" ANY CHECK ("marginal" IS NULL OR typeof("marginal") = 'real'),
+  "level" ANY CHECK ("level" IS NULL OR "level" <= 9e999 AND 3 / (2 + 0 * "level") <> 1),
+  "marginal" ANY CHECK ("marginal" IS NULL OR "marginal" <= 9e999 AND 3 / (2 + 0 * "marginal") <> 1),
   PRIMARY KEY ("run_id", "kind", "item", "elements")
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE "optimization_rows_version" (
@@ -1552,16 +1552,16 @@ CREATE INDEX "optimization_rows_version_changes" ON "optimization_rows_version" 
 CREATE TRIGGER "optimization_rows_guard_key" BEFORE UPDATE OF "run_id", "kind", "item", "elements" ON "optimization_rows"
 WHEN OLD."run_id" IS NOT NEW."run_id" OR OLD."kind" IS NOT NEW."kind" OR OLD."item" IS NOT NEW."item" OR OLD."elements" IS NOT NEW."elements"
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:key_update: optimization_rows: a key is not changed: delete the row and insert another');
+  SELECT RAISE(ROLLBACK, 'stratalog:key_update: optimization_rows: a key is not changed: delete the row and insert another');
 END;
 CREATE TRIGGER "optimization_rows_record_insert" AFTER INSERT ON "optimization_rows"
 WHEN (SELECT run_id IS NEW."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: optimization_rows: a run is written to in a stratalog transaction that holds its lock')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: optimization_rows: a run is written to in a stratalog transaction that holds its lock')
    WHERE (SELECT run_id FROM transaction_context) IS NOT NEW."run_id";
   DELETE FROM "optimization_rows_version" WHERE "optimization_rows_version"."run_id" = NEW."run_id" AND "optimization_rows_version"."kind" = NEW."kind" AND "optimization_rows_version"."item" = NEW."item" AND "optimization_rows_version"."elements" = NEW."elements" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "optimization_rows_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "optimization_rows_version"."run_id" = NEW."run_id" AND "optimization_rows_version"."kind" = NEW."kind" AND "optimization_rows_version"."item" = NEW."item" AND "optimization_rows_version"."elements" = NEW."elements" AND "end_transaction_id" IS NULL;
-  INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
     SELECT NEW."run_id", NEW."kind", NEW."item", NEW."elements", NEW."value", NEW."unit_id", NEW."level", NEW."marginal", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "optimization_rows_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."item" = NEW."item" AND before."elements" = NEW."elements"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "optimization_rows_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."item" = NEW."item" AND before."elements" = NEW."elements"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT (before."value" IS NOT NEW."value" OR before."value" = 0) AND NOT before."unit_id" IS NOT NEW."unit_id" AND NOT (before."level" IS NOT NEW."level" OR before."level" = 0) AND NOT (before."marginal" IS NOT NEW."marginal" OR before."marginal" = 0));
@@ -1571,11 +1571,11 @@ END;
 CREATE TRIGGER "optimization_rows_record_update" AFTER UPDATE ON "optimization_rows"
 WHEN (SELECT run_id IS NEW."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: optimization_rows: a run is written to in a stratalog transaction that holds its lock')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: optimization_rows: a run is written to in a stratalog transaction that holds its lock')
    WHERE (SELECT run_id FROM transaction_context) IS NOT NEW."run_id";
   DELETE FROM "optimization_rows_version" WHERE "optimization_rows_version"."run_id" = NEW."run_id" AND "optimization_rows_version"."kind" = NEW."kind" AND "optimization_rows_version"."item" = NEW."item" AND "optimization_rows_version"."elements" = NEW."elements" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "optimization_rows_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "optimization_rows_version"."run_id" = NEW."run_id" AND "optimization_rows_version"."kind" = NEW."kind" AND "optimization_rows_version"."item" = NEW."item" AND "optimization_rows_version"."elements" = NEW."elements" AND "end_transaction_id" IS NULL;
-  INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
     SELECT NEW."run_id", NEW."kind", NEW."item", NEW."elements", NEW."value", NEW."unit_id", NEW."level", NEW."marginal", (SELECT transaction_id FROM transaction_context), EXISTS (SELECT 1 FROM "optimization_rows_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."item" = NEW."item" AND before."elements" = NEW."elements"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2) WHERE NOT EXISTS (SELECT 1 FROM "optimization_rows_version" before WHERE before."run_id" = NEW."run_id" AND before."kind" = NEW."kind" AND before."item" = NEW."item" AND before."elements" = NEW."elements"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2 AND NOT (before."value" IS NOT NEW."value" OR before."value" = 0) AND NOT before."unit_id" IS NOT NEW."unit_id" AND NOT (before."level" IS NOT NEW."level" OR before."level" = 0) AND NOT (before."marginal" IS NOT NEW."marginal" OR before."marginal" = 0));
@@ -1585,11 +1585,11 @@ END;
 CREATE TRIGGER "optimization_rows_record_delete" AFTER DELETE ON "optimization_rows"
 WHEN (SELECT run_id IS OLD."run_id" AND recorded_in_bulk = 1 FROM transaction_context) IS NOT 1
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:outside_transaction: optimization_rows: a run is written to in a stratalog transaction that holds its lock')
+  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: optimization_rows: a run is written to in a stratalog transaction that holds its lock')
    WHERE (SELECT run_id FROM transaction_context) IS NOT OLD."run_id";
   DELETE FROM "optimization_rows_version" WHERE "optimization_rows_version"."run_id" = OLD."run_id" AND "optimization_rows_version"."kind" = OLD."kind" AND "optimization_rows_version"."item" = OLD."item" AND "optimization_rows_version"."elements" = OLD."elements" AND "transaction_id" = (SELECT transaction_id FROM transaction_context);
   UPDATE "optimization_rows_version" SET "end_transaction_id" = (SELECT transaction_id FROM transaction_context) WHERE "optimization_rows_version"."run_id" = OLD."run_id" AND "optimization_rows_version"."kind" = OLD."kind" AND "optimization_rows_version"."item" = OLD."item" AND "optimization_rows_version"."elements" = OLD."elements" AND "end_transaction_id" IS NULL;
-  INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
+  INSERT OR ROLLBACK INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
     SELECT OLD."run_id", OLD."kind", OLD."item", OLD."elements", OLD."value", OLD."unit_id", OLD."level", OLD."marginal", (SELECT transaction_id FROM transaction_context), 2 WHERE EXISTS (SELECT 1 FROM "optimization_rows_version" before WHERE before."run_id" = OLD."run_id" AND before."kind" = OLD."kind" AND before."item" = OLD."item" AND before."elements" = OLD."elements"
       AND before."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND before."operation_type" <> 2);
   UPDATE "optimization_rows_version" SET "end_transaction_id" = NULL WHERE "optimization_rows_version"."run_id" = OLD."run_id" AND "optimization_rows_version"."kind" = OLD."kind" AND "optimization_rows_version"."item" = OLD."item" AND "optimization_rows_version"."elements" = OLD."elements" AND "end_transaction_id" = (SELECT transaction_id FROM transaction_context)
@@ -1598,7 +1598,7 @@ END;
 CREATE TRIGGER "optimization_rows_version_append" AFTER INSERT ON "optimization_rows_version"
 WHEN NEW."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) OR NEW."end_transaction_id" IS NOT NULL
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: optimization_rows_version: history is written by stratalog only');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: optimization_rows_version: history is written by stratalog only');
 END;
 CREATE TRIGGER "optimization_rows_version_no_update" BEFORE UPDATE OF "run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type" ON "optimization_rows_version"
 WHEN NOT coalesce((OLD."run_id" IS NOT DISTINCT FROM NEW."run_id"
@@ -1616,13 +1616,13 @@ WHEN NOT coalesce((OLD."run_id" IS NOT DISTINCT FROM NEW."run_id"
     AND EXISTS (SELECT 1 FROM "redacted_rows" r WHERE r."run_id" = OLD."run_id"
       AND r."transaction_id" = OLD."transaction_id" AND r."table_name" = 'optimization_rows' AND r."row_key" = 'run_id=' || CAST(OLD."run_id" AS TEXT) || ', ' || 'kind=' || CAST(OLD."kind" AS TEXT) || ', ' || 'item=' || CAST(OLD."item" AS TEXT) || ', ' || 'elements=' || CAST(OLD."elements" AS TEXT))), 0)
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: optimization_rows_version: history is never changed');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: optimization_rows_version: history is never changed');
 END;
 CREATE TRIGGER "optimization_rows_version_end_once" AFTER UPDATE OF "end_transaction_id" ON "optimization_rows_version"
 WHEN NOT coalesce((OLD."end_transaction_id" IS NULL AND NEW."end_transaction_id" = (SELECT transaction_id FROM transaction_context))
   OR (OLD."end_transaction_id" = (SELECT transaction_id FROM transaction_context) AND NEW."end_transaction_id" IS NULL), 0)
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: optimization_rows_version: the end of a version row is set once');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: optimization_rows_version: the end of a version row is set once');
 END;
 CREATE TRIGGER "optimization_rows_version_no_delete" BEFORE DELETE ON "optimization_rows_version"
 WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context) AND NOT EXISTS (
@@ -1633,7 +1633,7 @@ WHEN OLD."transaction_id" IS NOT (SELECT transaction_id FROM transaction_context
       WHERE kept."compaction_id" = c."id" AND kept."transaction_id" >= OLD."transaction_id" AND kept."transaction_id" < OLD."end_transaction_id")) OR (OLD."operation_type" = 2 AND OLD."transaction_id" <= c."horizon" AND NOT EXISTS (
       SELECT 1 FROM "optimization_rows_version" earlier WHERE earlier."run_id" = OLD."run_id" AND earlier."kind" = OLD."kind" AND earlier."item" = OLD."item" AND earlier."elements" = OLD."elements" AND earlier."transaction_id" < OLD."transaction_id"))))
 BEGIN
-  SELECT RAISE(ABORT, 'stratalog:append_only: optimization_rows_version: history is never deleted');
+  SELECT RAISE(ROLLBACK, 'stratalog:append_only: optimization_rows_version: history is never deleted');
 END;
 CREATE VIEW "optimization_rows_named" AS SELECT
   (SELECT p."name" FROM "models" p WHERE p."id" = run."model_id") AS "model",

@@ -314,8 +314,10 @@ fn trigger(name: &str, event: &str, table: &str, when: &str, body: &str) -> Stri
     )
 }
 
+/// Who is refused a write to a versioned table or to its history loses his whole transaction, as on PostgreSQL: so no statement
+/// needs to be able to take back what it did so far, and SQLite does not copy the pages aside that it changes.
 fn refuse(code: &str, text: &str) -> String {
-    format!("  SELECT RAISE(ABORT, 'stratalog:{code}: {text}');\n")
+    format!("  SELECT RAISE(ROLLBACK, 'stratalog:{code}: {text}');\n")
 }
 
 /// No new keys.
@@ -373,7 +375,8 @@ pub(crate) fn row_triggers(table: &TableDescription) -> Vec<String> {
 /// A row may be written several times in one transaction: what it wrote before is dropped, the state
 /// before the transaction is ended, and the difference between that and the new state is recorded; an update that
 /// changes nothing leaves no trace. No conflict can arise in the version table, so the conflict clause of the outer
-/// statement, which SQLite applies to triggers as well, finds nothing to ignore.
+/// statement, which SQLite applies to triggers as well, finds nothing to ignore. `OR ROLLBACK` is for a statement that has
+/// none: see [`refuse`].
 fn record_triggers(table: &TableDescription) -> String {
     let name = &table.name;
     let mut ddl = String::new();
@@ -398,7 +401,7 @@ fn record_triggers(table: &TableDescription) -> String {
             name,
             &format!("(SELECT {own_run}recorded_in_bulk = 1 FROM transaction_context) IS NOT 1"),
             &format!(
-                "  SELECT RAISE(ABORT, 'stratalog:outside_transaction: {text}')\n   WHERE {outside};\n{}",
+                "  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: {text}')\n   WHERE {outside};\n{}",
                 record_statements(table, row, state)
             ),
         );
@@ -448,7 +451,7 @@ fn record_statements(table: &TableDescription, row: &str, state: State) -> Strin
     format!(
         "  DELETE FROM {version} WHERE {of_row} AND \"{TRANSACTION_ID}\" = {CURRENT};
   UPDATE {version} SET \"{END_TRANSACTION_ID}\" = {CURRENT} WHERE {of_row} AND \"{END_TRANSACTION_ID}\" IS NULL;
-  INSERT INTO {version} ({columns}, \"{TRANSACTION_ID}\", \"{OPERATION_TYPE}\")
+  INSERT OR ROLLBACK INTO {version} ({columns}, \"{TRANSACTION_ID}\", \"{OPERATION_TYPE}\")
     SELECT {values}, {CURRENT}, {operation} WHERE {condition};
   UPDATE {version} SET \"{END_TRANSACTION_ID}\" = NULL WHERE {of_row} AND \"{END_TRANSACTION_ID}\" = {CURRENT}
     AND NOT EXISTS (SELECT 1 FROM {version} own WHERE {own_of_row} AND own.\"{TRANSACTION_ID}\" = {CURRENT});
