@@ -35,7 +35,7 @@ const SERIES: usize = 4;
 /// An error ends it: nothing comes after.
 pub struct PointBatches {
     pages: Pages,
-    names: Vec<Named>,
+    names: [Named; 3],
     times: UsedTimes,
     schema: SchemaRef,
     last: Option<Vec<Bind>>,
@@ -145,7 +145,7 @@ impl Pages {
     }
 
     /// Which names and kinds of times there are.
-    fn survey(&self, connection: &mut AnyConnection) -> Result<(Vec<Named>, UsedTimes)> {
+    fn survey(&self, connection: &mut AnyConnection) -> Result<([Named; 3], UsedTimes)> {
         let series: Vec<_> = self.key().take(SERIES).cloned().collect();
         let mut dictionaries = NAMED.map(|_| Dictionary::default());
         let mut types = Vec::new();
@@ -164,10 +164,7 @@ impl Pages {
             }
             last = Some(key_of_last(&rows, series.iter()));
         }
-        let mut names = Vec::new();
-        for ((_, _, kind), dictionary) in NAMED.into_iter().zip(dictionaries) {
-            names.push(dictionary.named(connection, kind)?);
-        }
+        let names = Dictionary::named(dictionaries, connection)?;
         Ok((names, UsedTimes::of(&types)))
     }
 

@@ -42,10 +42,15 @@ pub(super) fn named(
     last: Vec<(Field, ArrayRef)>,
 ) -> Result<RecordBatch> {
     let mut columns = first;
-    for (name, id, kind) in NAMED {
-        let mut dictionary = Dictionary::default();
-        let keys = dictionary.keys(&column(rows, id));
-        let array = dictionary.named(connection, kind)?.array(keys)?;
+    let mut dictionaries = NAMED.map(|_| Dictionary::default());
+    let keys: Vec<_> = NAMED
+        .iter()
+        .zip(&mut dictionaries)
+        .map(|((_, id, _), dictionary)| dictionary.keys(&column(rows, id)))
+        .collect();
+    let all = Dictionary::named(dictionaries, connection)?;
+    for (((name, ..), named), keys) in NAMED.into_iter().zip(all).zip(keys) {
+        let array = named.array(keys)?;
         columns.push((field(name, Some(&array)), array));
     }
     let types = column(rows, "point_type");
@@ -91,18 +96,26 @@ impl Dictionary {
         })
     }
 
-    /// With the names of the ids so far.
-    pub(super) fn named(self, connection: &mut AnyConnection, kind: Kind) -> Result<Named> {
-        let names = names::by_id(connection, kind)?;
-        let values = StringArray::from_iter_values(
-            self.ids
-                .iter()
-                .map(|id| names.get(id).map_or("", String::as_str)),
-        );
-        Ok(Named {
-            dictionary: self,
-            values: Arc::new(values),
-        })
+    /// Those of [`NAMED`], with the names of the ids so far.
+    pub(super) fn named(all: [Self; 3], connection: &mut AnyConnection) -> Result<[Named; 3]> {
+        let mut wanted = NAMED.map(|(_, _, kind)| (kind, [].as_slice()));
+        for ((_, ids), dictionary) in wanted.iter_mut().zip(&all) {
+            *ids = &dictionary.ids;
+        }
+        let mut names = names::of_ids(connection, wanted)?.into_iter();
+        Ok(all.map(|dictionary| {
+            let names = names.next().unwrap_or_default();
+            let values = StringArray::from_iter_values(
+                dictionary
+                    .ids
+                    .iter()
+                    .map(|id| names.get(id).map_or("", String::as_str)),
+            );
+            Named {
+                dictionary,
+                values: Arc::new(values),
+            }
+        }))
     }
 }
 

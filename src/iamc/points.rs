@@ -272,8 +272,7 @@ impl Points {
             (Kind::Variable, self.variables.names.as_slice()),
             (Kind::Unit, self.units.names.as_slice()),
         ];
-        let engine = write.engine();
-        let found = names::ids_of(write.connection, engine, wanted)?;
+        let found = names::ids_of(write.connection, wanted)?;
         let mut unknown = Vec::new();
         let mut ids: [Vec<i64>; 3] = Default::default();
         for ((kind, names), (mut known, ids)) in

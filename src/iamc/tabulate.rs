@@ -1,6 +1,6 @@
 //! Reading points: now, as of an earlier state, and what differs between two states.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use arrow::array::RecordBatch;
 
@@ -119,8 +119,17 @@ pub(crate) fn named_series(
     table: &str,
     rows: &[SeriesCount],
 ) -> Result<Vec<SeriesDifference>> {
-    let regions = names::by_id(connection, Kind::Region)?;
-    let variables = names::by_id(connection, Kind::Variable)?;
+    let ids = |of: fn(&SeriesCount) -> Option<i64>| -> Vec<i64> {
+        let ids: BTreeSet<_> = rows.iter().filter_map(of).collect();
+        ids.into_iter().collect()
+    };
+    let [regions, variables] = names::of_ids(
+        connection,
+        [
+            (Kind::Region, &ids(|row| row.region_id)),
+            (Kind::Variable, &ids(|row| row.variable_id)),
+        ],
+    )?;
     let name = |names: &HashMap<i64, String>, id: Option<i64>| {
         id.and_then(|id| names.get(&id))
             .cloned()

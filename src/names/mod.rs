@@ -22,7 +22,7 @@ use crate::store::{AnyConnection, doing, is_unique_violation, quote, sql};
 
 pub(crate) use create::{create_missing, create_missing_one};
 pub(crate) use kind::{Kind, check_docs, check_name, check_text};
-pub(crate) use read::{all, by_id, id_of, ids_by_name, ids_of};
+pub(crate) use read::{all, by_id, id_of, ids_by_name, ids_of, of_ids};
 use read::{find, find_by_id, not_found};
 pub(crate) use spelling::similar;
 pub(crate) use users::users;

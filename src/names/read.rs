@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::names::{Kind, Named, similar};
 use crate::store::kept::kept;
 use crate::store::rows::Bind;
-use crate::store::{AnyConnection, Engine, doing, quote, sql};
+use crate::store::{AnyConnection, doing, quote, sql};
 
 /// On the connection at hand: a pool of one has no other.
 pub(super) fn not_found(connection: &mut AnyConnection, kind: Kind, name: &str) -> Error {
@@ -98,33 +98,68 @@ struct Found {
 /// The ids of those of the names that are there, for each kind. No others are read, however many there are.
 pub(crate) fn ids_of<const N: usize>(
     connection: &mut AnyConnection,
-    engine: Engine,
     wanted: [(Kind, &[String]); N],
 ) -> Result<[HashMap<String, i64>; N]> {
-    let mut ids = wanted.map(|_| HashMap::new());
-    let select = |(nth, (kind, _)): (usize, &(Kind, &[String]))| {
-        format!(
-            "SELECT CAST({nth} AS SMALLINT) AS nth, id, name FROM {} WHERE {}",
+    let engine = connection.engine();
+    let selects = wanted.map(|(kind, names)| {
+        // No name has a NUL in it, and PostgreSQL's JSON neither.
+        let names = names.iter().filter(|name| !name.contains('\0'));
+        (
             quote(kind.table()),
-            engine.is_in_texts("name", &format!("${}", nth + 1))
+            |parameter: &str| engine.is_in_texts("name", parameter),
+            Bind::Text(serde_json::Value::from_iter(names.map(String::as_str)).to_string()),
         )
-    };
-    let selects: Vec<_> = wanted.iter().enumerate().map(select).collect();
-    let binds: Vec<_> = wanted
-        .iter()
-        .map(|(_, names)| {
-            // No name has a NUL in it, and PostgreSQL's JSON neither.
-            let names = names.iter().filter(|name| !name.contains('\0'));
-            Bind::Text(serde_json::Value::from_iter(names.map(String::as_str)).to_string())
-        })
-        .collect();
-    let found: Vec<Found> = kept(&selects.join(" UNION ALL "), &binds)
-        .load(connection)
-        .map_err(doing("looking up names"))?;
-    for Found { nth, id, name } in found {
+    });
+    let mut ids = wanted.map(|_| HashMap::new());
+    for Found { nth, id, name } in look_up(connection, selects)? {
         ids[nth as usize].insert(name, id);
     }
     Ok(ids)
+}
+
+/// The names of those of the ids that are there or ever were, for each kind: history may refer to what was deleted. No others
+/// are read, however many there are.
+pub(crate) fn of_ids<const N: usize>(
+    connection: &mut AnyConnection,
+    wanted: [(Kind, &[i64]); N],
+) -> Result<[HashMap<i64, String>; N]> {
+    let engine = connection.engine();
+    let selects = wanted.map(|(kind, ids)| {
+        (
+            quote(&format!("{}_version", kind.table())),
+            |parameter: &str| {
+                let is_one = engine.is_in_list("id", parameter);
+                format!("{is_one} AND end_transaction_id IS NULL")
+            },
+            Bind::Text(engine.list_of(ids)),
+        )
+    });
+    let mut names = wanted.map(|_| HashMap::new());
+    for Found { nth, id, name } in look_up(connection, selects)? {
+        names[nth as usize].insert(id, name);
+    }
+    Ok(names)
+}
+
+/// Names and ids from some tables, in one statement: from each those for which a condition holds, that has a parameter.
+fn look_up<const N: usize>(
+    connection: &mut AnyConnection,
+    selects: [(String, impl Fn(&str) -> String, Bind); N],
+) -> Result<Vec<Found>> {
+    let (texts, binds): (Vec<_>, Vec<_>) = selects
+        .into_iter()
+        .enumerate()
+        .map(|(nth, (table, condition, bind))| {
+            let condition = condition(&format!("${}", nth + 1));
+            let text = format!(
+                "SELECT CAST({nth} AS SMALLINT) AS nth, id, name FROM {table} WHERE {condition}"
+            );
+            (text, bind)
+        })
+        .unzip();
+    kept(&texts.join(" UNION ALL "), &binds)
+        .load(connection)
+        .map_err(doing("looking up names"))
 }
 
 /// The id of a name that is there.
@@ -143,7 +178,7 @@ struct IdAndName {
     name: String,
 }
 
-/// The name of each id that there is or ever was: history may refer to what was deleted.
+/// The name of each id that there is or ever was: for who reads rows as a stream, and cannot ask in between.
 pub(crate) fn by_id(connection: &mut AnyConnection, kind: Kind) -> Result<HashMap<i64, String>> {
     let rows: Vec<IdAndName> = sql(format!(
         "SELECT id, name FROM {} WHERE end_transaction_id IS NULL",

@@ -522,11 +522,11 @@ fn decode(item: &Item, reader: &mut Reader<'_>) -> Result<RecordBatch> {
 }
 
 fn unit_names(rows: &RecordBatch, reader: &mut Reader<'_>) -> Result<ArrayRef> {
-    let names = reader.unit_names()?;
     let ids = rows.column_by_name("unit_id").cloned();
     let ids = ids.unwrap_or_else(|| new_null_array(&DataType::Int64, rows.num_rows()));
+    let ids = ids.as_primitive::<Int64Type>();
+    let names = reader.unit_names(ids)?;
     let texts: StringArray = ids
-        .as_primitive::<Int64Type>()
         .iter()
         .map(|id| id.and_then(|id| names.get(&id).map(String::as_str)))
         .collect();

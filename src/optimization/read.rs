@@ -4,7 +4,7 @@ use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int16Array, Int32Arra
 use arrow::array::{RecordBatch, StringArray};
 use arrow::datatypes::{Float64Type, Int16Type, Int64Type, Schema};
 use diesel::prelude::*;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -141,11 +141,11 @@ impl<'c> Reader<'c> {
             return Ok(Vec::new());
         }
         let columns = self.columns(with)?;
-        let units = names::by_id(self.connection, Kind::Unit)?;
         let (kinds, item_names) = (int16(&rows, 1), text(&rows, 2));
         let numbers = rows.column(3).as_primitive::<Int64Type>();
         let values = rows.column(4).as_primitive::<Float64Type>();
         let unit_ids = rows.column(5).as_primitive::<Int64Type>();
+        let units = self.unit_names(unit_ids)?;
         let docs = text(&rows, 6);
         Ok((0..rows.num_rows())
             .filter_map(|row| {
@@ -177,20 +177,15 @@ impl<'c> Reader<'c> {
         let mut units = None;
         for condition in &checked.conditions {
             if let What::Named(Kind::Unit, names) = &condition.what {
-                let ids: HashSet<_> = Resolver {
+                let ids: Vec<_> = Resolver {
                     connection: self.connection,
                     engine: self.engine,
                 }
                 .names(Kind::Unit, names, Which::Ever)?
                 .into_iter()
                 .collect();
-                let of_id = self.unit_names()?;
-                let names: HashSet<String> = of_id
-                    .into_iter()
-                    .filter(|(id, _)| ids.contains(id))
-                    .map(|(_, name)| name)
-                    .collect();
-                units = Some(names);
+                let names = self.unit_names(&ids.into())?;
+                units = Some(names.into_values().collect::<HashSet<_>>());
             }
         }
         items.retain(|item| {
@@ -339,12 +334,16 @@ impl<'c> Reader<'c> {
         Ok(rows.num_rows() > 0)
     }
 
-    pub(super) fn unit_ids(&mut self) -> Result<std::collections::HashMap<String, i64>> {
+    pub(super) fn unit_ids(&mut self) -> Result<HashMap<String, i64>> {
         names::ids_by_name(self.connection, Kind::Unit)
     }
 
-    pub(super) fn unit_names(&mut self) -> Result<std::collections::HashMap<i64, String>> {
-        names::by_id(self.connection, Kind::Unit)
+    /// The names of a column of ids.
+    pub(super) fn unit_names(&mut self, ids: &Int64Array) -> Result<HashMap<i64, String>> {
+        let ids: BTreeSet<i64> = ids.iter().flatten().collect();
+        let ids: Vec<_> = ids.into_iter().collect();
+        let [names] = names::of_ids(self.connection, [(Kind::Unit, &ids)])?;
+        Ok(names)
     }
 }
 

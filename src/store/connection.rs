@@ -29,6 +29,15 @@ pub(crate) enum AnyConnection {
     Postgres(PgConnection),
 }
 
+impl AnyConnection {
+    pub(crate) fn engine(&self) -> Engine {
+        match self {
+            Self::Sqlite(_) => Engine::Sqlite,
+            Self::Postgres(_) => Engine::Postgres,
+        }
+    }
+}
+
 pub(crate) type PooledConnection = r2d2::PooledConnection<Manager>;
 
 /// Whoever answered so lately is not asked whether it is there before it is used again: on a server that takes a round trip

@@ -390,6 +390,44 @@ fn a_change_of_few_rows_copies_no_page_aside_on_sqlite() {
     assert!(of("DELETE FROM \"datapoints\"") >= 1, "{seen:#?}");
 }
 
+#[test]
+fn reading_looks_up_no_other_names_than_those_of_its_rows_on_sqlite() {
+    watch();
+    let database = Database::sqlite();
+    let fixture = fixture(&database);
+    let run = &fixture.run;
+    let before = run.last_transaction().expect("a transaction");
+    let lock = run.lock("more").expect("the lock");
+    lock.iamc().add(&frame(4, 1.0)).expect("adding");
+    lock.commit().expect("commit");
+    SEEN.with_borrow_mut(Vec::clear);
+    run.iamc().tabulate(&Filter::all()).expect("points");
+    run.as_of(before)
+        .and_then(|view| view.iamc().tabulate(&Filter::all()))
+        .expect("earlier points");
+    run.diff(before, None)
+        .and_then(|diff| diff.summary())
+        .expect("a difference");
+    let seen = SEEN.take();
+    let Plain::Sqlite(mut plain) = database.plain() else {
+        unreachable!()
+    };
+    let names: Vec<_> = seen
+        .iter()
+        .filter(|text| text.contains("\"variables_version\""))
+        .collect();
+    assert!(names.len() >= 3, "{seen:#?}");
+    for statement in names {
+        let steps = plan(&mut plain, statement);
+        let of_names = steps
+            .iter()
+            .filter(|step| step.starts_with("SEARCH") && step.contains("(id=?"));
+        assert!(of_names.count() >= 2, "{statement}\n{steps:#?}");
+        let scans = |step: &String| step.starts_with("SCAN") && !step.contains("json_each");
+        assert!(!steps.iter().any(scans), "{statement}\n{steps:#?}");
+    }
+}
+
 /// A run of so many points, read in batches of 100: first of the present state, then of one that is past.
 fn read_in_batches(fixture: &WithRun, rows: usize) -> Vec<String> {
     let run = fixture
