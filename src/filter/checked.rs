@@ -59,6 +59,17 @@ impl Checked {
         self.conditions.is_empty()
     }
 
+    /// The only names that can pass, if they can be told without looking.
+    pub(crate) fn exact_names(&self) -> Option<Vec<String>> {
+        self.conditions
+            .iter()
+            .filter(|condition| condition.name == "name")
+            .find_map(|condition| match &condition.what {
+                What::Is(test) => test.exact_texts(),
+                _ => None,
+            })
+    }
+
     /// Whether a row passes all conditions on values of its own; `value` gives them by name.
     pub(crate) fn passes(&self, value: impl Fn(&str) -> Option<Scalar>) -> bool {
         self.conditions

@@ -12,6 +12,7 @@ use crate::iamc::PointType;
 use crate::names::Kind;
 use crate::schema::tables::{datapoints, runs};
 use crate::schema::{RUN_ID, TableDescription, VersionedTable};
+use crate::store::kept::kept;
 use crate::store::rows::{Bind, query};
 use crate::store::{AnyConnection, Engine, doing, quote, sql};
 
@@ -91,17 +92,22 @@ impl Resolver<'_> {
             "CAST(NULL AS TEXT)"
         };
         let from = match which {
-            Which::Live => quote(kind.table()),
+            Which::Live => format!("{} WHERE 1 = 1", quote(kind.table())),
             Which::Ever => format!(
                 "{} WHERE end_transaction_id IS NULL",
                 quote(&format!("{}_version", kind.table()))
             ),
         };
-        let names: Vec<Name> = sql(format!(
-            "SELECT id, name, {hierarchy} AS hierarchy, docs FROM {from}"
-        ))
-        .load(self.connection)
-        .map_err(doing("reading names"))?;
+        // Of many names, the database hands over only those that are asked for; what passes is decided below.
+        let mut binds = Vec::new();
+        let only = checked.exact_names().map_or(String::new(), |names| {
+            binds.push(Bind::of_texts(names.iter().map(String::as_str)));
+            format!(" AND {}", self.engine.is_in_texts("name", "$1"))
+        });
+        let text = format!("SELECT id, name, {hierarchy} AS hierarchy, docs FROM {from}{only}");
+        let names: Vec<Name> = kept(&text, &binds)
+            .load(self.connection)
+            .map_err(doing("reading names"))?;
         let in_use = self.in_use(checked, |points| match kind {
             Kind::Region | Kind::Variable | Kind::Unit => format!(
                 "SELECT DISTINCT d.{}_id AS id FROM datapoints d WHERE 1 = 1{points}",

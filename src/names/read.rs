@@ -102,12 +102,10 @@ pub(crate) fn ids_of<const N: usize>(
 ) -> Result<[HashMap<String, i64>; N]> {
     let engine = connection.engine();
     let selects = wanted.map(|(kind, names)| {
-        // No name has a NUL in it, and PostgreSQL's JSON neither.
-        let names = names.iter().filter(|name| !name.contains('\0'));
         (
             quote(kind.table()),
             |parameter: &str| engine.is_in_texts("name", parameter),
-            Bind::Text(serde_json::Value::from_iter(names.map(String::as_str)).to_string()),
+            Bind::of_texts(names.iter().map(String::as_str)),
         )
     });
     let mut ids = wanted.map(|_| HashMap::new());

@@ -37,6 +37,14 @@ pub(crate) enum Bind {
     Timestamp(NaiveDateTime),
 }
 
+impl Bind {
+    /// For [`Engine::is_in_texts`]. Those with a NUL are left out: no name has one, and PostgreSQL's JSON neither.
+    pub(crate) fn of_texts<'a>(texts: impl Iterator<Item = &'a str>) -> Self {
+        let texts = texts.filter(|text| !text.contains('\0'));
+        Self::Text(serde_json::Value::from_iter(texts).to_string())
+    }
+}
+
 /// The Arrow type that a column is read into and loaded from.
 pub(crate) fn arrow_type(column_type: ColumnType) -> DataType {
     match column_type {

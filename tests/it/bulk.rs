@@ -402,6 +402,8 @@ fn reading_looks_up_no_other_names_than_those_of_its_rows_on_sqlite() {
     lock.commit().expect("commit");
     SEEN.with_borrow_mut(Vec::clear);
     run.iamc().tabulate(&Filter::all()).expect("points");
+    let filtered = run.iamc().tabulate(&Filter::all().variable(["Coal"]));
+    assert_eq!(filtered.expect("points").num_rows(), 2);
     run.as_of(before)
         .and_then(|view| view.iamc().tabulate(&Filter::all()))
         .expect("earlier points");
@@ -414,9 +416,14 @@ fn reading_looks_up_no_other_names_than_those_of_its_rows_on_sqlite() {
     };
     let names: Vec<_> = seen
         .iter()
-        .filter(|text| text.contains("\"variables_version\""))
+        .filter(|text| text.contains("AS nth, id, name FROM \"variables_version\""))
         .collect();
-    assert!(names.len() >= 3, "{seen:#?}");
+    assert_eq!(names.len(), 4, "{seen:#?}");
+    // What a filter names is all that it reads.
+    let of_filter = |text: &&String| text.contains("hierarchy, docs FROM \"variables_version\"");
+    let filters: Vec<_> = seen.iter().filter(of_filter).collect();
+    assert_eq!(filters.len(), 1, "{seen:#?}");
+    assert!(filters[0].contains("name IN ("), "{}", filters[0]);
     for statement in names {
         let steps = plan(&mut plain, statement);
         let of_names = steps
