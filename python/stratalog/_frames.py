@@ -210,7 +210,7 @@ def _from_pandas(data: pd.DataFrame | pd.Series[Any], points: bool) -> _pa.Table
             columns.append((_name(name), frame.index.get_level_values(level).to_series()))
         elif frame.index.nlevels > 1:
             raise _refusal(f"level {level} of the index has no name: name it or reset the index")
-    columns += [(_name(name), frame.iloc[:, n]) for n, name in enumerate(frame.columns)]
+    columns += [(_name(name), series) for name, series in frame.items()]
     names = [name for name, _ in columns]
     arrays: list[tuple[str, Any]] = []
     for name, series in columns:

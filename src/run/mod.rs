@@ -274,11 +274,12 @@ impl Run {
         Ok(RunView::new(self.clone(), self.last_transaction()?))
     }
 
-    /// The transaction whose state a target means.
+    /// The transaction whose state a target means. Without a snapshot: who reads that state, or goes back to it, asks again
+    /// whether it is still there.
     fn resolve(&self, target: &Target) -> Result<TransactionId> {
         self.core
             .store
-            .read(|connection| checkpoint::resolve(connection, &self.info, target))
+            .ask(|connection| checkpoint::resolve(connection, &self.info, target))
     }
 
     /// What differs from one state to another; `to = None` is the present one. Costs what changed in between.
