@@ -388,7 +388,7 @@ pub(crate) fn of_platform(core: &Arc<Core>, filter: &Filter) -> Result<Vec<MetaI
     let engine = core.store.engine();
     let found = core.store.read(|connection| {
         let mut binds = Vec::new();
-        let selection = Resolver { connection, engine }.of_runs(&checked)?;
+        let selection = Resolver { connection }.of_runs(&checked)?;
         let conditions = selection.conditions("d", engine, &mut binds);
         let relation = relation(engine, None);
         values(

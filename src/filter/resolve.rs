@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::{BigInt, Text};
 
 use crate::error::Result;
 use crate::filter::selection::{Number, Selection, Term};
 use crate::filter::{Checked, Filter, Scalar, Subject, Test, What};
 use crate::iamc::PointType;
-use crate::names::Kind;
+use crate::names::{self, Kind, Named};
 use crate::schema::tables::{datapoints, runs};
 use crate::schema::{RUN_ID, TableDescription, VersionedTable};
 use crate::store::kept::kept;
@@ -23,18 +23,6 @@ pub(crate) enum Which {
     Live,
     /// Deleted ones too: earlier states may still have them.
     Ever,
-}
-
-#[derive(QueryableByName)]
-struct Name {
-    #[diesel(sql_type = BigInt)]
-    id: i64,
-    #[diesel(sql_type = Text)]
-    name: String,
-    #[diesel(sql_type = Nullable<Text>)]
-    hierarchy: Option<String>,
-    #[diesel(sql_type = Nullable<Text>)]
-    docs: Option<String>,
 }
 
 #[derive(QueryableByName)]
@@ -67,7 +55,7 @@ impl Filter {
         if *table != datapoints::table::description() {
             return Ok(None);
         }
-        let selection = Resolver { connection, engine }.points(&checked)?;
+        let selection = Resolver { connection }.points(&checked)?;
         Ok(Some(selection.conditions(alias, engine, binds)))
     }
 }
@@ -75,37 +63,31 @@ impl Filter {
 /// Resolves filters on a connection.
 pub(crate) struct Resolver<'c> {
     pub(crate) connection: &'c mut AnyConnection,
-    pub(crate) engine: Engine,
 }
 
 impl Resolver<'_> {
-    /// The ids of the names of a kind that pass.
+    /// The names of a kind that pass.
     pub(crate) fn names(
         &mut self,
         kind: Kind,
         checked: &Checked,
         which: Which,
-    ) -> Result<Vec<i64>> {
-        let hierarchy = if kind.has_hierarchy() {
-            "hierarchy"
-        } else {
-            "CAST(NULL AS TEXT)"
-        };
+    ) -> Result<Vec<Named>> {
         let from = match which {
             Which::Live => format!("{} WHERE 1 = 1", quote(kind.table())),
-            Which::Ever => format!(
-                "{} WHERE end_transaction_id IS NULL",
-                quote(&format!("{}_version", kind.table()))
-            ),
+            Which::Ever => names::ever(kind),
         };
         // Of many names, the database hands over only those that are asked for; what passes is decided below.
         let mut binds = Vec::new();
         let only = checked.exact_names().map_or(String::new(), |names| {
             binds.push(Bind::of_texts(names.iter().map(String::as_str)));
-            format!(" AND {}", self.engine.is_in_texts("name", "$1"))
+            format!(
+                " AND {}",
+                self.connection.engine().is_in_texts("name", "$1")
+            )
         });
-        let text = format!("SELECT id, name, {hierarchy} AS hierarchy, docs FROM {from}{only}");
-        let names: Vec<Name> = kept(&text, &binds)
+        let text = names::selected(kind, &from) + &only;
+        let names: Vec<Named> = kept(&text, &binds)
             .load(self.connection)
             .map_err(doing("reading names"))?;
         let in_use = self.in_use(checked, |points| match kind {
@@ -132,8 +114,17 @@ impl Resolver<'_> {
                         _ => row.docs.clone().map(Scalar::Text),
                     })
             })
-            .map(|row| row.id)
             .collect())
+    }
+
+    fn ids<C: FromIterator<i64>>(
+        &mut self,
+        kind: Kind,
+        checked: &Checked,
+        which: Which,
+    ) -> Result<C> {
+        let names = self.names(kind, checked, which)?;
+        Ok(names.into_iter().map(|named| named.id).collect())
     }
 
     /// The ids of the runs that pass, in order.
@@ -153,7 +144,7 @@ impl Resolver<'_> {
         let mut of_names = Vec::new();
         for condition in &checked.conditions {
             if let What::Named(kind, names) = &condition.what {
-                let ids: HashSet<_> = self.names(*kind, names, Which::Live)?.into_iter().collect();
+                let ids: HashSet<i64> = self.ids(*kind, names, Which::Live)?;
                 of_names.push((*kind, ids));
             }
         }
@@ -194,9 +185,8 @@ impl Resolver<'_> {
         for condition in &checked.conditions {
             if let What::InUse(used, points) = &condition.what {
                 let mut binds = Vec::new();
-                let conditions = self
-                    .points(points)?
-                    .conditions("d", self.engine, &mut binds);
+                let engine = self.connection.engine();
+                let conditions = self.points(points)?.conditions("d", engine, &mut binds);
                 let ids: Vec<Id> = query(&select(&conditions), &binds)
                     .load(self.connection)
                     .map_err(doing("looking for what is in use"))?;
@@ -212,7 +202,7 @@ impl Resolver<'_> {
         for condition in &checked.conditions {
             terms.push(match &condition.what {
                 What::Named(kind @ (Kind::Model | Kind::Scenario), names) => {
-                    Term::OfRunsOf(*kind, self.names(*kind, names, Which::Live)?)
+                    Term::OfRunsOf(*kind, self.ids(*kind, names, Which::Live)?)
                 }
                 What::Run(runs) => Term::Ids(RUN_ID.to_owned(), self.runs(runs)?),
                 _ => continue,
@@ -230,7 +220,7 @@ impl Resolver<'_> {
                     continue;
                 }
                 What::Named(kind, names) => {
-                    let ids = self.names(*kind, names, Which::Ever)?;
+                    let ids = self.ids(*kind, names, Which::Ever)?;
                     Term::Ids(format!("{}_id", kind.word()), ids)
                 }
                 What::Is(test) => match condition.name.as_str() {

@@ -55,7 +55,6 @@ impl PointBatches {
     pub(super) fn begin(access: Access<'_>, filter: &Filter, size: NonZeroUsize) -> Result<Self> {
         let run = access.run();
         let checked = Checked::of(filter, Subject::Points)?;
-        let engine = run.core.store.engine();
         run.core.store.read(|connection| {
             let at = match access.at() {
                 Some(at) => at,
@@ -65,7 +64,7 @@ impl PointBatches {
                 run: run.clone(),
                 table: datapoints::table::description(),
                 at,
-                selection: Resolver { connection, engine }.points(&checked)?,
+                selection: Resolver { connection }.points(&checked)?,
                 size: size.get(),
             };
             let (names, times) = pages.survey(connection)?;

@@ -24,7 +24,7 @@ pub(super) fn history(
     run.core.store.read(|connection| {
         // Parameters of the conditions follow two others.
         let mut binds = vec![Bind::BigInt(0), Bind::BigInt(0)];
-        let selection = Resolver { connection, engine }.points(&checked)?;
+        let selection = Resolver { connection }.points(&checked)?;
         let conditions = selection.conditions("v", engine, &mut binds);
         let more = (conditions.as_str(), &binds[2..]);
         let rows = versions::of_run(connection, &table, run.id(), until, more)?;

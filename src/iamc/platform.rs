@@ -47,7 +47,7 @@ impl PlatformIamc {
             .collect();
         self.core.store.read(|connection| {
             let mut binds = Vec::new();
-            let selection = Resolver { connection, engine }.points(&checked)?;
+            let selection = Resolver { connection }.points(&checked)?;
             let conditions = selection.conditions("d", engine, &mut binds);
             let text = format!(
                 "SELECT {} FROM {} d WHERE 1 = 1{conditions} ORDER BY {}",

@@ -28,7 +28,7 @@ pub(super) fn points(run: &Run, filter: &Filter, at: Option<TransactionId>) -> R
         }
         let mut binds = Vec::new();
         let relation = of_state(engine, &table, run.id(), at, &mut binds);
-        let selection = Resolver { connection, engine }.points(&checked)?;
+        let selection = Resolver { connection }.points(&checked)?;
         let conditions = selection.conditions("d", engine, &mut binds);
         let sql = format!(
             "SELECT {} FROM {relation} d WHERE d.run_id = $1{conditions} ORDER BY {}",

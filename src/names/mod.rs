@@ -6,7 +6,7 @@ mod read;
 mod spelling;
 mod users;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use diesel::prelude::*;
@@ -22,7 +22,7 @@ use crate::store::{AnyConnection, doing, is_unique_violation, quote, sql};
 
 pub(crate) use create::{create_missing, create_missing_one};
 pub(crate) use kind::{Kind, check_docs, check_name, check_text};
-pub(crate) use read::{all, by_id, id_of, ids_by_name, ids_of, of_ids};
+pub(crate) use read::{all, by_id, ever, id_of, ids_by_name, ids_of, of_ids, selected};
 use read::{find, find_by_id, not_found};
 pub(crate) use spelling::similar;
 pub(crate) use users::users;
@@ -145,14 +145,10 @@ impl Names {
         if checked.is_all() {
             return self.list();
         }
-        let engine = self.core.store.engine();
         self.core.store.read(|connection| {
-            let passing: HashSet<_> = Resolver { connection, engine }
-                .names(self.kind, &checked, Which::Live)?
-                .into_iter()
-                .collect();
-            let mut found = all(connection, self.kind)?;
-            found.retain(|named| passing.contains(&named.id));
+            let mut found = Resolver { connection }.names(self.kind, &checked, Which::Live)?;
+            // As the engines order text: by its bytes.
+            found.sort_by(|a, b| a.name.cmp(&b.name));
             Ok(found)
         })
     }

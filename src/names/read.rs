@@ -30,16 +30,26 @@ pub(super) fn not_found(connection: &mut AnyConnection, kind: Kind, name: &str) 
     }
 }
 
-fn selected(kind: Kind) -> String {
+/// `FROM` that yields a row for each name of a kind that is there or ever was; it ends with a condition.
+pub(crate) fn ever(kind: Kind) -> String {
+    format!(
+        "{} WHERE end_transaction_id IS NULL",
+        quote(&format!("{}_version", kind.table()))
+    )
+}
+
+/// A query of [`Named`]; `from`: where the rows come from.
+pub(crate) fn selected(kind: Kind, from: &str) -> String {
     let hierarchy = if kind.has_hierarchy() {
         "hierarchy"
     } else {
         "CAST(NULL AS TEXT)"
     };
-    format!(
-        "SELECT id, name, {hierarchy} AS hierarchy, docs FROM {}",
-        quote(kind.table())
-    )
+    format!("SELECT id, name, {hierarchy} AS hierarchy, docs FROM {from}")
+}
+
+fn selected_live(kind: Kind) -> String {
+    selected(kind, &quote(kind.table()))
 }
 
 pub(super) fn find(
@@ -47,7 +57,7 @@ pub(super) fn find(
     kind: Kind,
     name: &str,
 ) -> Result<Option<Named>> {
-    sql(format!("{} WHERE name = $1", selected(kind)))
+    sql(format!("{} WHERE name = $1", selected_live(kind)))
         .bind::<Text, _>(name)
         .get_result(connection)
         .optional()
@@ -59,7 +69,7 @@ pub(super) fn find_by_id(
     kind: Kind,
     id: i64,
 ) -> Result<Option<Named>> {
-    sql(format!("{} WHERE id = $1", selected(kind)))
+    sql(format!("{} WHERE id = $1", selected_live(kind)))
         .bind::<BigInt, _>(id)
         .get_result(connection)
         .optional()
@@ -68,7 +78,7 @@ pub(super) fn find_by_id(
 
 /// All of a kind, by name.
 pub(crate) fn all(connection: &mut AnyConnection, kind: Kind) -> Result<Vec<Named>> {
-    kept(&format!("{} ORDER BY name", selected(kind)), &[])
+    kept(&format!("{} ORDER BY name", selected_live(kind)), &[])
         .load(connection)
         .map_err(doing("reading names"))
 }
@@ -102,11 +112,11 @@ pub(crate) fn ids_of<const N: usize>(
 ) -> Result<[HashMap<String, i64>; N]> {
     let engine = connection.engine();
     let selects = wanted.map(|(kind, names)| {
-        (
-            quote(kind.table()),
-            |parameter: &str| engine.is_in_texts("name", parameter),
-            Bind::of_texts(names.iter().map(String::as_str)),
-        )
+        let from = move |parameter: &str| {
+            let is_one = engine.is_in_texts("name", parameter);
+            format!("{} WHERE {is_one}", quote(kind.table()))
+        };
+        (from, Bind::of_texts(names.iter().map(String::as_str)))
     });
     let mut ids = wanted.map(|_| HashMap::new());
     for Found { nth, id, name } in look_up(connection, selects)? {
@@ -123,14 +133,11 @@ pub(crate) fn of_ids<const N: usize>(
 ) -> Result<[HashMap<i64, String>; N]> {
     let engine = connection.engine();
     let selects = wanted.map(|(kind, ids)| {
-        (
-            quote(&format!("{}_version", kind.table())),
-            |parameter: &str| {
-                let is_one = engine.is_in_list("id", parameter);
-                format!("{is_one} AND end_transaction_id IS NULL")
-            },
-            Bind::Text(engine.list_of(ids)),
-        )
+        let from = move |parameter: &str| {
+            let is_one = engine.is_in_list("id", parameter);
+            format!("{} AND {is_one}", ever(kind))
+        };
+        (from, Bind::Text(engine.list_of(ids)))
     });
     let mut names = wanted.map(|_| HashMap::new());
     for Found { nth, id, name } in look_up(connection, selects)? {
@@ -139,19 +146,17 @@ pub(crate) fn of_ids<const N: usize>(
     Ok(names)
 }
 
-/// Names and ids from some tables, in one statement: from each those for which a condition holds, that has a parameter.
+/// Names and ids from some places, in one statement. Each is a `FROM`, given its one parameter's place, and that parameter.
 fn look_up<const N: usize>(
     connection: &mut AnyConnection,
-    selects: [(String, impl Fn(&str) -> String, Bind); N],
+    selects: [(impl Fn(&str) -> String, Bind); N],
 ) -> Result<Vec<Found>> {
     let (texts, binds): (Vec<_>, Vec<_>) = selects
         .into_iter()
         .enumerate()
-        .map(|(nth, (table, condition, bind))| {
-            let condition = condition(&format!("${}", nth + 1));
-            let text = format!(
-                "SELECT CAST({nth} AS SMALLINT) AS nth, id, name FROM {table} WHERE {condition}"
-            );
+        .map(|(nth, (from, bind))| {
+            let from = from(&format!("${}", nth + 1));
+            let text = format!("SELECT CAST({nth} AS SMALLINT) AS nth, id, name FROM {from}");
             (text, bind)
         })
         .unzip();
@@ -178,11 +183,8 @@ struct IdAndName {
 
 /// The name of each id that there is or ever was: for who reads rows as a stream, and cannot ask in between.
 pub(crate) fn by_id(connection: &mut AnyConnection, kind: Kind) -> Result<HashMap<i64, String>> {
-    let rows: Vec<IdAndName> = sql(format!(
-        "SELECT id, name FROM {} WHERE end_transaction_id IS NULL",
-        quote(&format!("{}_version", kind.table()))
-    ))
-    .load(connection)
-    .map_err(doing("reading names"))?;
+    let rows: Vec<IdAndName> = sql(format!("SELECT id, name FROM {}", ever(kind)))
+        .load(connection)
+        .map_err(doing("reading names"))?;
     Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
 }

@@ -177,15 +177,14 @@ impl<'c> Reader<'c> {
         let mut units = None;
         for condition in &checked.conditions {
             if let What::Named(Kind::Unit, names) = &condition.what {
-                let ids: Vec<_> = Resolver {
-                    connection: self.connection,
-                    engine: self.engine,
-                }
-                .names(Kind::Unit, names, Which::Ever)?
-                .into_iter()
-                .collect();
-                let names = self.unit_names(&ids.into())?;
-                units = Some(names.into_values().collect::<HashSet<_>>());
+                let connection = &mut *self.connection;
+                let passing = Resolver { connection }.names(Kind::Unit, names, Which::Ever)?;
+                units = Some(
+                    passing
+                        .into_iter()
+                        .map(|unit| unit.name)
+                        .collect::<HashSet<_>>(),
+                );
             }
         }
         items.retain(|item| {

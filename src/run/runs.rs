@@ -188,7 +188,6 @@ impl Runs {
     /// [`Error::InvalidFilter`], listing what there is to filter by.
     pub fn list(&self, filter: &Filter) -> Result<Vec<Run>> {
         let checked = Checked::of(filter, filter::Subject::Runs)?;
-        let engine = self.core.store.engine();
         self.core.store.read(|connection| {
             let rows: Vec<Row> = named_runs!()
                 .order(runs::id)
@@ -197,7 +196,7 @@ impl Runs {
             let passing: Option<HashSet<i64>> = match checked.is_all() {
                 true => None,
                 false => {
-                    let ids = Resolver { connection, engine }.runs(&checked)?;
+                    let ids = Resolver { connection }.runs(&checked)?;
                     Some(ids.into_iter().collect())
                 }
             };

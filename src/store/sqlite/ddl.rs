@@ -317,7 +317,11 @@ fn trigger(name: &str, event: &str, table: &str, when: &str, body: &str) -> Stri
 /// Who is refused a write to a versioned table or to its history loses his whole transaction, as on PostgreSQL: so no statement
 /// needs to be able to take back what it did so far, and SQLite does not copy the pages aside that it changes.
 fn refuse(code: &str, text: &str) -> String {
-    format!("  SELECT RAISE(ROLLBACK, 'stratalog:{code}: {text}');\n")
+    refuse_where(code, text, "")
+}
+
+fn refuse_where(code: &str, text: &str, condition: &str) -> String {
+    format!("  SELECT RAISE(ROLLBACK, 'stratalog:{code}: {text}'){condition};\n")
 }
 
 /// No new keys.
@@ -400,10 +404,11 @@ fn record_triggers(table: &TableDescription) -> String {
             &format!("AFTER {event}"),
             name,
             &format!("(SELECT {own_run}recorded_in_bulk = 1 FROM transaction_context) IS NOT 1"),
-            &format!(
-                "  SELECT RAISE(ROLLBACK, 'stratalog:outside_transaction: {text}')\n   WHERE {outside};\n{}",
-                record_statements(table, row, state)
-            ),
+            &(refuse_where(
+                "outside_transaction",
+                &text,
+                &format!("\n   WHERE {outside}"),
+            ) + &record_statements(table, row, state)),
         );
     }
     ddl
