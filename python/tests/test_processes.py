@@ -1,6 +1,7 @@
 """Processes that fork, are killed, are interrupted at any moment, or end in the middle."""
 
 import gc
+import io
 import multiprocessing
 import os
 import signal
@@ -49,14 +50,20 @@ def add_one(url: str, run: int, number: int) -> int:
     return number
 
 
+def fail() -> None:
+    """Raises, and keeps the traceback to itself: it would look as if a test had failed."""
+    sys.stderr = io.StringIO()
+    raise ZeroDivisionError("on purpose")
+
+
 ENDINGS: dict[str, Callable[[], object]] = {
     "returns": lambda: None,
     "sys.exit": lambda: sys.exit(3),
     "os._exit": lambda: os._exit(3),
-    "raises": lambda: 1 // 0,
+    "raises": fail,
     "is killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "is terminated": lambda: os.kill(os.getpid(), signal.SIGTERM),
-    "raises in a thread": lambda: in_a_thread(lambda: 1 // 0),
+    "raises in a thread": lambda: in_a_thread(fail),
     "exits in a thread": lambda: in_a_thread(lambda: os._exit(3)),
 }
 
