@@ -1,95 +1,38 @@
 //! Change sets: add, remove and revert all end in the same two steps.
 //!
-//! A change set is a temporary table beside the versioned one: `operation_type` and the row, as it
-//! will be (insert, update) or as it was (delete). It holds true changes only: rows that stay as they
-//! are never get in, so they are neither written nor logged.
+//! A change set holds `operation_type` and the row, as it will be (insert, update) or as it was (delete): in a
+//! temporary table beside the versioned one or, of few rows on PostgreSQL, in memory. It holds true changes only: rows
+//! that stay as they are never get in, so they are neither written nor logged.
 
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::Int16Type;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, SmallInt};
-use serde::Serialize;
 
 use crate::error::Result;
+use crate::history::counts::ChangeCounts;
 use crate::history::extent::{Extent, binds_of, of_this_run};
+use crate::history::source::Source;
 use crate::history::whole;
 use crate::history::write::Write;
-use crate::schema::{END_TRANSACTION_ID, OPERATION_TYPE, TRANSACTION_ID, TableDescription};
+use crate::schema::{
+    Column, ColumnType, END_TRANSACTION_ID, OPERATION_TYPE, TRANSACTION_ID, TableDescription,
+};
 use crate::store::bulk::{SetBased, Staging};
 use crate::store::kept::kept;
 use crate::store::rows::{Bind, Plan};
 use crate::store::{
-    BulkRecording, Engine, column_list, doing, failpoint, keys_equal, or_update, quote, values_from,
+    BulkRecording, Engine, column_list, doing, failpoint, keys_equal, or_update, quote, removal,
+    values_from,
 };
-
-/// How many rows a write inserted, updated and deleted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct ChangeCounts {
-    /// Rows that were not there before.
-    pub inserted: u64,
-    /// Rows that have other values now.
-    pub updated: u64,
-    /// Rows that are no longer there.
-    pub deleted: u64,
-}
-
-impl ChangeCounts {
-    /// Counts rows of an operation type.
-    pub(crate) fn count(&mut self, operation_type: i16, rows: i64) {
-        let rows = rows.unsigned_abs();
-        match operation_type {
-            0 => self.inserted += rows,
-            1 => self.updated += rows,
-            _ => self.deleted += rows,
-        }
-    }
-
-    /// All of them together.
-    pub fn total(&self) -> u64 {
-        self.inserted + self.updated + self.deleted
-    }
-}
-
-impl std::ops::AddAssign for ChangeCounts {
-    fn add_assign(&mut self, other: Self) {
-        self.inserted += other.inserted;
-        self.updated += other.updated;
-        self.deleted += other.deleted;
-    }
-}
-
-impl std::fmt::Display for ChangeCounts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{} inserted, {} updated, {} deleted",
-            self.inserted, self.updated, self.deleted
-        )
-    }
-}
-
-/// A row of `SELECT operation_type, count(*) AS rows … GROUP BY operation_type`.
-#[derive(QueryableByName)]
-pub(crate) struct OperationCount {
-    #[diesel(sql_type = SmallInt)]
-    operation_type: i16,
-    #[diesel(sql_type = BigInt)]
-    rows: i64,
-}
-
-impl FromIterator<OperationCount> for ChangeCounts {
-    fn from_iter<I: IntoIterator<Item = OperationCount>>(rows: I) -> Self {
-        let mut counts = Self::default();
-        for row in rows {
-            counts.count(row.operation_type, row.rows);
-        }
-        counts
-    }
-}
 
 /// The changes to one table that a write is about to make.
 pub(crate) struct ChangeSet<'t> {
     table: &'t TableDescription,
-    pub(crate) staging: Staging,
+    /// The changed rows; where they are recorded by set, they are staged.
+    source: Source,
     counts: ChangeCounts,
+    lacks_values: bool,
     extent: Extent,
 }
 
@@ -117,29 +60,28 @@ struct Counted {
     updated: i64,
     #[diesel(sql_type = BigInt)]
     deleted: i64,
+    #[diesel(sql_type = BigInt)]
+    lacking: i64,
 }
 
 /// Counts staged changes.
-fn counted(write: &mut Write<'_>, staging: &Staging) -> Result<ChangeCounts> {
-    let how_many = |operation: i16| {
-        format!("coalesce(sum(CASE WHEN operation_type = {operation} THEN 1 ELSE 0 END), 0)")
+fn counted(write: &mut Write<'_>, table: &TableDescription, staging: &Staging) -> Result<Counted> {
+    let how_many = |which: &str| format!("coalesce(sum(CASE WHEN {which} THEN 1 ELSE 0 END), 0)");
+    let lacking = match removal::lacks_values(table, "c") {
+        Some(lacks) => how_many(&format!("c.operation_type < 2 AND {lacks}")),
+        None => "CAST(0 AS BIGINT)".to_owned(),
     };
     let text = format!(
-        "SELECT {} AS inserted, {} AS updated, {} AS deleted FROM {}",
-        how_many(0),
-        how_many(1),
-        how_many(2),
+        "SELECT {} AS inserted, {} AS updated, {} AS deleted, {lacking} AS lacking FROM {} c",
+        how_many("c.operation_type = 0"),
+        how_many("c.operation_type = 1"),
+        how_many("c.operation_type = 2"),
         staging.name
     );
     // There is one way to read a staging table, however many rows it has.
-    let found: Counted = kept(&text, &[])
+    kept(&text, &[])
         .get_result(write.connection)
-        .map_err(doing("counting changes"))?;
-    Ok(ChangeCounts {
-        inserted: found.inserted as u64,
-        updated: found.updated as u64,
-        deleted: found.deleted as u64,
-    })
+        .map_err(doing("counting changes"))
 }
 
 /// `select`: transaction, operation type and source of the rows of the alias.
@@ -159,8 +101,8 @@ pub(super) fn add_version_rows(
 }
 
 impl<'t> ChangeSet<'t> {
-    /// Fills a change set with `select`, which yields `operation_type` and then the table's columns. `about`: how many rows
-    /// it looks at; `None`: nobody knows, or the text will hardly come again.
+    /// Fills a change set with `select`, which yields `operation_type` and then the table's columns, named so. `about`: how
+    /// many rows it looks at; `None`: nobody knows, or the text will hardly come again.
     pub(crate) fn fill(
         write: &mut Write<'_>,
         table: &'t TableDescription,
@@ -172,12 +114,52 @@ impl<'t> ChangeSet<'t> {
             Some(rows) => write.plan_for(rows)?,
             None => write.plan_for_any()?,
         }
+        let few = about.is_some_and(|rows| rows <= Plan::FEW);
+        if few && write.engine().bulk_recording() == BulkRecording::Triggers {
+            return Self::given(write, table, select, binds);
+        }
         let staging = Staging::create(write.connection, table)?;
         let insert = format!("INSERT INTO {} {select}", staging.name);
         write
             .execute(&insert, binds)
             .map_err(doing("working out what changes"))?;
-        Self::staged(write, table, staging, None)
+        Self::staged(write, table, &staging, None)
+    }
+
+    /// [`fill`](Self::fill) without staging: few rows come here, and go into the statements that write them.
+    fn given(
+        write: &mut Write<'_>,
+        table: &'t TableDescription,
+        select: &str,
+        binds: &[Bind],
+    ) -> Result<Self> {
+        let mut columns = vec![Column::of_result(OPERATION_TYPE, ColumnType::SmallInt)];
+        columns.extend(table.columns.iter().map(|column| Column {
+            nullable: true,
+            ..column.clone()
+        }));
+        let text = format!(
+            "SELECT CAST(d.operation_type AS SMALLINT) AS operation_type, {} FROM ({select}) d",
+            column_list("d", table.columns.iter())
+        );
+        let rows = write.select(&text, binds, &columns)?;
+        let mut counts = ChangeCounts::default();
+        for operation_type in rows.column(0).as_primitive::<Int16Type>().values() {
+            counts.count(*operation_type, 1);
+        }
+        let lacks_values = table
+            .columns
+            .iter()
+            .zip(&rows.columns()[1..])
+            .any(|(column, values)| !column.nullable && values.null_count() > 0);
+        failpoint::reach("changes", "known")?;
+        Ok(Self {
+            table,
+            source: Source::given(&columns, &[rows])?,
+            counts,
+            lacks_values,
+            extent: Extent::Some,
+        })
     }
 
     /// As [`fill`](Self::fill), with rows of a run that has none yet and no history.
@@ -196,21 +178,28 @@ impl<'t> ChangeSet<'t> {
     pub(super) fn staged(
         write: &mut Write<'_>,
         table: &'t TableDescription,
-        staging: Staging,
+        staging: &Staging,
         known: Option<(ChangeCounts, Extent)>,
     ) -> Result<Self> {
-        let (counts, extent) = match known {
-            Some(known) => known,
+        let (counts, extent, lacks_values) = match known {
+            Some((counts, extent)) => (counts, extent, false),
             None => {
-                let counts = counted(write, &staging)?;
-                (counts, Extent::of(write, table, counts)?)
+                let found = counted(write, table, staging)?;
+                let counts = ChangeCounts {
+                    inserted: found.inserted as u64,
+                    updated: found.updated as u64,
+                    deleted: found.deleted as u64,
+                };
+                let extent = Extent::of(write, table, counts)?;
+                (counts, extent, found.lacking > 0)
             }
         };
         failpoint::reach("changes", "known")?;
         Ok(Self {
             table,
-            staging,
+            source: Source::staged(staging),
             counts,
+            lacks_values,
             extent,
         })
     }
@@ -221,6 +210,16 @@ impl<'t> ChangeSet<'t> {
 
     pub(crate) fn table(&self) -> &'t TableDescription {
         self.table
+    }
+
+    /// The changes, with `operation_type`.
+    pub(super) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Whether rows that would be written lack a value that the table demands.
+    pub(super) fn lacks_values(&self) -> bool {
+        self.lacks_values
     }
 
     /// Writes the changes and their version rows; `order`: the clause that sorts the changes (alias c) by their key,
@@ -248,9 +247,9 @@ impl<'t> ChangeSet<'t> {
             return whole::delete(write, self.table, self.counts.deleted as usize);
         }
         let delete = format!(
-            "DELETE FROM {} WHERE ({keys}) IN (SELECT {keys} FROM {} WHERE operation_type = 2)",
+            "DELETE FROM {} WHERE ({keys}) IN (SELECT {keys} FROM {} WHERE c.operation_type = 2)",
             quote(&self.table.name),
-            self.staging.name,
+            self.source.relation,
             keys = column_list("", self.table.key_columns()),
         );
         self.recorded(write, Part::Deletes, order, &delete)
@@ -268,16 +267,16 @@ impl<'t> ChangeSet<'t> {
         }
         let columns = column_list("", table.columns.iter());
         let live = quote(&table.name);
-        let changes = &self.staging.name;
+        let changes = &self.source.relation;
         let insert = |which: &str| {
             format!(
-                "INSERT INTO {live} ({columns}) SELECT {columns} FROM {changes} c WHERE operation_type {which}{order}"
+                "INSERT INTO {live} ({columns}) SELECT {columns} FROM {changes} WHERE c.operation_type {which}{order}"
             )
         };
         let engine = write.engine();
         let update = || {
             format!(
-                "UPDATE{} {live} AS l SET {} FROM {changes} c WHERE {} AND c.operation_type = 1",
+                "UPDATE{} {live} AS l SET {} FROM {changes} WHERE {} AND c.operation_type = 1",
                 engine.or_fail(),
                 values_from(table, "c"),
                 keys_equal(table, "l", "c")
@@ -295,7 +294,7 @@ impl<'t> ChangeSet<'t> {
             return whole::update(write, table, self.counts.updated as usize, |write| {
                 statements
                     .iter()
-                    .try_for_each(|statement| write_rows(write, statement))
+                    .try_for_each(|statement| self.write_rows(write, statement))
             });
         }
         for statement in statements {
@@ -326,7 +325,7 @@ impl<'t> ChangeSet<'t> {
         } else {
             None
         };
-        write_rows(write, statement)?;
+        self.write_rows(write, statement)?;
         failpoint::reach("changes", "written")?;
         recording.map_or(Ok(()), |recording| recording.end(write.connection))
     }
@@ -337,11 +336,11 @@ impl<'t> ChangeSet<'t> {
         let which = part.condition();
         let binds = binds_of(write);
         let version = quote(&table.version_name());
-        let changes = &self.staging.name;
+        let changes = &self.source.relation;
         let end = match self.extent {
             Extent::First => None,
             Extent::Some | Extent::All => Some(format!(
-                "UPDATE {version} SET \"{END_TRANSACTION_ID}\" = $1 FROM {changes} c
+                "UPDATE {version} SET \"{END_TRANSACTION_ID}\" = $1 FROM {changes}
                  WHERE {} AND {version}.\"{END_TRANSACTION_ID}\" IS NULL AND c.{which}{}",
                 keys_equal(table, &version, "c"),
                 self.is_last_version(&version)
@@ -358,13 +357,13 @@ impl<'t> ChangeSet<'t> {
             Part::Deletes => (
                 "l",
                 format!(
-                    "$1, 2 FROM {changes} c JOIN {live} l ON {} WHERE c.{which}{order}",
+                    "$1, 2 FROM {changes} JOIN {live} l ON {} WHERE c.{which}{order}",
                     keys_equal(table, "l", "c")
                 ),
             ),
             Part::InsertsAndUpdates => (
                 "c",
-                format!("$1, c.operation_type FROM {changes} c WHERE c.{which}{order}"),
+                format!("$1, c.operation_type FROM {changes} WHERE c.{which}{order}"),
             ),
         };
         write
@@ -399,9 +398,9 @@ impl<'t> ChangeSet<'t> {
         };
         // CROSS JOIN: what this transaction wrote, mostly nothing, is looked at first.
         let text = format!(
-            "SELECT 1 AS one FROM {version} CROSS JOIN {} c
+            "SELECT 1 AS one FROM {version} CROSS JOIN {}
              WHERE {version}.\"{TRANSACTION_ID}\" = $1{in_run} AND {} AND c.{which} LIMIT 1",
-            self.staging.name,
+            self.source.relation,
             keys_equal(self.table, &version, "c"),
             which = part.condition(),
         );
@@ -411,14 +410,14 @@ impl<'t> ChangeSet<'t> {
             .map_err(doing("looking for rows written before"))?;
         Ok(touched.is_some())
     }
-}
 
-/// Runs a statement that writes to a live table.
-fn write_rows(write: &mut Write<'_>, statement: &str) -> Result<()> {
-    write
-        .execute(statement, &[])
-        .map_err(doing("writing rows"))?;
-    Ok(())
+    /// Runs a statement that writes the changes to the live table.
+    fn write_rows(&self, write: &mut Write<'_>, statement: &str) -> Result<()> {
+        write
+            .execute(statement, &self.source.binds)
+            .map_err(doing("writing rows"))?;
+        Ok(())
+    }
 }
 
 #[derive(QueryableByName)]

@@ -13,13 +13,13 @@ use crate::core::Core;
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::history::as_of::{touched_keys, was_state};
-use crate::history::changes::{ChangeCounts, OperationCount};
+use crate::history::counts::{ChangeCounts, OperationCount};
 use crate::history::{retained, versions};
 use crate::iamc;
 use crate::ids::{RunId, TransactionId};
 use crate::run::{RunView, Runs};
 use crate::schema::tables::datapoints;
-use crate::schema::{RUN_ID, TableDescription, VersionedTable};
+use crate::schema::{Column, ColumnType, OPERATION_TYPE, RUN_ID, TableDescription, VersionedTable};
 use crate::store::rows::{Bind, query};
 use crate::store::{AnyConnection, Engine, column_list, doing, quote};
 
@@ -374,19 +374,13 @@ impl Diff {
     pub fn table(&self, name: &str) -> Result<RecordBatch> {
         let table = &self.core.run_scoped(name)?;
         let mut columns = format!(", {}", column_list("k", key_in_run(table)));
-        let mut read = vec![crate::schema::Column {
-            name: "operation_type".into(),
-            column_type: crate::schema::ColumnType::SmallInt,
-            nullable: false,
-            references: None,
-            ordinal: false,
-        }];
+        let mut read = vec![Column::of_result(OPERATION_TYPE, ColumnType::SmallInt)];
         read.extend(key_in_run(table).cloned());
         for column in table.value_columns() {
             for (alias, suffix) in [("a", "before"), ("b", "after")] {
                 let name = format!("{}_{suffix}", column.name);
                 columns += &format!(", {alias}.{} AS {}", quote(&column.name), quote(&name));
-                read.push(crate::schema::Column {
+                read.push(Column {
                     name,
                     nullable: true,
                     ..column.clone()
@@ -487,7 +481,7 @@ fn with_operation(rows: &RecordBatch) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
 }
 
-fn key_in_run(table: &TableDescription) -> impl Iterator<Item = &crate::schema::Column> {
+fn key_in_run(table: &TableDescription) -> impl Iterator<Item = &Column> {
     table.key_columns().filter(|column| column.name != RUN_ID)
 }
 

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 
 use crate::error::Result;
-use crate::history::changes::ChangeCounts;
+use crate::history::counts::ChangeCounts;
 use crate::history::write::Write;
 use crate::schema::{TRANSACTION_ID, TableDescription};
 use crate::store::rows::Bind;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::core::Core;
 use crate::error::Result;
-use crate::history::changes::ChangeCounts;
+use crate::history::counts::ChangeCounts;
 use crate::history::revert::Kind;
 use crate::ids::{RunId, TransactionId};
 use crate::schema::TableDescription;

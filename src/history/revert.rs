@@ -12,7 +12,8 @@ use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::history::as_of::was_state;
-use crate::history::changes::{ChangeCounts, ChangeSet};
+use crate::history::changes::ChangeSet;
+use crate::history::counts::ChangeCounts;
 use crate::history::diff::{Candidates, LookUp, State, changed_row, select_difference};
 use crate::history::retained;
 use crate::history::write::Write;
@@ -362,13 +363,17 @@ struct Missing {
 /// Rows that come back need their parents (regions, units …), which a revert never touches. The log
 /// still knows the names of those that were deleted.
 fn check_parents(write: &mut Write<'_>, set: &ChangeSet<'_>, label: &str) -> Result<()> {
-    if set.counts().inserted + set.counts().updated == 0 {
-        return Ok(());
-    }
-    let table = set.table();
+    let (table, counts) = (set.table(), set.counts());
+    // A row that is there has what its key refers to.
+    let may_be_missing = |column: &&Column| match counts {
+        ChangeCounts { inserted: 1.., .. } => true,
+        ChangeCounts { updated: 1.., .. } => !table.key.contains(&column.name),
+        _ => false,
+    };
     let parents: Vec<_> = table
         .columns
         .iter()
+        .filter(may_be_missing)
         .filter_map(|column| Some((column, write.core.table(table.parent_of(column)?)?)))
         .collect();
     let missing_of = |(nth, (column, parent)): (usize, &(&Column, TableDescription))| {
@@ -377,12 +382,11 @@ fn check_parents(write: &mut Write<'_>, set: &ChangeSet<'_>, label: &str) -> Res
             Some(_) => "v.name",
             None => "CAST(v.id AS TEXT)",
         };
+        // CROSS JOIN: SQLite would rather read all versions of all parents than look some up.
         format!(
-            "SELECT CAST({nth} AS BIGINT) AS nth, {name} AS name FROM {changes} c
-             JOIN {version} v ON v.id = c.{column} AND v.operation_type = 2 AND v.end_transaction_id IS NULL
-             WHERE c.operation_type < 2
-               AND NOT EXISTS (SELECT 1 FROM {live} p WHERE p.id = c.{column})",
-            changes = set.staging.name,
+            "SELECT CAST({nth} AS BIGINT) AS nth, {name} AS name FROM needed n CROSS JOIN {version} v
+             WHERE v.id = n.{column} AND v.operation_type = 2 AND v.end_transaction_id IS NULL
+               AND NOT EXISTS (SELECT 1 FROM {live} p WHERE p.id = n.{column})",
             version = quote(&parent.version_name()),
             live = quote(&parent.name),
             column = quote(&column.name),
@@ -392,12 +396,16 @@ fn check_parents(write: &mut Write<'_>, set: &ChangeSet<'_>, label: &str) -> Res
     if selects.is_empty() {
         return Ok(());
     }
+    let source = set.source();
     let text = format!(
-        "SELECT DISTINCT nth, name FROM ({}) m ORDER BY nth, name",
+        "WITH needed AS (SELECT DISTINCT {} FROM {} WHERE c.operation_type < 2)
+         SELECT DISTINCT nth, name FROM ({}) m ORDER BY nth, name",
+        column_list("c", parents.iter().map(|(column, _)| *column)),
+        source.relation,
         selects.join(" UNION ALL ")
     );
     let rows: Vec<Missing> = write
-        .load(&text, &[])
+        .load(&text, &source.binds)
         .map_err(doing("looking for what the earlier state needs"))?;
     if rows.is_empty() {
         return Ok(());
@@ -421,19 +429,20 @@ fn check_parents(write: &mut Write<'_>, set: &ChangeSet<'_>, label: &str) -> Res
 
 /// Refuses an earlier state whose values were taken out of the history.
 fn check_redacted(write: &mut Write<'_>, set: &ChangeSet<'_>, label: &str) -> Result<()> {
+    if !set.lacks_values() {
+        return Ok(());
+    }
     let Some(lacks) = removal::lacks_values(set.table(), "k") else {
         return Ok(());
     };
-    if set.counts().inserted + set.counts().updated == 0 {
-        return Ok(());
-    }
+    let source = set.source();
     let text = format!(
-        "SELECT {} AS label FROM {} k WHERE k.operation_type < 2 AND {lacks} ORDER BY 1",
+        "SELECT {} AS label FROM (SELECT * FROM {}) k WHERE k.operation_type < 2 AND {lacks} ORDER BY 1",
         key_label(write.core, set.table()),
-        set.staging.name,
+        source.relation,
     );
     let rows: Vec<Label> = write
-        .load(&text, &[])
+        .load(&text, &source.binds)
         .map_err(doing("looking for redacted values"))?;
     if rows.is_empty() {
         return Ok(());

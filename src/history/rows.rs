@@ -8,18 +8,20 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
 use crate::error::{Error, Result};
-use crate::history::changes::{ChangeCounts, ChangeSet};
+use crate::history::changes::ChangeSet;
 use crate::history::compare::compare;
+use crate::history::counts::ChangeCounts;
 use crate::history::extent::{Extent, Held, binds_of, of_this_run};
 use crate::history::revert;
+use crate::history::source::Source;
 use crate::history::whole;
 use crate::history::write::Write;
 use crate::input::{key_arrays, key_converter};
 use crate::schema::TableDescription;
 use crate::store::bulk::{Live, Load, SetBased, Staging, UNCHANGED, Unchanged, load_live};
-use crate::store::rows::{Bind, Plan};
+use crate::store::rows::Plan;
 use crate::store::{
-    BulkRecording, column_list, doing, failpoint, keys_equal, postgres, quote, sql, values_from,
+    BulkRecording, column_list, doing, failpoint, keys_equal, quote, sql, values_from,
 };
 
 /// What to do with the rows that come in.
@@ -332,12 +334,7 @@ impl<'t> Incoming<'t> {
                 return Ok(counts);
             }
             Way::Given(rows) => {
-                let rows = postgres::given::parameter(self.table, &rows)
-                    .map_err(doing("writing rows down"))?;
-                let source = Source {
-                    relation: postgres::given::relation(self.table),
-                    binds: vec![Bind::Text(rows)],
-                };
+                let source = Source::given(&self.table.columns, &rows)?;
                 return write_directly(write, self.table, self.operation, &source, self.rows);
             }
             Way::Staged {
@@ -353,16 +350,13 @@ impl<'t> Incoming<'t> {
             format!(" ORDER BY {}", column_list("c", self.table.key_columns()))
         };
         let Some(held) = held else {
-            let source = Source {
-                relation: format!("{} c", staging.name),
-                binds: Vec::new(),
-            };
+            let source = Source::staged(&staging);
             return write_directly(write, self.table, self.operation, &source, self.rows);
         };
         if comparing == Comparing::Not {
             known = Some((counts, held.extent_of_new_rows()));
         }
-        let changes = ChangeSet::staged(write, self.table, staging, known)?;
+        let changes = ChangeSet::staged(write, self.table, &staging, known)?;
         changes.apply_in_order(write, &order)?;
         Ok(changes.counts())
     }
@@ -429,13 +423,6 @@ fn refuse_duplicates(
             twice.label, twice.rows
         ))),
     }
-}
-
-/// Where rows come from.
-struct Source {
-    /// As SQL, with the alias `c`.
-    relation: String,
-    binds: Vec<Bind>,
 }
 
 /// Into the live table, where triggers record it.

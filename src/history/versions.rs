@@ -23,24 +23,17 @@ pub(crate) fn of_run(
     until: Option<TransactionId>,
     (conditions, more): (&str, &[Bind]),
 ) -> Result<RecordBatch> {
-    let extra = |name: &str, column_type| Column {
-        name: name.into(),
-        column_type,
-        nullable: true,
-        references: None,
-        ordinal: false,
-    };
     let mut columns: Vec<_> = table.key_columns().cloned().collect();
     columns.extend(table.value_columns().map(|column| Column {
         nullable: true,
         ..column.clone()
     }));
     columns.extend([
-        extra("operation_type", ColumnType::SmallInt),
-        extra(TRANSACTION_ID, ColumnType::BigInt),
-        extra("issued_at", ColumnType::Timestamp),
-        extra("actor", ColumnType::Text),
-        extra("what", ColumnType::Text),
+        Column::of_result("operation_type", ColumnType::SmallInt),
+        Column::of_result(TRANSACTION_ID, ColumnType::BigInt),
+        Column::of_result("issued_at", ColumnType::Timestamp),
+        Column::of_result("actor", ColumnType::Text),
+        Column::of_result("what", ColumnType::Text),
     ]);
     let values: String = table
         .value_columns()

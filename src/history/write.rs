@@ -4,6 +4,7 @@
 //! lock row until COMMIT; when nothing turns out to have changed, everything is rolled back and no
 //! trace is left.
 
+use arrow::array::RecordBatch;
 use chrono::NaiveDateTime;
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -15,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::history::chain;
 use crate::ids::{LockToken, RunId, TransactionId};
 use crate::run::Renewal;
-use crate::schema::{TRANSACTION_ID, TableDescription};
+use crate::schema::{Column, TRANSACTION_ID, TableDescription};
 use crate::store::rows::{self, AnyBackend, Bind, Plan};
 use crate::store::{AnyConnection, Engine, NewTransaction, Outcome, failpoint, quote};
 
@@ -92,6 +93,16 @@ impl Write<'_> {
         T: QueryableByName<Sqlite> + QueryableByName<Pg> + QueryableByName<AnyBackend> + 'static,
     {
         rows::load(self.connection, self.plan, text, binds)
+    }
+
+    /// Runs a query that yields the columns by name.
+    pub(crate) fn select(
+        &mut self,
+        text: &str,
+        binds: &[Bind],
+        columns: &[Column],
+    ) -> Result<RecordBatch> {
+        rows::select_as(self.connection, self.plan, text, binds, columns)
     }
 
     /// Runs a query that yields one row.

@@ -94,13 +94,7 @@ pub(crate) fn changed_points(
 }
 
 fn difference_columns(table: &TableDescription) -> Vec<Column> {
-    let column = |name: &str, column_type| Column {
-        name: name.into(),
-        column_type,
-        nullable: true,
-        references: None,
-        ordinal: false,
-    };
+    let column = Column::of_result;
     let mut columns = vec![column("operation_type", ColumnType::SmallInt)];
     columns.extend(
         table

@@ -20,8 +20,7 @@ use crate::names::{self, Kind};
 use crate::optimization::{Item, ItemKind, Optimization};
 use crate::run::{Access, Run, RunView};
 use crate::schema::tables::{datapoints, optimization_rows};
-use crate::schema::{ColumnType, VersionedTable};
-use crate::store::foreign::column;
+use crate::schema::{Column, ColumnType, VersionedTable};
 use crate::store::rows::stream;
 use crate::store::{column_list, quote};
 
@@ -150,14 +149,14 @@ fn points_there(source: &mut Source, run: i64, each: Each<'_>) -> Result<()> {
          WHERE s.run__id = {run}"
     );
     let columns = [
-        column("region", ColumnType::Text),
-        column("variable", ColumnType::Text),
-        column("unit", ColumnType::Text),
-        column("type", ColumnType::Text),
-        column("step_year", ColumnType::BigInt),
-        column("step_category", ColumnType::Text),
-        column("step_datetime", ColumnType::Timestamp),
-        column("value", ColumnType::Double),
+        Column::of_result("region", ColumnType::Text),
+        Column::of_result("variable", ColumnType::Text),
+        Column::of_result("unit", ColumnType::Text),
+        Column::of_result("type", ColumnType::Text),
+        Column::of_result("step_year", ColumnType::BigInt),
+        Column::of_result("step_category", ColumnType::Text),
+        Column::of_result("step_datetime", ColumnType::Timestamp),
+        Column::of_result("value", ColumnType::Double),
     ];
     source.db.stream(&text, &columns, |batch| {
         let text = |at: usize| batch.column(at).as_string::<i32>();

@@ -17,8 +17,7 @@ use crate::iamc::PointType;
 use crate::ids::RunId;
 use crate::names::Kind;
 use crate::schema::tables::datapoints;
-use crate::schema::{ColumnType, VersionedTable};
-use crate::store::foreign::column;
+use crate::schema::{Column, ColumnType, VersionedTable};
 
 /// How many rows are brought into the order of the key at once.
 const ROWS_SORTED: usize = 1 << 20;
@@ -198,14 +197,14 @@ impl Reading<'_> {
         self.run
     );
         let columns = [
-            column("id", ColumnType::BigInt),
-            column("region__id", ColumnType::BigInt),
-            column("measurand__id", ColumnType::BigInt),
-            column("type", ColumnType::Text),
-            column("step_year", ColumnType::BigInt),
-            column("step_category", ColumnType::Text),
-            column("step_datetime", ColumnType::Timestamp),
-            column("value", ColumnType::Double),
+            Column::of_result("id", ColumnType::BigInt),
+            Column::of_result("region__id", ColumnType::BigInt),
+            Column::of_result("measurand__id", ColumnType::BigInt),
+            Column::of_result("type", ColumnType::Text),
+            Column::of_result("step_year", ColumnType::BigInt),
+            Column::of_result("step_category", ColumnType::Text),
+            Column::of_result("step_datetime", ColumnType::Timestamp),
+            Column::of_result("value", ColumnType::Double),
         ];
         let url = source.db.url();
         let mut names = HashMap::new();

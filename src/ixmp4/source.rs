@@ -17,8 +17,8 @@ use arrow::datatypes::{Float64Type, Int16Type, Int32Type, Int64Type, TimestampMi
 use chrono::{DateTime, NaiveDateTime};
 
 use crate::error::{Error, Result};
-use crate::schema::ColumnType;
-use crate::store::foreign::{Foreign, column};
+use crate::schema::{Column, ColumnType};
+use crate::store::foreign::Foreign;
 
 /// The revisions of ixmp4's schema that are understood, oldest first: those of ixmp4 0.14 to 0.17. They differ in how
 /// the type of an indexset's elements is kept, and in indexes.
@@ -61,7 +61,7 @@ impl Source {
         let mut db = Foreign::open(url)?;
         let revision = revision(&mut db)?;
         let has_history = history == History::Read && {
-            let one = [column("one", ColumnType::Integer)];
+            let one = [Column::of_result("one", ColumnType::Integer)];
             let found = db.select("SELECT 1 AS one FROM run_version LIMIT 1", &one)?;
             found.num_rows() > 0
         };
@@ -140,7 +140,10 @@ impl Source {
         columns: &[(&str, ColumnType)],
         mut each: impl FnMut(Cells<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
-        let columns: Vec<_> = columns.iter().map(|(name, of)| column(name, *of)).collect();
+        let columns: Vec<_> = columns
+            .iter()
+            .map(|(name, of)| Column::of_result(name, *of))
+            .collect();
         let batch = self.db.select(text, &columns)?;
         (0..batch.num_rows())
             .map(|row| each(Cells { batch: &batch, row }))
@@ -196,7 +199,7 @@ fn revision(db: &mut Foreign) -> Result<String> {
     }
     let found = db.select(
         "SELECT version_num FROM alembic_version",
-        &[column("version_num", ColumnType::Text)],
+        &[Column::of_result("version_num", ColumnType::Text)],
     )?;
     let found: Vec<_> = found
         .column(0)

@@ -14,8 +14,7 @@ use super::source::{Source, Span};
 use crate::error::Result;
 use crate::history::write::Origin;
 use crate::run::check_message;
-use crate::schema::ColumnType;
-use crate::store::foreign::column;
+use crate::schema::{Column, ColumnType};
 
 /// How soon after another a transaction belongs to it.
 const TOGETHER: TimeDelta = TimeDelta::seconds(10);
@@ -171,8 +170,8 @@ pub(super) fn of_run(source: &mut Source, run: &SourceRun) -> Result<Vec<Step>> 
         changes(source, run.id)
     );
     let columns = [
-        column("id", ColumnType::BigInt),
-        column("issued_at", ColumnType::Timestamp),
+        Column::of_result("id", ColumnType::BigInt),
+        Column::of_result("issued_at", ColumnType::Timestamp),
     ];
     source.db.stream(&text, &columns, |batch| {
         let ids = batch.column(0).as_primitive::<Int64Type>();

@@ -44,6 +44,19 @@ pub struct Column {
     pub ordinal: bool,
 }
 
+impl Column {
+    /// A column of a query's result, which may be NULL.
+    pub(crate) fn of_result(name: &str, column_type: ColumnType) -> Self {
+        Self {
+            name: name.to_owned(),
+            column_type,
+            nullable: true,
+            references: None,
+            ordinal: false,
+        }
+    }
+}
+
 /// A combination of columns that is unique.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unique {

@@ -24,17 +24,6 @@ pub(crate) struct Foreign {
     time_zone: Option<String>,
 }
 
-/// A column of a query's result, which may be NULL.
-pub(crate) fn column(name: &str, column_type: ColumnType) -> Column {
-    Column {
-        name: name.to_owned(),
-        column_type,
-        nullable: true,
-        references: None,
-        ordinal: false,
-    }
-}
-
 impl Foreign {
     /// Opens what a URL of SQLAlchemy names (`postgresql+psycopg://…` among them), or a path.
     pub(crate) fn open(url: &str) -> Result<Self> {
@@ -88,7 +77,7 @@ impl Foreign {
             // What it would be without diesel, which sets it to UTC for the session.
             let zone = foreign.select(
                 "SELECT reset_val AS zone FROM pg_settings WHERE name = 'TimeZone'",
-                &[column("zone", ColumnType::Text)],
+                &[Column::of_result("zone", ColumnType::Text)],
             )?;
             let zone = zone.column(0).as_string::<i32>().iter().next().flatten();
             foreign.time_zone = zone.map(str::to_owned);
@@ -117,7 +106,7 @@ impl Foreign {
                 format!("SELECT 1 AS one WHERE to_regclass('\"{name}\"') IS NOT NULL")
             }
         };
-        let found = self.select(&text, &[column("one", ColumnType::Integer)])?;
+        let found = self.select(&text, &[Column::of_result("one", ColumnType::Integer)])?;
         Ok(found.num_rows() > 0)
     }
 

@@ -259,11 +259,24 @@ pub(crate) fn select(
     binds: &[Bind],
     columns: &[Column],
 ) -> Result<RecordBatch> {
+    // A plan is for the rows at hand.
+    select_as(connection, Plan::Anew, text, binds, columns)
+}
+
+/// [`select`] in a write.
+pub(crate) fn select_as(
+    connection: &mut AnyConnection,
+    plan: Plan,
+    text: &str,
+    binds: &[Bind],
+    columns: &[Column],
+) -> Result<RecordBatch> {
     let (batch, rows) = appended(columns, || {
-        let rows: Vec<Appended> = match connection {
-            AnyConnection::Sqlite(_) => kept(text, binds).load(connection)?,
-            // A plan is for the rows at hand, and a table described anew may have columns of other types.
-            AnyConnection::Postgres(_) => query(text, binds).load(connection)?,
+        let rows: Vec<Appended> = match (&*connection, plan) {
+            (AnyConnection::Sqlite(_), _) | (_, Plan::Kept) => {
+                kept(text, binds).load(connection)?
+            }
+            (AnyConnection::Postgres(_), Plan::Anew) => query(text, binds).load(connection)?,
         };
         Ok(rows.len())
     })?;

@@ -650,6 +650,34 @@ fn a_row_with_many_versions_is_changed_and_set_back_as_fast_as_one_with_few_on_p
     );
 }
 
+/// A staging table of few rows takes longer than all else that is done with them.
+#[test]
+fn few_rows_are_set_back_without_staging_on_postgres() {
+    const ROWS: usize = 100;
+    watch();
+    let database = Database::postgres();
+    let fixture = fixture(&database);
+    let lock = fixture.run.lock("first").expect("the lock");
+    lock.iamc().add(&frame(ROWS, 1.0)).expect("adding");
+    let first = lock.commit().expect("commit").transaction_id;
+    let lock = fixture.run.lock("second").expect("the lock");
+    let some = frame(ROWS / 2, 2.0);
+    lock.iamc().add(&some).expect("changing");
+    SEEN.with_borrow_mut(Vec::clear);
+    assert_eq!(lock.revert_to(first).expect("reverted"), counts(0, 50, 0));
+    let values_only = SEEN.take();
+    lock.iamc().remove(&some).expect("removing");
+    SEEN.with_borrow_mut(Vec::clear);
+    assert_eq!(lock.revert_to(first).expect("reverted"), counts(50, 0, 0));
+    let rows_too = SEEN.take();
+    lock.commit().expect("commit");
+    fixture.verify();
+    let staged = |text: &&String| text.contains("datapoints_changes\"");
+    assert_eq!(values_only.iter().chain(&rows_too).find(staged), None);
+    // Rows that come back need what they refer to; those that get other values have it, and nobody asks.
+    assert_eq!(rows_too.len(), values_only.len() + 1, "{rows_too:#?}");
+}
+
 /// Whoever writes a large run and takes it back at once is ahead of the server, which renews its statistics in the
 /// background: by those there are, the run has no rows.
 #[test]

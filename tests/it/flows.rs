@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use diesel::prelude::*;
-use stratalog::arrow::array::{AsArray, Float64Array, Int32Array, RecordBatch, StringArray};
+use stratalog::arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int16Array, Int32Array, Int64Array,
+    RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array,
+};
 use stratalog::arrow::datatypes::{Float64Type, Int32Type};
 use stratalog::{Platform, Run, RunLock, VersionedTable, versioned_table};
 
@@ -35,6 +38,21 @@ versioned_table! {
     run_scoped flows_2 (run_id, node) rank 100 {
         run_id -> BigInt,
         node -> Text,
+    }
+}
+
+versioned_table! {
+    /// Values of all types.
+    run_scoped things (run_id, nth) rank 100 {
+        run_id -> BigInt,
+        nth -> Integer,
+        text -> Nullable<Text>,
+        flag -> Nullable<Bool>,
+        small -> Nullable<SmallInt>,
+        whole -> Nullable<Integer>,
+        large -> Nullable<BigInt>,
+        number -> Nullable<Double>,
+        moment -> Nullable<Timestamp>,
     }
 }
 
@@ -142,6 +160,48 @@ both_engines! {
         verify(&platform);
         let operations: Vec<_> = run.log().expect("log").iter().rev().map(|entry| entry.operation.clone()).collect();
         assert_eq!(operations, ["flows.add", "flows.add", "flows.remove", "revert to \"raw\""]);
+    }
+
+    fn all_that_a_table_can_hold_comes_back(database: &Database) {
+        let platform = database.open_with(Platform::options().table::<things::table>());
+        let run = platform.runs().create("model", "scenario").expect("a run");
+        let lock = run.lock("things").expect("the lock");
+        let table = lock.table("things").expect("the table");
+        let texts = [Some("\"a\\\n\u{1}'é𝄞 $1 {}"), Some(""), Some("null"), None, Some("[1]")];
+        let values: [(&str, ArrayRef); 7] = [
+            ("text", Arc::new(StringArray::from_iter(texts))),
+            ("flag", Arc::new(BooleanArray::from_iter([Some(true), Some(false), None, None, Some(true)]))),
+            ("small", Arc::new(Int16Array::from_iter([Some(i16::MIN), Some(i16::MAX), Some(0), None, None]))),
+            ("whole", Arc::new(Int32Array::from_iter([Some(i32::MIN), Some(i32::MAX), Some(0), None, None]))),
+            ("large", Arc::new(Int64Array::from_iter([Some(i64::MIN), Some(i64::MAX), Some(0), None, None]))),
+            ("number", Arc::new(Float64Array::from_iter([Some(f64::MIN), Some(5e-324), Some(-0.0), None, Some(0.1 + 0.2)]))),
+            ("moment", Arc::new(TimestampMicrosecondArray::from_iter([Some(-1), Some(1), Some(4_102_444_800_123_456), None, Some(-62_135_596_800_000_000)]))),
+        ];
+        let rows_of = |value: &dyn Fn(&ArrayRef) -> ArrayRef| {
+            let key: ArrayRef = Arc::new(Int32Array::from_iter_values(0..5));
+            let values = values.iter().map(|(name, array)| (*name, value(array), true));
+            RecordBatch::try_from_iter_with_nullable(std::iter::once(("nth", key, false)).chain(values)).expect("a batch")
+        };
+        let all = rows_of(&ArrayRef::clone);
+        table.add(&all).expect("adding");
+        lock.checkpoint("before").expect("checkpoint");
+        let is_as_before = || {
+            let rows = run.table("things").expect("the table").tabulate().expect("rows");
+            for (name, values) in &values {
+                // Floats by their bits.
+                assert_eq!(rows.column_by_name(name).expect(name).to_data(), values.to_data(), "{name}");
+            }
+        };
+        is_as_before();
+        let nothing = rows_of(&|array| new_null_array(array.data_type(), array.len()));
+        assert_eq!(table.add(&nothing).expect("changing").updated, 4);
+        assert_eq!(lock.revert_to("before").expect("revert").updated, 4);
+        is_as_before();
+        assert_eq!(table.remove(&all).expect("removing").deleted, 5);
+        assert_eq!(lock.revert_to("before").expect("revert").inserted, 5);
+        is_as_before();
+        lock.commit().expect("commit");
+        verify(&platform);
     }
 
     fn an_own_table_is_known_to_programs_that_do_not_describe_it(database: &Database) {

@@ -479,6 +479,10 @@ both_engines! {
         lock.iamc().add(&yearly_with(value.len(), "value", floats(value))).expect("add");
         let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&values(&all(&lock.iamc()))), bits(&value));
+        lock.checkpoint("before").expect("checkpoint");
+        lock.iamc().add(&yearly_with(value.len(), "value", floats([2.0; 12]))).expect("add");
+        assert_eq!(lock.revert_to("before").expect("revert"), counts(0, 12, 0));
+        assert_eq!(bits(&values(&all(&lock.iamc()))), bits(&value));
     }
 
     // ---- types of columns ----

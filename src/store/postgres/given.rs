@@ -8,15 +8,14 @@ use arrow::array::RecordBatch;
 use diesel::prelude::*;
 use serde_json::{Map, Number, Value as Json};
 
-use crate::schema::TableDescription;
+use crate::schema::Column;
 use crate::store::bulk::{ColumnValues, Value, time_as_text};
 use crate::store::postgres::sql::type_name;
 use crate::store::quote;
 
 /// The rows as a relation `c`, of `$1`, which is what [`parameter`] makes of them.
-pub(crate) fn relation(table: &TableDescription) -> String {
-    let columns: Vec<_> = table
-        .columns
+pub(crate) fn relation(columns: &[Column]) -> String {
+    let columns: Vec<_> = columns
         .iter()
         .map(|column| format!("{} {}", quote(&column.name), type_name(column.column_type)))
         .collect();
@@ -26,18 +25,18 @@ pub(crate) fn relation(table: &TableDescription) -> String {
     )
 }
 
-/// The rows of batches whose columns are the table's, in order.
-pub(crate) fn parameter(table: &TableDescription, batches: &[RecordBatch]) -> QueryResult<String> {
+/// The rows of batches that have these columns, in order.
+pub(crate) fn parameter(columns: &[Column], batches: &[RecordBatch]) -> QueryResult<String> {
     let mut rows = Vec::new();
     for batch in batches {
-        let columns: Vec<_> = batch
+        let arrays: Vec<_> = batch
             .columns()
             .iter()
             .map(ColumnValues::new)
             .collect::<QueryResult<_>>()?;
         rows.extend((0..batch.num_rows()).map(|row| {
-            let values = columns.iter().map(|column| json(column.value(row)));
-            let names = table.columns.iter().map(|column| column.name.clone());
+            let values = arrays.iter().map(|array| json(array.value(row)));
+            let names = columns.iter().map(|column| column.name.clone());
             Json::Object(Map::from_iter(names.zip(values)))
         }));
     }
