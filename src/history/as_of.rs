@@ -46,19 +46,34 @@ fn state(begin: &str, alias: &str, at: &str) -> String {
     )
 }
 
-/// The keys of a run's rows that transactions in `(after, until]` touched.
-pub(crate) fn touched_keys(
-    table: &TableDescription,
-    run: &str,
-    after: &str,
-    until: Option<&str>,
-) -> String {
-    let until = until.map_or(String::new(), |until| {
-        format!(" AND v.\"{TRANSACTION_ID}\" <= {until}")
-    });
-    format!(
-        "(SELECT DISTINCT {} FROM {} v WHERE v.\"{RUN_ID}\" = {run} AND v.\"{TRANSACTION_ID}\" > {after}{until})",
-        column_list("v", table.key_columns()),
-        quote(&table.version_name()),
-    )
+/// Rows of a run that transactions in `(after, until]` touched, as SQL parameters; `until: None`: up to now.
+#[derive(Clone, Copy)]
+pub(crate) struct Touched<'p> {
+    pub(crate) run: &'p str,
+    pub(crate) after: &'p str,
+    pub(crate) until: Option<&'p str>,
+}
+
+impl Touched<'_> {
+    /// SQL that is true for a version row `v` that they left. Up to now it may be only the last one of each row.
+    pub(crate) fn condition(self, engine: Engine) -> String {
+        let until = match self.until {
+            Some(until) => format!(" AND v.\"{TRANSACTION_ID}\" <= {until}"),
+            None => engine.is_open_if_at_hand("v"),
+        };
+        format!(
+            "v.\"{RUN_ID}\" = {} AND v.\"{TRANSACTION_ID}\" > {}{until}",
+            self.run, self.after
+        )
+    }
+
+    /// Their keys, as a relation.
+    pub(crate) fn keys(self, engine: Engine, table: &TableDescription) -> String {
+        format!(
+            "(SELECT DISTINCT {} FROM {} v WHERE {})",
+            column_list("v", table.key_columns()),
+            quote(&table.version_name()),
+            self.condition(engine),
+        )
+    }
 }

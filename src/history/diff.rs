@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::core::Core;
 use crate::error::Result;
 use crate::filter::Filter;
-use crate::history::as_of::{touched_keys, was_state};
+use crate::history::as_of::{Touched, was_state};
 use crate::history::counts::{ChangeCounts, OperationCount};
 use crate::history::{retained, versions};
 use crate::iamc;
@@ -96,20 +96,16 @@ fn keys_in_run(table: &TableDescription) -> impl Iterator<Item = &String> {
 
 /// Which keys are looked at, as a relation.
 pub(crate) enum Candidates<'p> {
-    /// Those that transactions in `(after, until]` of a run touched.
-    Touched {
-        run: &'p str,
-        after: &'p str,
-        until: &'p str,
-    },
+    /// Those that transactions touched.
+    Touched(Touched<'p>),
     /// Those that either state has.
     Both(State<'p>, State<'p>),
 }
 
 impl Candidates<'_> {
-    fn relation(&self, table: &TableDescription) -> String {
+    fn relation(&self, engine: Engine, table: &TableDescription) -> String {
         match self {
-            Self::Touched { run, after, until } => touched_keys(table, run, after, Some(until)),
+            Self::Touched(touched) => touched.keys(engine, table),
             Self::Both(a, b) => {
                 let keys: Vec<_> = keys_in_run(table)
                     .map(|key| format!("v.{}", quote(key)))
@@ -149,7 +145,7 @@ pub(crate) fn select_difference(
         "SELECT CASE WHEN b.{key} IS NULL THEN 2 WHEN a.{key} IS NULL THEN 0 ELSE 1 END AS operation_type{columns}
          FROM {candidates} k {a} {b}
          WHERE ((a.{key} IS NULL) <> (b.{key} IS NULL) OR {differs}){conditions}",
-        candidates = candidates.relation(table),
+        candidates = candidates.relation(engine, table),
         a = before.join(engine, table, "a"),
         b = after.join(engine, table, "b"),
         differs = engine.any_differs(table.compared_columns(), "a", "b"),
@@ -422,11 +418,11 @@ impl Diff {
                     by: LookUp::Any,
                 };
                 (
-                    Candidates::Touched {
+                    Candidates::Touched(Touched {
                         run: "$1",
                         after: "$2",
-                        until: "$3",
-                    },
+                        until: Some("$3"),
+                    }),
                     (state("$4"), state("$5")),
                     vec![run.0, span.after.0, span.until.0, before.0, after.0],
                 )

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
-use crate::history::as_of::was_state;
+use crate::history::as_of::{self, was_state};
 use crate::history::changes::ChangeSet;
 use crate::history::counts::ChangeCounts;
 use crate::history::diff::{Candidates, LookUp, State, changed_row, select_difference};
@@ -96,7 +96,7 @@ pub(crate) fn revert(
 ) -> Result<ChangeCounts> {
     let touched = Touched {
         after: target,
-        until: TransactionId(i64::MAX),
+        until: None,
     };
     let counts = set_back(write, run, touched, only)?;
     record(write, run, kind, target, counts)?;
@@ -120,21 +120,31 @@ pub(crate) fn undo(
 #[derive(Clone, Copy)]
 struct Touched {
     after: TransactionId,
-    until: TransactionId,
+    /// `None`: now.
+    until: Option<TransactionId>,
 }
 
 impl Touched {
     fn by(transaction: TransactionId) -> Self {
         Self {
             after: TransactionId(transaction.0 - 1),
-            until: transaction,
+            until: Some(transaction),
         }
     }
 
     fn binds(self, run: &RunInfo) -> Vec<Bind> {
-        [run.id.0, self.after.0, self.until.0]
-            .map(Bind::BigInt)
-            .to_vec()
+        let until = self.until.map(|until| until.0);
+        let numbers = [run.id.0, self.after.0].into_iter().chain(until);
+        numbers.map(Bind::BigInt).collect()
+    }
+
+    /// As SQL with these parameters.
+    fn as_sql(self) -> as_of::Touched<'static> {
+        as_of::Touched {
+            run: "$1",
+            after: "$2",
+            until: self.until.map(|_| "$3"),
+        }
     }
 }
 
@@ -142,19 +152,16 @@ impl Touched {
 /// which has many before it then; of rows that have a few, to read them side by side takes less.
 const LOOKED_UP: usize = 10_000;
 
-/// What has to change in the live table: `$1` is the run, `$2` and `$3` what [`Touched`] says.
+/// What has to change in the live table.
 fn select_changes(
     engine: Engine,
     table: &TableDescription,
+    touched: Touched,
     by: LookUp,
     columns: &str,
     conditions: &str,
 ) -> String {
-    let touched = Candidates::Touched {
-        run: "$1",
-        after: "$2",
-        until: "$3",
-    };
+    let touched = Candidates::Touched(touched.as_sql());
     let state = |at| State { run: "$1", at, by };
     let states = (state(None), state(Some("$2")));
     select_difference(engine, table, &touched, states, columns, conditions)
@@ -180,7 +187,7 @@ fn set_back(
         } else {
             LookUp::Any
         };
-        let select = select_changes(engine, table, by, &changed_row(table), &conditions);
+        let select = select_changes(engine, table, touched, by, &changed_row(table), &conditions);
         // Texts with conditions are many: not worth keeping.
         let about = only.is_all().then_some(*rows);
         let set = ChangeSet::fill(write, table, &select, &binds, about)?;
@@ -215,22 +222,22 @@ struct TouchedTable {
 }
 
 /// The run's tables in which the transactions touched any rows, parents first, mostly one of many; and how many version
-/// rows they left there, counted as far as it matters for planning.
+/// rows of them count, as far as it matters for planning.
 fn touched_tables(
     write: &mut Write<'_>,
     run: &RunInfo,
     touched: Touched,
 ) -> Result<Vec<(TableDescription, usize)>> {
-    let tables = write.core.tables();
+    let (tables, engine) = (write.core.tables(), write.engine());
     let counts: Vec<_> = tables
         .iter()
         .filter(|table| table.is_run_scoped())
         .map(|table| {
             format!(
-                "SELECT '{}' AS name, count(*) AS rows FROM (SELECT 1 FROM {} v
-                   WHERE v.run_id = $1 AND v.transaction_id > $2 AND v.transaction_id <= $3 LIMIT {}) r",
+                "SELECT '{}' AS name, count(*) AS rows FROM (SELECT 1 FROM {} v WHERE {} LIMIT {}) r",
                 table.name,
                 quote(&table.version_name()),
+                touched.as_sql().condition(engine),
                 LOOKED_UP + 1
             )
         })
@@ -267,6 +274,7 @@ pub(crate) fn check_undo(
     for state in [TransactionId(transaction.0 - 1), transaction] {
         retained::check(connection, run.id, state)?;
     }
+    let touched = Touched::by(transaction);
     let mut count = 0;
     let mut named = Vec::new();
     for table in core.tables().iter().filter(|table| table.is_run_scoped()) {
@@ -289,13 +297,14 @@ pub(crate) fn check_undo(
         let select = select_changes(
             core.store.engine(),
             table,
+            touched,
             LookUp::Any,
             &label,
             &changed_since,
         );
         let rows: Vec<Label> = query(
             &format!("SELECT label FROM ({select}) d ORDER BY label"),
-            &Touched::by(transaction).binds(run),
+            &touched.binds(run),
         )
         .load(connection)
         .map_err(doing("looking for later changes"))?;
