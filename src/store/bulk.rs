@@ -25,6 +25,7 @@ pub(super) enum ColumnValues<'a> {
 }
 
 /// One value.
+#[derive(PartialEq)]
 pub(super) enum Value<'a> {
     Null,
     BigInt(&'a i64),

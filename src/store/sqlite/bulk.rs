@@ -1,7 +1,6 @@
 //! SQLite's bulk path: staging rows, and the switch for version rows by set.
 
-use std::ops::ControlFlow;
-
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
@@ -36,6 +35,47 @@ struct InsertRows<'a> {
     columns: &'a [ColumnValues<'a>],
     first: usize,
     rows: usize,
+    /// In so many of the first columns all rows have the same values, which go in once: to bind a value takes a good part of
+    /// the time that its row takes in all, and rows in the order of their key have most of it in common.
+    shared: usize,
+}
+
+/// In how many of the first columns, and not in all, these rows have the same values.
+fn shared(columns: &[ColumnValues<'_>], rows: Range<usize>) -> usize {
+    let is_shared = |column: &&ColumnValues<'_>| {
+        let first = column.value(rows.start);
+        // A zero equals that of the other sign, which it is not.
+        !matches!(first, Value::Double(_)) && rows.clone().all(|row| column.value(row) == first)
+    };
+    let shared = columns.iter().take_while(is_shared).count();
+    shared.min(columns.len().saturating_sub(1))
+}
+
+fn push_values<'b>(
+    out: &mut AstPass<'_, 'b, Sqlite>,
+    columns: &'b [ColumnValues<'b>],
+    row: usize,
+) -> QueryResult<()> {
+    for (position, column) in columns.iter().enumerate() {
+        if position > 0 {
+            out.push_sql(", ");
+        }
+        match column.value(row) {
+            Value::Null => out.push_bind_param::<Nullable<Text>, Option<String>>(&None)?,
+            Value::BigInt(value) => out.push_bind_param::<BigInt, i64>(value)?,
+            Value::Integer(value) => out.push_bind_param::<Integer, i32>(value)?,
+            Value::SmallInt(value) => out.push_bind_param::<SmallInt, i16>(value)?,
+            Value::Double(value) => out.push_bind_param::<Double, f64>(value)?,
+            Value::Text(value) => out.push_bind_param::<Text, str>(value)?,
+            Value::Bool(true) => out.push_bind_param::<Bool, bool>(&true)?,
+            Value::Bool(false) => out.push_bind_param::<Bool, bool>(&false)?,
+            Value::Timestamp(_) => {
+                let problem = "times go in as text";
+                return Err(diesel::result::Error::QueryBuilderError(problem.into()));
+            }
+        }
+    }
+    Ok(())
 }
 
 impl QueryId for InsertRows<'_> {
@@ -47,36 +87,29 @@ impl<Conn> diesel::query_dsl::RunQueryDsl<Conn> for InsertRows<'_> {}
 
 impl QueryFragment<Sqlite> for InsertRows<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
+        let (shared, others) = self.columns.split_at(self.shared);
         out.push_sql(&self.insert.before);
+        if !shared.is_empty() {
+            out.push_sql("SELECT ");
+            push_values(&mut out, shared, self.first)?;
+            out.push_sql(", * FROM (");
+        }
+        out.push_sql("VALUES ");
         for row in self.first..self.first + self.rows {
             out.push_sql(if row == self.first { "(" } else { ", (" });
-            for (position, column) in self.columns.iter().enumerate() {
-                if position > 0 {
-                    out.push_sql(", ");
-                }
-                match column.value(row) {
-                    Value::Null => out.push_bind_param::<Nullable<Text>, Option<String>>(&None)?,
-                    Value::BigInt(value) => out.push_bind_param::<BigInt, i64>(value)?,
-                    Value::Integer(value) => out.push_bind_param::<Integer, i32>(value)?,
-                    Value::SmallInt(value) => out.push_bind_param::<SmallInt, i16>(value)?,
-                    Value::Double(value) => out.push_bind_param::<Double, f64>(value)?,
-                    Value::Text(value) => out.push_bind_param::<Text, str>(value)?,
-                    Value::Bool(true) => out.push_bind_param::<Bool, bool>(&true)?,
-                    Value::Bool(false) => out.push_bind_param::<Bool, bool>(&false)?,
-                    Value::Timestamp(_) => {
-                        let problem = "times go in as text";
-                        return Err(diesel::result::Error::QueryBuilderError(problem.into()));
-                    }
-                }
-            }
+            push_values(&mut out, others, row)?;
             out.push_sql(")");
+        }
+        if !shared.is_empty() {
+            // Without a condition SQLite takes ON CONFLICT for one of a join.
+            out.push_sql(") WHERE true");
         }
         out.push_sql(&self.insert.after);
         Ok(())
     }
 }
 
-/// An `INSERT`: what stands around its rows.
+/// An `INSERT`: what stands around its rows, which are `VALUES` or a `SELECT`.
 pub(crate) struct Insert {
     before: String,
     after: String,
@@ -87,7 +120,7 @@ impl Insert {
     pub(crate) fn live(table: &TableDescription, live: Live) -> Self {
         Self {
             before: format!(
-                "INSERT INTO {} ({}) VALUES ",
+                "INSERT INTO {} ({}) ",
                 quote(&table.name),
                 column_list("", table.columns.iter())
             ),
@@ -102,11 +135,11 @@ impl Insert {
     pub(crate) fn staged(into: &str, table: &TableDescription, load: Load) -> Self {
         match load {
             Load::As(operation_type) => Self {
-                before: format!("INSERT INTO {into} SELECT {operation_type}, * FROM (VALUES "),
+                before: format!("INSERT INTO {into} SELECT {operation_type}, * FROM ("),
                 after: ")".to_owned(),
             },
             Load::Known => Self {
-                before: format!("INSERT INTO {into} VALUES "),
+                before: format!("INSERT INTO {into} "),
                 after: String::new(),
             },
             Load::Compared(operation_type, unchanged) => {
@@ -142,7 +175,7 @@ impl Insert {
         };
         Self {
             before: format!(
-                "INSERT INTO {into} WITH v ({}) AS (VALUES ",
+                "INSERT INTO {into} WITH v ({}) AS (",
                 column_list("", table.columns.iter())
             ),
             after: format!(
@@ -179,11 +212,17 @@ pub(crate) fn load(
     let mut first = 0;
     while first < batch.num_rows() {
         let rows = rows_at_once(batch.num_rows() - first, most);
+        // Only in the statements of which there are many: each of another form is prepared once.
+        let shared = match rows {
+            rows if rows < most => 0,
+            rows => shared(&columns, first..first + rows),
+        };
         InsertRows {
             insert,
             columns: &columns,
             first,
             rows,
+            shared,
         }
         .execute(connection)?;
         first += rows;
