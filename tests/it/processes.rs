@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 const DATABASE: &str = "STRATALOG_TEST_DATABASE";
 const RESULT: &str = "result of this process: ";
@@ -96,14 +96,19 @@ impl Process {
         }
     }
 
-    fn signal(&self, signal: Signal) {
+    fn id(&self) -> Pid {
         let pid = i32::try_from(self.child.id()).expect("a process id");
-        let pid = Pid::from_raw(pid).expect("a process id");
-        kill_process(pid, signal).expect("a signal");
+        Pid::from_raw(pid).expect("a process id")
     }
 
+    fn signal(&self, signal: Signal) {
+        kill_process(self.id(), signal).expect("a signal");
+    }
+
+    /// Returns when it stands still, which it does not at once: it ends what it asked the system for first.
     pub fn stop(&self) {
         self.signal(Signal::STOP);
+        waitpid(Some(self.id()), WaitOptions::UNTRACED).expect("its stop");
     }
 
     pub fn go_on(&self) {
