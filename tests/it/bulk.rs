@@ -339,6 +339,60 @@ impl Instruction {
     }
 }
 
+/// For some conditions SQLite builds a table, for some tables it notes the rows down first: for each row, or of each row,
+/// that is written.
+#[test]
+fn what_comes_in_by_the_many_goes_straight_into_its_table_on_sqlite() {
+    watch();
+    let database = Database::sqlite();
+    let fixture = fixture(&database);
+    let operations = measured(&database, &fixture, 12_000);
+    let Plain::Sqlite(mut plain) = database.plain() else {
+        unreachable!()
+    };
+    // As a write of many rows does.
+    let triggers = [
+        "datapoints_record_insert",
+        "datapoints_record_update",
+        "datapoints_version_append",
+    ];
+    plain.batch_execute("BEGIN").expect("a transaction");
+    for trigger in triggers {
+        let drop = format!("DROP TRIGGER {trigger}");
+        plain.batch_execute(&drop).expect("a trigger");
+    }
+    let statements = operations
+        .into_iter()
+        .flat_map(|(_, statements)| statements)
+        .chain(LOADS.take());
+    let mut seen = BTreeSet::new();
+    for statement in statements {
+        if statement.contains("CREATE TABLE IF NOT EXISTS temp.") {
+            plain.batch_execute(&statement).expect("a staging table");
+        }
+        let into = ["INTO \"datapoints\"", "INTO \"datapoints_version\""]
+            .into_iter()
+            .find(|into| statement.starts_with("INSERT") && statement.contains(into));
+        let Some(into) = into else {
+            continue;
+        };
+        let program: Vec<Instruction> = diesel::sql_query(format!("EXPLAIN {statement}"))
+            .load(&mut plain)
+            .expect("a program");
+        let detour = program
+            .iter()
+            .find(|instruction| instruction.opcode == "OpenEphemeral");
+        assert!(detour.is_none(), "{statement}");
+        let form = match statement.find("VALUES") {
+            Some(_) if statement.contains("ON CONFLICT") => "all that change",
+            Some(_) => "new ones",
+            None => "what was staged, or version rows",
+        };
+        seen.insert((into, form));
+    }
+    assert_eq!(seen.len(), 4, "{seen:#?}");
+}
+
 /// If a statement can be taken back, SQLite copies each page aside before it changes it, to a file from 64 kB on.
 #[test]
 fn a_change_of_few_rows_copies_no_page_aside_on_sqlite() {

@@ -383,7 +383,7 @@ CREATE TABLE "models_version" (
   "docs" text COLLATE "C",
   "transaction_id" bigint NOT NULL,
   "end_transaction_id" bigint,
-  "operation_type" smallint NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  "operation_type" smallint NOT NULL CHECK ("operation_type" BETWEEN 0 AND 2),
   PRIMARY KEY ("id", "transaction_id")
 );
 CREATE INDEX "models_version_changes" ON "models_version" ("transaction_id");
@@ -530,7 +530,7 @@ REVOKE ALL ON FUNCTION "models_record_delete" FROM PUBLIC;
 CREATE TRIGGER "models_record_delete" AFTER DELETE ON "models" REFERENCING OLD TABLE AS old_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "models_record_delete"();
 ALTER TABLE "models" ENABLE ALWAYS TRIGGER "models_record_delete";
-CREATE TRIGGER "models_guard_key" BEFORE UPDATE OF "id" ON "models" FOR EACH ROW WHEN (OLD."id" IS DISTINCT FROM NEW."id") EXECUTE FUNCTION stratalog_refuse('key_update', 'models: a key is not changed: delete the row and insert another');
+CREATE TRIGGER "models_guard_key" AFTER UPDATE OF "id" ON "models" FOR EACH ROW WHEN (OLD."id" IS DISTINCT FROM NEW."id") EXECUTE FUNCTION stratalog_refuse('key_update', 'models: a key is not changed: delete the row and insert another');
 ALTER TABLE "models" ENABLE ALWAYS TRIGGER "models_guard_key";
 CREATE TRIGGER "models_no_truncate" BEFORE TRUNCATE ON "models" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('truncate', 'models: TRUNCATE would not be logged: use DELETE');
 ALTER TABLE "models" ENABLE ALWAYS TRIGGER "models_no_truncate";
@@ -552,7 +552,7 @@ CREATE TABLE "scenarios_version" (
   "docs" text COLLATE "C",
   "transaction_id" bigint NOT NULL,
   "end_transaction_id" bigint,
-  "operation_type" smallint NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  "operation_type" smallint NOT NULL CHECK ("operation_type" BETWEEN 0 AND 2),
   PRIMARY KEY ("id", "transaction_id")
 );
 CREATE INDEX "scenarios_version_changes" ON "scenarios_version" ("transaction_id");
@@ -699,7 +699,7 @@ REVOKE ALL ON FUNCTION "scenarios_record_delete" FROM PUBLIC;
 CREATE TRIGGER "scenarios_record_delete" AFTER DELETE ON "scenarios" REFERENCING OLD TABLE AS old_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "scenarios_record_delete"();
 ALTER TABLE "scenarios" ENABLE ALWAYS TRIGGER "scenarios_record_delete";
-CREATE TRIGGER "scenarios_guard_key" BEFORE UPDATE OF "id" ON "scenarios" FOR EACH ROW WHEN (OLD."id" IS DISTINCT FROM NEW."id") EXECUTE FUNCTION stratalog_refuse('key_update', 'scenarios: a key is not changed: delete the row and insert another');
+CREATE TRIGGER "scenarios_guard_key" AFTER UPDATE OF "id" ON "scenarios" FOR EACH ROW WHEN (OLD."id" IS DISTINCT FROM NEW."id") EXECUTE FUNCTION stratalog_refuse('key_update', 'scenarios: a key is not changed: delete the row and insert another');
 ALTER TABLE "scenarios" ENABLE ALWAYS TRIGGER "scenarios_guard_key";
 CREATE TRIGGER "scenarios_no_truncate" BEFORE TRUNCATE ON "scenarios" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('truncate', 'scenarios: TRUNCATE would not be logged: use DELETE');
 ALTER TABLE "scenarios" ENABLE ALWAYS TRIGGER "scenarios_no_truncate";
@@ -723,7 +723,7 @@ CREATE TABLE "regions_version" (
   "docs" text COLLATE "C",
   "transaction_id" bigint NOT NULL,
   "end_transaction_id" bigint,
-  "operation_type" smallint NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  "operation_type" smallint NOT NULL CHECK ("operation_type" BETWEEN 0 AND 2),
   PRIMARY KEY ("id", "transaction_id")
 );
 CREATE INDEX "regions_version_changes" ON "regions_version" ("transaction_id");
@@ -870,7 +870,7 @@ REVOKE ALL ON FUNCTION "regions_record_delete" FROM PUBLIC;
 CREATE TRIGGER "regions_record_delete" AFTER DELETE ON "regions" REFERENCING OLD TABLE AS old_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "regions_record_delete"();
 ALTER TABLE "regions" ENABLE ALWAYS TRIGGER "regions_record_delete";
-CREATE TRIGGER "regions_guard_key" BEFORE UPDATE OF "id" ON "regions" FOR EACH ROW WHEN (OLD."id" IS DISTINCT FROM NEW."id") EXECUTE FUNCTION stratalog_refuse('key_update', 'regions: a key is not changed: delete the row and insert another');
+CREATE TRIGGER "regions_guard_key" AFTER UPDATE OF "id" ON "regions" FOR EACH ROW WHEN (OLD."id" IS DISTINCT FROM NEW."id") EXECUTE FUNCTION stratalog_refuse('key_update', 'regions: a key is not changed: delete the row and insert another');
 ALTER TABLE "regions" ENABLE ALWAYS TRIGGER "regions_guard_key";
 CREATE TRIGGER "regions_no_truncate" BEFORE TRUNCATE ON "regions" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('truncate', 'regions: TRUNCATE would not be logged: use DELETE');
 ALTER TABLE "regions" ENABLE ALWAYS TRIGGER "regions_no_truncate";
@@ -892,7 +892,7 @@ CREATE TABLE "units_version" (
   "docs" text COLLATE "C",
   "transaction_id" bigint NOT NULL,
   "end_transaction_id" bigint,
-  "operation_type" smallint NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  "operation_type" smallint NOT NULL CHECK ("operation_type" BETWEEN 0 AND 2),
   PRIMARY KEY ("id", "transaction_id")
 );
 CREATE INDEX "units_version_changes" ON "units_version" ("transaction_id");
@@ -1039,7 +1039,7 @@ REVOKE ALL ON FUNCTION "units_record_delete" FROM PUBLIC;
 CREATE TRIGGER "units_record_delete" AFTER DELETE ON "units" REFERENCING OLD TABLE AS old_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "units_record_delete"();
 ALTER TABLE "units" ENABLE ALWAYS TRIGGER "units_record_delete";
-CREATE TRIGGER "units_guard_key" BEFORE UPDATE OF "id" ON "units" FOR EACH ROW WHEN (OLD."id" IS DISTINCT FROM NEW."id") EXECUTE FUNCTION stratalog_refuse('key_update', 'units: a key is not changed: delete the row and insert another');
+CREATE TRIGGER "units_guard_key" AFTER UPDATE OF "id" ON "units" FOR EACH ROW WHEN (OLD."id" IS DISTINCT FROM NEW."id") EXECUTE FUNCTION stratalog_refuse('key_update', 'units: a key is not changed: delete the row and insert another');
 ALTER TABLE "units" ENABLE ALWAYS TRIGGER "units_guard_key";
 CREATE TRIGGER "units_no_truncate" BEFORE TRUNCATE ON "units" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('truncate', 'units: TRUNCATE would not be logged: use DELETE');
 ALTER TABLE "units" ENABLE ALWAYS TRIGGER "units_no_truncate";
@@ -1061,7 +1061,7 @@ CREATE TABLE "variables_version" (
   "docs" text COLLATE "C",
   "transaction_id" bigint NOT NULL,
   "end_transaction_id" bigint,
-  "operation_type" smallint NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  "operation_type" smallint NOT NULL CHECK ("operation_type" BETWEEN 0 AND 2),
   PRIMARY KEY ("id", "transaction_id")
 );
 CREATE INDEX "variables_version_changes" ON "variables_version" ("transaction_id");
@@ -1208,7 +1208,7 @@ REVOKE ALL ON FUNCTION "variables_record_delete" FROM PUBLIC;
 CREATE TRIGGER "variables_record_delete" AFTER DELETE ON "variables" REFERENCING OLD TABLE AS old_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "variables_record_delete"();
 ALTER TABLE "variables" ENABLE ALWAYS TRIGGER "variables_record_delete";
-CREATE TRIGGER "variables_guard_key" BEFORE UPDATE OF "id" ON "variables" FOR EACH ROW WHEN (OLD."id" IS DISTINCT FROM NEW."id") EXECUTE FUNCTION stratalog_refuse('key_update', 'variables: a key is not changed: delete the row and insert another');
+CREATE TRIGGER "variables_guard_key" AFTER UPDATE OF "id" ON "variables" FOR EACH ROW WHEN (OLD."id" IS DISTINCT FROM NEW."id") EXECUTE FUNCTION stratalog_refuse('key_update', 'variables: a key is not changed: delete the row and insert another');
 ALTER TABLE "variables" ENABLE ALWAYS TRIGGER "variables_guard_key";
 CREATE TRIGGER "variables_no_truncate" BEFORE TRUNCATE ON "variables" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('truncate', 'variables: TRUNCATE would not be logged: use DELETE');
 ALTER TABLE "variables" ENABLE ALWAYS TRIGGER "variables_no_truncate";
@@ -1239,7 +1239,7 @@ CREATE TABLE "runs_version" (
   "cloned_from_transaction" bigint,
   "transaction_id" bigint NOT NULL,
   "end_transaction_id" bigint,
-  "operation_type" smallint NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  "operation_type" smallint NOT NULL CHECK ("operation_type" BETWEEN 0 AND 2),
   PRIMARY KEY ("id", "transaction_id")
 );
 CREATE INDEX "runs_version_changes" ON "runs_version" ("transaction_id");
@@ -1386,7 +1386,7 @@ REVOKE ALL ON FUNCTION "runs_record_delete" FROM PUBLIC;
 CREATE TRIGGER "runs_record_delete" AFTER DELETE ON "runs" REFERENCING OLD TABLE AS old_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "runs_record_delete"();
 ALTER TABLE "runs" ENABLE ALWAYS TRIGGER "runs_record_delete";
-CREATE TRIGGER "runs_guard_key" BEFORE UPDATE OF "id" ON "runs" FOR EACH ROW WHEN (OLD."id" IS DISTINCT FROM NEW."id") EXECUTE FUNCTION stratalog_refuse('key_update', 'runs: a key is not changed: delete the row and insert another');
+CREATE TRIGGER "runs_guard_key" AFTER UPDATE OF "id" ON "runs" FOR EACH ROW WHEN (OLD."id" IS DISTINCT FROM NEW."id") EXECUTE FUNCTION stratalog_refuse('key_update', 'runs: a key is not changed: delete the row and insert another');
 ALTER TABLE "runs" ENABLE ALWAYS TRIGGER "runs_guard_key";
 CREATE TRIGGER "runs_no_truncate" BEFORE TRUNCATE ON "runs" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('truncate', 'runs: TRUNCATE would not be logged: use DELETE');
 ALTER TABLE "runs" ENABLE ALWAYS TRIGGER "runs_no_truncate";
@@ -1417,7 +1417,7 @@ CREATE TABLE "datapoints_version" (
   "value" double precision,
   "transaction_id" bigint NOT NULL,
   "end_transaction_id" bigint,
-  "operation_type" smallint NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  "operation_type" smallint NOT NULL CHECK ("operation_type" BETWEEN 0 AND 2),
   PRIMARY KEY ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "transaction_id")
 ) WITH (fillfactor = 50);
 CREATE INDEX "datapoints_version_changes" ON "datapoints_version" ("run_id", "transaction_id");
@@ -1706,11 +1706,11 @@ ALTER TABLE "units" ENABLE ALWAYS TRIGGER "datapoints_refers";
 CREATE TRIGGER "datapoints_refers" AFTER DELETE ON "variables" REFERENCING OLD TABLE AS old_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "datapoints_refers"();
 ALTER TABLE "variables" ENABLE ALWAYS TRIGGER "datapoints_refers";
-CREATE TRIGGER "datapoints_guard_key" BEFORE UPDATE OF "run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category" ON "datapoints" FOR EACH ROW WHEN (OLD."run_id" IS DISTINCT FROM NEW."run_id" OR OLD."region_id" IS DISTINCT FROM NEW."region_id" OR OLD."variable_id" IS DISTINCT FROM NEW."variable_id" OR OLD."unit_id" IS DISTINCT FROM NEW."unit_id" OR OLD."point_type" IS DISTINCT FROM NEW."point_type" OR OLD."step" IS DISTINCT FROM NEW."step" OR OLD."category" IS DISTINCT FROM NEW."category") EXECUTE FUNCTION stratalog_refuse('key_update', 'datapoints: a key is not changed: delete the row and insert another');
+CREATE TRIGGER "datapoints_guard_key" AFTER UPDATE OF "run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category" ON "datapoints" FOR EACH ROW WHEN (OLD."run_id" IS DISTINCT FROM NEW."run_id" OR OLD."region_id" IS DISTINCT FROM NEW."region_id" OR OLD."variable_id" IS DISTINCT FROM NEW."variable_id" OR OLD."unit_id" IS DISTINCT FROM NEW."unit_id" OR OLD."point_type" IS DISTINCT FROM NEW."point_type" OR OLD."step" IS DISTINCT FROM NEW."step" OR OLD."category" IS DISTINCT FROM NEW."category") EXECUTE FUNCTION stratalog_refuse('key_update', 'datapoints: a key is not changed: delete the row and insert another');
 ALTER TABLE "datapoints" ENABLE ALWAYS TRIGGER "datapoints_guard_key";
 CREATE TRIGGER "datapoints_no_truncate" BEFORE TRUNCATE ON "datapoints" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('truncate', 'datapoints: TRUNCATE would not be logged: use DELETE');
 ALTER TABLE "datapoints" ENABLE ALWAYS TRIGGER "datapoints_no_truncate";
-CREATE TRIGGER "datapoints_version_append_only" BEFORE INSERT OR UPDATE OF "end_transaction_id" ON "datapoints_version" FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION stratalog_refuse('append_only', 'datapoints_version: history is written by stratalog only and never changed');
+CREATE TRIGGER "datapoints_version_append_only" BEFORE INSERT OR UPDATE OF "run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "transaction_id", "end_transaction_id", "operation_type" ON "datapoints_version" FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION stratalog_refuse('append_only', 'datapoints_version: history is written by stratalog only and never changed');
 ALTER TABLE "datapoints_version" ENABLE ALWAYS TRIGGER "datapoints_version_append_only";
 CREATE FUNCTION "datapoints_version_deleted"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
@@ -1749,10 +1749,10 @@ BEGIN
       AND r."transaction_id" = OLD."transaction_id" AND r."table_name" = 'datapoints' AND r."row_key" = 'run_id=' || CAST(OLD."run_id" AS TEXT) || ', ' || 'region_id=' || CAST(OLD."region_id" AS TEXT) || ', ' || 'variable_id=' || CAST(OLD."variable_id" AS TEXT) || ', ' || 'unit_id=' || CAST(OLD."unit_id" AS TEXT) || ', ' || 'point_type=' || CAST(OLD."point_type" AS TEXT) || ', ' || 'step=' || CAST(OLD."step" AS TEXT) || ', ' || 'category=' || CAST(OLD."category" AS TEXT))), false) THEN
     RAISE EXCEPTION 'stratalog:append_only: datapoints_version: history is never changed';
   END IF;
-  RETURN NEW;
+  RETURN NULL;
 END $$;
 REVOKE ALL ON FUNCTION "datapoints_version_changed" FROM PUBLIC;
-CREATE TRIGGER "datapoints_version_changed" BEFORE UPDATE OF "run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type" ON "datapoints_version"
+CREATE TRIGGER "datapoints_version_changed" AFTER UPDATE OF "run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type" ON "datapoints_version"
   FOR EACH ROW EXECUTE FUNCTION "datapoints_version_changed"();
 ALTER TABLE "datapoints_version" ENABLE ALWAYS TRIGGER "datapoints_version_changed";
 CREATE TRIGGER "datapoints_version_no_truncate" BEFORE TRUNCATE ON "datapoints_version" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('append_only', 'datapoints_version: history is never deleted');
@@ -1815,7 +1815,7 @@ CREATE TABLE "meta_indicators_version" (
   "value_text" text COLLATE "C",
   "transaction_id" bigint NOT NULL,
   "end_transaction_id" bigint,
-  "operation_type" smallint NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  "operation_type" smallint NOT NULL CHECK ("operation_type" BETWEEN 0 AND 2),
   PRIMARY KEY ("run_id", "key", "transaction_id")
 ) WITH (fillfactor = 50);
 CREATE INDEX "meta_indicators_version_changes" ON "meta_indicators_version" ("run_id", "transaction_id");
@@ -2035,11 +2035,11 @@ REVOKE ALL ON FUNCTION "meta_indicators_refers" FROM PUBLIC;
 CREATE TRIGGER "meta_indicators_refers" AFTER DELETE ON "runs" REFERENCING OLD TABLE AS old_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "meta_indicators_refers"();
 ALTER TABLE "runs" ENABLE ALWAYS TRIGGER "meta_indicators_refers";
-CREATE TRIGGER "meta_indicators_guard_key" BEFORE UPDATE OF "run_id", "key" ON "meta_indicators" FOR EACH ROW WHEN (OLD."run_id" IS DISTINCT FROM NEW."run_id" OR OLD."key" IS DISTINCT FROM NEW."key") EXECUTE FUNCTION stratalog_refuse('key_update', 'meta_indicators: a key is not changed: delete the row and insert another');
+CREATE TRIGGER "meta_indicators_guard_key" AFTER UPDATE OF "run_id", "key" ON "meta_indicators" FOR EACH ROW WHEN (OLD."run_id" IS DISTINCT FROM NEW."run_id" OR OLD."key" IS DISTINCT FROM NEW."key") EXECUTE FUNCTION stratalog_refuse('key_update', 'meta_indicators: a key is not changed: delete the row and insert another');
 ALTER TABLE "meta_indicators" ENABLE ALWAYS TRIGGER "meta_indicators_guard_key";
 CREATE TRIGGER "meta_indicators_no_truncate" BEFORE TRUNCATE ON "meta_indicators" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('truncate', 'meta_indicators: TRUNCATE would not be logged: use DELETE');
 ALTER TABLE "meta_indicators" ENABLE ALWAYS TRIGGER "meta_indicators_no_truncate";
-CREATE TRIGGER "meta_indicators_version_append_only" BEFORE INSERT OR UPDATE OF "end_transaction_id" ON "meta_indicators_version" FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION stratalog_refuse('append_only', 'meta_indicators_version: history is written by stratalog only and never changed');
+CREATE TRIGGER "meta_indicators_version_append_only" BEFORE INSERT OR UPDATE OF "run_id", "key", "transaction_id", "end_transaction_id", "operation_type" ON "meta_indicators_version" FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION stratalog_refuse('append_only', 'meta_indicators_version: history is written by stratalog only and never changed');
 ALTER TABLE "meta_indicators_version" ENABLE ALWAYS TRIGGER "meta_indicators_version_append_only";
 CREATE FUNCTION "meta_indicators_version_deleted"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
@@ -2076,10 +2076,10 @@ BEGIN
       AND r."transaction_id" = OLD."transaction_id" AND r."table_name" = 'meta_indicators' AND r."row_key" = 'run_id=' || CAST(OLD."run_id" AS TEXT) || ', ' || 'key=' || CAST(OLD."key" AS TEXT))), false) THEN
     RAISE EXCEPTION 'stratalog:append_only: meta_indicators_version: history is never changed';
   END IF;
-  RETURN NEW;
+  RETURN NULL;
 END $$;
 REVOKE ALL ON FUNCTION "meta_indicators_version_changed" FROM PUBLIC;
-CREATE TRIGGER "meta_indicators_version_changed" BEFORE UPDATE OF "run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type" ON "meta_indicators_version"
+CREATE TRIGGER "meta_indicators_version_changed" AFTER UPDATE OF "run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type" ON "meta_indicators_version"
   FOR EACH ROW EXECUTE FUNCTION "meta_indicators_version_changed"();
 ALTER TABLE "meta_indicators_version" ENABLE ALWAYS TRIGGER "meta_indicators_version_changed";
 CREATE TRIGGER "meta_indicators_version_no_truncate" BEFORE TRUNCATE ON "meta_indicators_version" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('append_only', 'meta_indicators_version: history is never deleted');
@@ -2138,7 +2138,7 @@ CREATE TABLE "optimization_items_version" (
   "docs" text COLLATE "C",
   "transaction_id" bigint NOT NULL,
   "end_transaction_id" bigint,
-  "operation_type" smallint NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  "operation_type" smallint NOT NULL CHECK ("operation_type" BETWEEN 0 AND 2),
   PRIMARY KEY ("run_id", "kind", "name", "transaction_id")
 ) WITH (fillfactor = 50);
 CREATE INDEX "optimization_items_version_changes" ON "optimization_items_version" ("run_id", "transaction_id");
@@ -2394,11 +2394,11 @@ ALTER TABLE "runs" ENABLE ALWAYS TRIGGER "optimization_items_refers";
 CREATE TRIGGER "optimization_items_refers" AFTER DELETE ON "units" REFERENCING OLD TABLE AS old_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "optimization_items_refers"();
 ALTER TABLE "units" ENABLE ALWAYS TRIGGER "optimization_items_refers";
-CREATE TRIGGER "optimization_items_guard_key" BEFORE UPDATE OF "run_id", "kind", "name" ON "optimization_items" FOR EACH ROW WHEN (OLD."run_id" IS DISTINCT FROM NEW."run_id" OR OLD."kind" IS DISTINCT FROM NEW."kind" OR OLD."name" IS DISTINCT FROM NEW."name") EXECUTE FUNCTION stratalog_refuse('key_update', 'optimization_items: a key is not changed: delete the row and insert another');
+CREATE TRIGGER "optimization_items_guard_key" AFTER UPDATE OF "run_id", "kind", "name" ON "optimization_items" FOR EACH ROW WHEN (OLD."run_id" IS DISTINCT FROM NEW."run_id" OR OLD."kind" IS DISTINCT FROM NEW."kind" OR OLD."name" IS DISTINCT FROM NEW."name") EXECUTE FUNCTION stratalog_refuse('key_update', 'optimization_items: a key is not changed: delete the row and insert another');
 ALTER TABLE "optimization_items" ENABLE ALWAYS TRIGGER "optimization_items_guard_key";
 CREATE TRIGGER "optimization_items_no_truncate" BEFORE TRUNCATE ON "optimization_items" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('truncate', 'optimization_items: TRUNCATE would not be logged: use DELETE');
 ALTER TABLE "optimization_items" ENABLE ALWAYS TRIGGER "optimization_items_no_truncate";
-CREATE TRIGGER "optimization_items_version_append_only" BEFORE INSERT OR UPDATE OF "end_transaction_id" ON "optimization_items_version" FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION stratalog_refuse('append_only', 'optimization_items_version: history is written by stratalog only and never changed');
+CREATE TRIGGER "optimization_items_version_append_only" BEFORE INSERT OR UPDATE OF "run_id", "kind", "name", "transaction_id", "end_transaction_id", "operation_type" ON "optimization_items_version" FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION stratalog_refuse('append_only', 'optimization_items_version: history is written by stratalog only and never changed');
 ALTER TABLE "optimization_items_version" ENABLE ALWAYS TRIGGER "optimization_items_version_append_only";
 CREATE FUNCTION "optimization_items_version_deleted"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
@@ -2436,10 +2436,10 @@ BEGIN
       AND r."transaction_id" = OLD."transaction_id" AND r."table_name" = 'optimization_items' AND r."row_key" = 'run_id=' || CAST(OLD."run_id" AS TEXT) || ', ' || 'kind=' || CAST(OLD."kind" AS TEXT) || ', ' || 'name=' || CAST(OLD."name" AS TEXT))), false) THEN
     RAISE EXCEPTION 'stratalog:append_only: optimization_items_version: history is never changed';
   END IF;
-  RETURN NEW;
+  RETURN NULL;
 END $$;
 REVOKE ALL ON FUNCTION "optimization_items_version_changed" FROM PUBLIC;
-CREATE TRIGGER "optimization_items_version_changed" BEFORE UPDATE OF "run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type" ON "optimization_items_version"
+CREATE TRIGGER "optimization_items_version_changed" AFTER UPDATE OF "run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type" ON "optimization_items_version"
   FOR EACH ROW EXECUTE FUNCTION "optimization_items_version_changed"();
 ALTER TABLE "optimization_items_version" ENABLE ALWAYS TRIGGER "optimization_items_version_changed";
 CREATE TRIGGER "optimization_items_version_no_truncate" BEFORE TRUNCATE ON "optimization_items_version" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('append_only', 'optimization_items_version: history is never deleted');
@@ -2498,7 +2498,7 @@ CREATE TABLE "optimization_columns_version" (
   "indexset" text COLLATE "C",
   "transaction_id" bigint NOT NULL,
   "end_transaction_id" bigint,
-  "operation_type" smallint NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  "operation_type" smallint NOT NULL CHECK ("operation_type" BETWEEN 0 AND 2),
   PRIMARY KEY ("run_id", "kind", "item", "position", "transaction_id")
 ) WITH (fillfactor = 50);
 CREATE INDEX "optimization_columns_version_changes" ON "optimization_columns_version" ("run_id", "transaction_id");
@@ -2718,11 +2718,11 @@ REVOKE ALL ON FUNCTION "optimization_columns_refers" FROM PUBLIC;
 CREATE TRIGGER "optimization_columns_refers" AFTER DELETE ON "runs" REFERENCING OLD TABLE AS old_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "optimization_columns_refers"();
 ALTER TABLE "runs" ENABLE ALWAYS TRIGGER "optimization_columns_refers";
-CREATE TRIGGER "optimization_columns_guard_key" BEFORE UPDATE OF "run_id", "kind", "item", "position" ON "optimization_columns" FOR EACH ROW WHEN (OLD."run_id" IS DISTINCT FROM NEW."run_id" OR OLD."kind" IS DISTINCT FROM NEW."kind" OR OLD."item" IS DISTINCT FROM NEW."item" OR OLD."position" IS DISTINCT FROM NEW."position") EXECUTE FUNCTION stratalog_refuse('key_update', 'optimization_columns: a key is not changed: delete the row and insert another');
+CREATE TRIGGER "optimization_columns_guard_key" AFTER UPDATE OF "run_id", "kind", "item", "position" ON "optimization_columns" FOR EACH ROW WHEN (OLD."run_id" IS DISTINCT FROM NEW."run_id" OR OLD."kind" IS DISTINCT FROM NEW."kind" OR OLD."item" IS DISTINCT FROM NEW."item" OR OLD."position" IS DISTINCT FROM NEW."position") EXECUTE FUNCTION stratalog_refuse('key_update', 'optimization_columns: a key is not changed: delete the row and insert another');
 ALTER TABLE "optimization_columns" ENABLE ALWAYS TRIGGER "optimization_columns_guard_key";
 CREATE TRIGGER "optimization_columns_no_truncate" BEFORE TRUNCATE ON "optimization_columns" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('truncate', 'optimization_columns: TRUNCATE would not be logged: use DELETE');
 ALTER TABLE "optimization_columns" ENABLE ALWAYS TRIGGER "optimization_columns_no_truncate";
-CREATE TRIGGER "optimization_columns_version_append_only" BEFORE INSERT OR UPDATE OF "end_transaction_id" ON "optimization_columns_version" FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION stratalog_refuse('append_only', 'optimization_columns_version: history is written by stratalog only and never changed');
+CREATE TRIGGER "optimization_columns_version_append_only" BEFORE INSERT OR UPDATE OF "run_id", "kind", "item", "position", "transaction_id", "end_transaction_id", "operation_type" ON "optimization_columns_version" FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION stratalog_refuse('append_only', 'optimization_columns_version: history is written by stratalog only and never changed');
 ALTER TABLE "optimization_columns_version" ENABLE ALWAYS TRIGGER "optimization_columns_version_append_only";
 CREATE FUNCTION "optimization_columns_version_deleted"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
@@ -2759,10 +2759,10 @@ BEGIN
       AND r."transaction_id" = OLD."transaction_id" AND r."table_name" = 'optimization_columns' AND r."row_key" = 'run_id=' || CAST(OLD."run_id" AS TEXT) || ', ' || 'kind=' || CAST(OLD."kind" AS TEXT) || ', ' || 'item=' || CAST(OLD."item" AS TEXT) || ', ' || 'position=' || CAST(OLD."position" AS TEXT))), false) THEN
     RAISE EXCEPTION 'stratalog:append_only: optimization_columns_version: history is never changed';
   END IF;
-  RETURN NEW;
+  RETURN NULL;
 END $$;
 REVOKE ALL ON FUNCTION "optimization_columns_version_changed" FROM PUBLIC;
-CREATE TRIGGER "optimization_columns_version_changed" BEFORE UPDATE OF "run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type" ON "optimization_columns_version"
+CREATE TRIGGER "optimization_columns_version_changed" AFTER UPDATE OF "run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type" ON "optimization_columns_version"
   FOR EACH ROW EXECUTE FUNCTION "optimization_columns_version_changed"();
 ALTER TABLE "optimization_columns_version" ENABLE ALWAYS TRIGGER "optimization_columns_version_changed";
 CREATE TRIGGER "optimization_columns_version_no_truncate" BEFORE TRUNCATE ON "optimization_columns_version" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('append_only', 'optimization_columns_version: history is never deleted');
@@ -2815,7 +2815,7 @@ CREATE TABLE "indexset_elements_version" (
   "position" bigint,
   "transaction_id" bigint NOT NULL,
   "end_transaction_id" bigint,
-  "operation_type" smallint NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  "operation_type" smallint NOT NULL CHECK ("operation_type" BETWEEN 0 AND 2),
   PRIMARY KEY ("run_id", "indexset", "element", "transaction_id")
 ) WITH (fillfactor = 50);
 CREATE INDEX "indexset_elements_version_changes" ON "indexset_elements_version" ("run_id", "transaction_id");
@@ -3035,11 +3035,11 @@ REVOKE ALL ON FUNCTION "indexset_elements_refers" FROM PUBLIC;
 CREATE TRIGGER "indexset_elements_refers" AFTER DELETE ON "runs" REFERENCING OLD TABLE AS old_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "indexset_elements_refers"();
 ALTER TABLE "runs" ENABLE ALWAYS TRIGGER "indexset_elements_refers";
-CREATE TRIGGER "indexset_elements_guard_key" BEFORE UPDATE OF "run_id", "indexset", "element" ON "indexset_elements" FOR EACH ROW WHEN (OLD."run_id" IS DISTINCT FROM NEW."run_id" OR OLD."indexset" IS DISTINCT FROM NEW."indexset" OR OLD."element" IS DISTINCT FROM NEW."element") EXECUTE FUNCTION stratalog_refuse('key_update', 'indexset_elements: a key is not changed: delete the row and insert another');
+CREATE TRIGGER "indexset_elements_guard_key" AFTER UPDATE OF "run_id", "indexset", "element" ON "indexset_elements" FOR EACH ROW WHEN (OLD."run_id" IS DISTINCT FROM NEW."run_id" OR OLD."indexset" IS DISTINCT FROM NEW."indexset" OR OLD."element" IS DISTINCT FROM NEW."element") EXECUTE FUNCTION stratalog_refuse('key_update', 'indexset_elements: a key is not changed: delete the row and insert another');
 ALTER TABLE "indexset_elements" ENABLE ALWAYS TRIGGER "indexset_elements_guard_key";
 CREATE TRIGGER "indexset_elements_no_truncate" BEFORE TRUNCATE ON "indexset_elements" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('truncate', 'indexset_elements: TRUNCATE would not be logged: use DELETE');
 ALTER TABLE "indexset_elements" ENABLE ALWAYS TRIGGER "indexset_elements_no_truncate";
-CREATE TRIGGER "indexset_elements_version_append_only" BEFORE INSERT OR UPDATE OF "end_transaction_id" ON "indexset_elements_version" FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION stratalog_refuse('append_only', 'indexset_elements_version: history is written by stratalog only and never changed');
+CREATE TRIGGER "indexset_elements_version_append_only" BEFORE INSERT OR UPDATE OF "run_id", "indexset", "element", "transaction_id", "end_transaction_id", "operation_type" ON "indexset_elements_version" FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION stratalog_refuse('append_only', 'indexset_elements_version: history is written by stratalog only and never changed');
 ALTER TABLE "indexset_elements_version" ENABLE ALWAYS TRIGGER "indexset_elements_version_append_only";
 CREATE FUNCTION "indexset_elements_version_deleted"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
@@ -3074,10 +3074,10 @@ BEGIN
       AND r."transaction_id" = OLD."transaction_id" AND r."table_name" = 'indexset_elements' AND r."row_key" = 'run_id=' || CAST(OLD."run_id" AS TEXT) || ', ' || 'indexset=' || CAST(OLD."indexset" AS TEXT) || ', ' || 'element=' || CAST(OLD."element" AS TEXT))), false) THEN
     RAISE EXCEPTION 'stratalog:append_only: indexset_elements_version: history is never changed';
   END IF;
-  RETURN NEW;
+  RETURN NULL;
 END $$;
 REVOKE ALL ON FUNCTION "indexset_elements_version_changed" FROM PUBLIC;
-CREATE TRIGGER "indexset_elements_version_changed" BEFORE UPDATE OF "run_id", "indexset", "element", "position", "transaction_id", "operation_type" ON "indexset_elements_version"
+CREATE TRIGGER "indexset_elements_version_changed" AFTER UPDATE OF "run_id", "indexset", "element", "position", "transaction_id", "operation_type" ON "indexset_elements_version"
   FOR EACH ROW EXECUTE FUNCTION "indexset_elements_version_changed"();
 ALTER TABLE "indexset_elements_version" ENABLE ALWAYS TRIGGER "indexset_elements_version_changed";
 CREATE TRIGGER "indexset_elements_version_no_truncate" BEFORE TRUNCATE ON "indexset_elements_version" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('append_only', 'indexset_elements_version: history is never deleted');
@@ -3134,7 +3134,7 @@ CREATE TABLE "optimization_rows_version" (
   "marginal" double precision,
   "transaction_id" bigint NOT NULL,
   "end_transaction_id" bigint,
-  "operation_type" smallint NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  "operation_type" smallint NOT NULL CHECK ("operation_type" BETWEEN 0 AND 2),
   PRIMARY KEY ("run_id", "kind", "item", "elements", "transaction_id")
 ) WITH (fillfactor = 50);
 CREATE INDEX "optimization_rows_version_changes" ON "optimization_rows_version" ("run_id", "transaction_id");
@@ -3390,11 +3390,11 @@ ALTER TABLE "runs" ENABLE ALWAYS TRIGGER "optimization_rows_refers";
 CREATE TRIGGER "optimization_rows_refers" AFTER DELETE ON "units" REFERENCING OLD TABLE AS old_rows
   FOR EACH STATEMENT EXECUTE FUNCTION "optimization_rows_refers"();
 ALTER TABLE "units" ENABLE ALWAYS TRIGGER "optimization_rows_refers";
-CREATE TRIGGER "optimization_rows_guard_key" BEFORE UPDATE OF "run_id", "kind", "item", "elements" ON "optimization_rows" FOR EACH ROW WHEN (OLD."run_id" IS DISTINCT FROM NEW."run_id" OR OLD."kind" IS DISTINCT FROM NEW."kind" OR OLD."item" IS DISTINCT FROM NEW."item" OR OLD."elements" IS DISTINCT FROM NEW."elements") EXECUTE FUNCTION stratalog_refuse('key_update', 'optimization_rows: a key is not changed: delete the row and insert another');
+CREATE TRIGGER "optimization_rows_guard_key" AFTER UPDATE OF "run_id", "kind", "item", "elements" ON "optimization_rows" FOR EACH ROW WHEN (OLD."run_id" IS DISTINCT FROM NEW."run_id" OR OLD."kind" IS DISTINCT FROM NEW."kind" OR OLD."item" IS DISTINCT FROM NEW."item" OR OLD."elements" IS DISTINCT FROM NEW."elements") EXECUTE FUNCTION stratalog_refuse('key_update', 'optimization_rows: a key is not changed: delete the row and insert another');
 ALTER TABLE "optimization_rows" ENABLE ALWAYS TRIGGER "optimization_rows_guard_key";
 CREATE TRIGGER "optimization_rows_no_truncate" BEFORE TRUNCATE ON "optimization_rows" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('truncate', 'optimization_rows: TRUNCATE would not be logged: use DELETE');
 ALTER TABLE "optimization_rows" ENABLE ALWAYS TRIGGER "optimization_rows_no_truncate";
-CREATE TRIGGER "optimization_rows_version_append_only" BEFORE INSERT OR UPDATE OF "end_transaction_id" ON "optimization_rows_version" FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION stratalog_refuse('append_only', 'optimization_rows_version: history is written by stratalog only and never changed');
+CREATE TRIGGER "optimization_rows_version_append_only" BEFORE INSERT OR UPDATE OF "run_id", "kind", "item", "elements", "transaction_id", "end_transaction_id", "operation_type" ON "optimization_rows_version" FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION stratalog_refuse('append_only', 'optimization_rows_version: history is written by stratalog only and never changed');
 ALTER TABLE "optimization_rows_version" ENABLE ALWAYS TRIGGER "optimization_rows_version_append_only";
 CREATE FUNCTION "optimization_rows_version_deleted"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
@@ -3433,10 +3433,10 @@ BEGIN
       AND r."transaction_id" = OLD."transaction_id" AND r."table_name" = 'optimization_rows' AND r."row_key" = 'run_id=' || CAST(OLD."run_id" AS TEXT) || ', ' || 'kind=' || CAST(OLD."kind" AS TEXT) || ', ' || 'item=' || CAST(OLD."item" AS TEXT) || ', ' || 'elements=' || CAST(OLD."elements" AS TEXT))), false) THEN
     RAISE EXCEPTION 'stratalog:append_only: optimization_rows_version: history is never changed';
   END IF;
-  RETURN NEW;
+  RETURN NULL;
 END $$;
 REVOKE ALL ON FUNCTION "optimization_rows_version_changed" FROM PUBLIC;
-CREATE TRIGGER "optimization_rows_version_changed" BEFORE UPDATE OF "run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type" ON "optimization_rows_version"
+CREATE TRIGGER "optimization_rows_version_changed" AFTER UPDATE OF "run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type" ON "optimization_rows_version"
   FOR EACH ROW EXECUTE FUNCTION "optimization_rows_version_changed"();
 ALTER TABLE "optimization_rows_version" ENABLE ALWAYS TRIGGER "optimization_rows_version_changed";
 CREATE TRIGGER "optimization_rows_version_no_truncate" BEFORE TRUNCATE ON "optimization_rows_version" FOR EACH STATEMENT EXECUTE FUNCTION stratalog_refuse('append_only', 'optimization_rows_version: history is never deleted');

@@ -319,7 +319,7 @@ CREATE TABLE "models_version" (
   "docs" TEXT,
   "transaction_id" INTEGER NOT NULL,
   "end_transaction_id" INTEGER,
-  "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  "operation_type" INTEGER NOT NULL CHECK ("operation_type" BETWEEN 0 AND 2),
   PRIMARY KEY ("id", "transaction_id")
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX "models_version_changes" ON "models_version" ("transaction_id");
@@ -402,7 +402,7 @@ CREATE TABLE "scenarios_version" (
   "docs" TEXT,
   "transaction_id" INTEGER NOT NULL,
   "end_transaction_id" INTEGER,
-  "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  "operation_type" INTEGER NOT NULL CHECK ("operation_type" BETWEEN 0 AND 2),
   PRIMARY KEY ("id", "transaction_id")
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX "scenarios_version_changes" ON "scenarios_version" ("transaction_id");
@@ -487,7 +487,7 @@ CREATE TABLE "regions_version" (
   "docs" TEXT,
   "transaction_id" INTEGER NOT NULL,
   "end_transaction_id" INTEGER,
-  "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  "operation_type" INTEGER NOT NULL CHECK ("operation_type" BETWEEN 0 AND 2),
   PRIMARY KEY ("id", "transaction_id")
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX "regions_version_changes" ON "regions_version" ("transaction_id");
@@ -570,7 +570,7 @@ CREATE TABLE "units_version" (
   "docs" TEXT,
   "transaction_id" INTEGER NOT NULL,
   "end_transaction_id" INTEGER,
-  "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  "operation_type" INTEGER NOT NULL CHECK ("operation_type" BETWEEN 0 AND 2),
   PRIMARY KEY ("id", "transaction_id")
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX "units_version_changes" ON "units_version" ("transaction_id");
@@ -653,7 +653,7 @@ CREATE TABLE "variables_version" (
   "docs" TEXT,
   "transaction_id" INTEGER NOT NULL,
   "end_transaction_id" INTEGER,
-  "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  "operation_type" INTEGER NOT NULL CHECK ("operation_type" BETWEEN 0 AND 2),
   PRIMARY KEY ("id", "transaction_id")
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX "variables_version_changes" ON "variables_version" ("transaction_id");
@@ -745,7 +745,7 @@ CREATE TABLE "runs_version" (
   "cloned_from_transaction" INTEGER,
   "transaction_id" INTEGER NOT NULL,
   "end_transaction_id" INTEGER,
-  "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  "operation_type" INTEGER NOT NULL CHECK ("operation_type" BETWEEN 0 AND 2),
   PRIMARY KEY ("id", "transaction_id")
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX "runs_version_changes" ON "runs_version" ("transaction_id");
@@ -838,7 +838,7 @@ CREATE TABLE "datapoints_version" (
   "value" ANY,
   "transaction_id" INTEGER NOT NULL,
   "end_transaction_id" INTEGER,
-  "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  "operation_type" INTEGER NOT NULL CHECK ("operation_type" BETWEEN 0 AND 2),
   PRIMARY KEY ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "transaction_id")
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX "datapoints_version_changes" ON "datapoints_version" ("run_id", "transaction_id");
@@ -986,7 +986,7 @@ CREATE TABLE "meta_indicators_version" (
   "value_text" TEXT,
   "transaction_id" INTEGER NOT NULL,
   "end_transaction_id" INTEGER,
-  "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  "operation_type" INTEGER NOT NULL CHECK ("operation_type" BETWEEN 0 AND 2),
   PRIMARY KEY ("run_id", "key", "transaction_id")
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX "meta_indicators_version_changes" ON "meta_indicators_version" ("run_id", "transaction_id");
@@ -1128,7 +1128,7 @@ CREATE TABLE "optimization_items_version" (
   "docs" TEXT,
   "transaction_id" INTEGER NOT NULL,
   "end_transaction_id" INTEGER,
-  "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  "operation_type" INTEGER NOT NULL CHECK ("operation_type" BETWEEN 0 AND 2),
   PRIMARY KEY ("run_id", "kind", "name", "transaction_id")
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX "optimization_items_version_changes" ON "optimization_items_version" ("run_id", "transaction_id");
@@ -1271,7 +1271,7 @@ CREATE TABLE "optimization_columns_version" (
   "indexset" TEXT,
   "transaction_id" INTEGER NOT NULL,
   "end_transaction_id" INTEGER,
-  "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  "operation_type" INTEGER NOT NULL CHECK ("operation_type" BETWEEN 0 AND 2),
   PRIMARY KEY ("run_id", "kind", "item", "position", "transaction_id")
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX "optimization_columns_version_changes" ON "optimization_columns_version" ("run_id", "transaction_id");
@@ -1407,7 +1407,7 @@ CREATE TABLE "indexset_elements_version" (
   "position" INTEGER,
   "transaction_id" INTEGER NOT NULL,
   "end_transaction_id" INTEGER,
-  "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  "operation_type" INTEGER NOT NULL CHECK ("operation_type" BETWEEN 0 AND 2),
   PRIMARY KEY ("run_id", "indexset", "element", "transaction_id")
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX "indexset_elements_version_changes" ON "indexset_elements_version" ("run_id", "transaction_id");
@@ -1545,7 +1545,7 @@ CREATE TABLE "optimization_rows_version" (
   "marginal" ANY,
   "transaction_id" INTEGER NOT NULL,
   "end_transaction_id" INTEGER,
-  "operation_type" INTEGER NOT NULL CHECK ("operation_type" IN (0, 1, 2)),
+  "operation_type" INTEGER NOT NULL CHECK ("operation_type" BETWEEN 0 AND 2),
   PRIMARY KEY ("run_id", "kind", "item", "elements", "transaction_id")
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX "optimization_rows_version_changes" ON "optimization_rows_version" ("run_id", "transaction_id");

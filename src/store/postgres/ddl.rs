@@ -337,7 +337,7 @@ fn create_version_table(table: &TableDescription) -> String {
     parts.push(format!("  \"{TRANSACTION_ID}\" bigint NOT NULL"));
     parts.push(format!("  \"{END_TRANSACTION_ID}\" bigint"));
     parts.push(format!(
-        "  \"{OPERATION_TYPE}\" smallint NOT NULL CHECK (\"{OPERATION_TYPE}\" IN (0, 1, 2))"
+        "  \"{OPERATION_TYPE}\" smallint NOT NULL CHECK (\"{OPERATION_TYPE}\" BETWEEN 0 AND 2)"
     ));
     parts.push(format!(
         "  PRIMARY KEY ({}, \"{TRANSACTION_ID}\")",
@@ -366,6 +366,9 @@ fn refuse(code: &str, text: &str) -> String {
 }
 
 /// No new keys, no TRUNCATE (it fires no DELETE trigger), and history written by our triggers only.
+///
+/// Triggers for each row come after the event: for one before it, of whatever columns, PostgreSQL locks each row that is
+/// updated, which is written to the WAL.
 fn guard_triggers(table: &TableDescription) -> String {
     let (name, version) = (&table.name, table.version_name());
     let changed: Vec<_> = table
@@ -377,7 +380,7 @@ fn guard_triggers(table: &TableDescription) -> String {
         name,
         &format!("{name}_guard_key"),
         &format!(
-            "BEFORE UPDATE OF {} ON {} FOR EACH ROW WHEN ({}) {}",
+            "AFTER UPDATE OF {} ON {} FOR EACH ROW WHEN ({}) {}",
             column_list("", table.key_columns()),
             quote(name),
             changed.join(" OR "),
@@ -402,7 +405,10 @@ fn guard_triggers(table: &TableDescription) -> String {
     let (written, removal) = match removal_triggers(table) {
         // The rest of what could be done to history may be done by what checks it.
         Some(triggers) => (
-            format!("INSERT OR UPDATE OF \"{END_TRANSACTION_ID}\""),
+            format!(
+                "INSERT OR UPDATE OF {}, \"{TRANSACTION_ID}\", \"{END_TRANSACTION_ID}\", \"{OPERATION_TYPE}\"",
+                column_list("", table.key_columns())
+            ),
             triggers,
         ),
         None => ("INSERT OR UPDATE OR DELETE".to_owned(), String::new()),
@@ -442,7 +448,7 @@ fn removal_triggers(table: &TableDescription) -> Option<String> {
     let compacted = removal::compacted(table, "o")?;
     let changed = format!("{version}_changed");
     let redacted = removal::redacted(table, "OLD", "NEW").unwrap_or_else(|| "false".to_owned());
-    let function = |name: &str, condition: String, what: &str, result: &str| {
+    let function = |name: &str, condition: String, what: &str| {
         format!(
             "CREATE FUNCTION {0}() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
@@ -450,7 +456,7 @@ BEGIN
   IF {condition} THEN
     RAISE EXCEPTION 'stratalog:append_only: {version}: history is never {what}';
   END IF;
-  RETURN {result};
+  RETURN NULL;
 END $$;
 REVOKE ALL ON FUNCTION {0} FROM PUBLIC;
 ",
@@ -461,7 +467,6 @@ REVOKE ALL ON FUNCTION {0} FROM PUBLIC;
         &deleted,
         format!("EXISTS (SELECT 1 FROM old_rows o WHERE NOT {compacted})"),
         "deleted",
-        "NULL",
     );
     ddl += &always(
         &version,
@@ -477,7 +482,6 @@ REVOKE ALL ON FUNCTION {0} FROM PUBLIC;
         &changed,
         format!("NOT coalesce({redacted}, false)"),
         "changed",
-        "NEW",
     );
     // No trigger of ours changes these columns.
     let fixed: Vec<_> = table
@@ -490,7 +494,7 @@ REVOKE ALL ON FUNCTION {0} FROM PUBLIC;
         &version,
         &changed,
         &format!(
-            "BEFORE UPDATE OF {} ON {}\n  FOR EACH ROW EXECUTE FUNCTION {}()",
+            "AFTER UPDATE OF {} ON {}\n  FOR EACH ROW EXECUTE FUNCTION {}()",
             fixed.join(", "),
             quote(&version),
             quote(&changed)

@@ -286,8 +286,9 @@ fn create_version_table(table: &TableDescription) -> String {
         .collect();
     parts.push(format!("  \"{TRANSACTION_ID}\" INTEGER NOT NULL"));
     parts.push(format!("  \"{END_TRANSACTION_ID}\" INTEGER"));
+    // For IN with more than two values SQLite builds a table, for each row anew.
     parts.push(format!(
-        "  \"{OPERATION_TYPE}\" INTEGER NOT NULL CHECK (\"{OPERATION_TYPE}\" IN (0, 1, 2))"
+        "  \"{OPERATION_TYPE}\" INTEGER NOT NULL CHECK (\"{OPERATION_TYPE}\" BETWEEN 0 AND 2)"
     ));
     parts.push(format!(
         "  PRIMARY KEY ({}, \"{TRANSACTION_ID}\")",
