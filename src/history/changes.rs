@@ -10,6 +10,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, SmallInt};
 
 use crate::error::Result;
+use crate::history::as_of;
 use crate::history::counts::ChangeCounts;
 use crate::history::extent::{Extent, binds_of, of_this_run};
 use crate::history::source::Source;
@@ -134,10 +135,7 @@ impl<'t> ChangeSet<'t> {
         binds: &[Bind],
     ) -> Result<Self> {
         let mut columns = vec![Column::of_result(OPERATION_TYPE, ColumnType::SmallInt)];
-        columns.extend(table.columns.iter().map(|column| Column {
-            nullable: true,
-            ..column.clone()
-        }));
+        columns.extend(as_of::columns(table));
         let text = format!(
             "SELECT CAST(d.operation_type AS SMALLINT) AS operation_type, {} FROM ({select}) d",
             column_list("d", table.columns.iter())

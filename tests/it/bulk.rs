@@ -704,7 +704,7 @@ fn a_row_with_many_versions_is_changed_and_set_back_as_fast_as_one_with_few_on_p
     );
 }
 
-/// A staging table of few rows takes longer than all else that is done with them.
+/// To fill, count and empty a staging table would take a tenth of such a revert.
 #[test]
 fn few_rows_are_set_back_without_staging_on_postgres() {
     const ROWS: usize = 100;
