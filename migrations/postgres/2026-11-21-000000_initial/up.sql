@@ -393,8 +393,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
+  given bigint;
 BEGIN
+  SELECT count(*) INTO given FROM new_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
@@ -438,9 +439,10 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
+  given bigint;
   recorded bigint;
 BEGIN
+  SELECT count(*) INTO given FROM new_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
@@ -453,16 +455,15 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    WITH n AS (
-      UPDATE "models_version" v SET "end_transaction_id" =
+    UPDATE "models_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place, w."name", w."docs" FROM (SELECT w.ctid AS stratalog_place, w.* FROM "models_version" w WHERE (w."id") <= (n."id")
-        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."name" IS DISTINCT FROM n."name" OR f."docs" IS DISTINCT FROM n."docs")
-      RETURNING n."id", n."name", n."docs")
-    INSERT INTO "models_version" ("id", "name", "docs", "transaction_id", "operation_type")
-      SELECT n."id", n."name", n."docs", tx."id", 1 FROM n;
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."name" IS DISTINCT FROM n."name" OR f."docs" IS DISTINCT FROM n."docs");
     GET DIAGNOSTICS recorded = ROW_COUNT;
-    IF recorded < (SELECT count(*) FROM new_rows) THEN
+    IF recorded = given THEN
+      INSERT INTO "models_version" ("id", "name", "docs", "transaction_id", "operation_type")
+      SELECT n."id", n."name", n."docs", tx."id", 1 FROM new_rows n;
+    ELSE
       INSERT INTO "models_version" ("id", "name", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."docs", tx."id", 1 FROM new_rows n LEFT JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "models_version" w WHERE (w."id") <= (n."id")
         ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f ON true WHERE f.stratalog_place IS NULL;
@@ -492,9 +493,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM old_rows n LIMIT 1000 + 1) n);
-  recorded bigint;
+  given bigint;
 BEGIN
+  SELECT count(*) INTO given FROM old_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
@@ -562,8 +563,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
+  given bigint;
 BEGIN
+  SELECT count(*) INTO given FROM new_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
@@ -607,9 +609,10 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
+  given bigint;
   recorded bigint;
 BEGIN
+  SELECT count(*) INTO given FROM new_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
@@ -622,16 +625,15 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    WITH n AS (
-      UPDATE "scenarios_version" v SET "end_transaction_id" =
+    UPDATE "scenarios_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place, w."name", w."docs" FROM (SELECT w.ctid AS stratalog_place, w.* FROM "scenarios_version" w WHERE (w."id") <= (n."id")
-        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."name" IS DISTINCT FROM n."name" OR f."docs" IS DISTINCT FROM n."docs")
-      RETURNING n."id", n."name", n."docs")
-    INSERT INTO "scenarios_version" ("id", "name", "docs", "transaction_id", "operation_type")
-      SELECT n."id", n."name", n."docs", tx."id", 1 FROM n;
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."name" IS DISTINCT FROM n."name" OR f."docs" IS DISTINCT FROM n."docs");
     GET DIAGNOSTICS recorded = ROW_COUNT;
-    IF recorded < (SELECT count(*) FROM new_rows) THEN
+    IF recorded = given THEN
+      INSERT INTO "scenarios_version" ("id", "name", "docs", "transaction_id", "operation_type")
+      SELECT n."id", n."name", n."docs", tx."id", 1 FROM new_rows n;
+    ELSE
       INSERT INTO "scenarios_version" ("id", "name", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."docs", tx."id", 1 FROM new_rows n LEFT JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "scenarios_version" w WHERE (w."id") <= (n."id")
         ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f ON true WHERE f.stratalog_place IS NULL;
@@ -661,9 +663,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM old_rows n LIMIT 1000 + 1) n);
-  recorded bigint;
+  given bigint;
 BEGIN
+  SELECT count(*) INTO given FROM old_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
@@ -733,8 +735,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
+  given bigint;
 BEGIN
+  SELECT count(*) INTO given FROM new_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
@@ -778,9 +781,10 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
+  given bigint;
   recorded bigint;
 BEGIN
+  SELECT count(*) INTO given FROM new_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
@@ -793,16 +797,15 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    WITH n AS (
-      UPDATE "regions_version" v SET "end_transaction_id" =
+    UPDATE "regions_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place, w."name", w."hierarchy", w."docs" FROM (SELECT w.ctid AS stratalog_place, w.* FROM "regions_version" w WHERE (w."id") <= (n."id")
-        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."name" IS DISTINCT FROM n."name" OR f."hierarchy" IS DISTINCT FROM n."hierarchy" OR f."docs" IS DISTINCT FROM n."docs")
-      RETURNING n."id", n."name", n."hierarchy", n."docs")
-    INSERT INTO "regions_version" ("id", "name", "hierarchy", "docs", "transaction_id", "operation_type")
-      SELECT n."id", n."name", n."hierarchy", n."docs", tx."id", 1 FROM n;
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."name" IS DISTINCT FROM n."name" OR f."hierarchy" IS DISTINCT FROM n."hierarchy" OR f."docs" IS DISTINCT FROM n."docs");
     GET DIAGNOSTICS recorded = ROW_COUNT;
-    IF recorded < (SELECT count(*) FROM new_rows) THEN
+    IF recorded = given THEN
+      INSERT INTO "regions_version" ("id", "name", "hierarchy", "docs", "transaction_id", "operation_type")
+      SELECT n."id", n."name", n."hierarchy", n."docs", tx."id", 1 FROM new_rows n;
+    ELSE
       INSERT INTO "regions_version" ("id", "name", "hierarchy", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."hierarchy", n."docs", tx."id", 1 FROM new_rows n LEFT JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "regions_version" w WHERE (w."id") <= (n."id")
         ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f ON true WHERE f.stratalog_place IS NULL;
@@ -832,9 +835,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM old_rows n LIMIT 1000 + 1) n);
-  recorded bigint;
+  given bigint;
 BEGIN
+  SELECT count(*) INTO given FROM old_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
@@ -902,8 +905,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
+  given bigint;
 BEGIN
+  SELECT count(*) INTO given FROM new_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
@@ -947,9 +951,10 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
+  given bigint;
   recorded bigint;
 BEGIN
+  SELECT count(*) INTO given FROM new_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
@@ -962,16 +967,15 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    WITH n AS (
-      UPDATE "units_version" v SET "end_transaction_id" =
+    UPDATE "units_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place, w."name", w."docs" FROM (SELECT w.ctid AS stratalog_place, w.* FROM "units_version" w WHERE (w."id") <= (n."id")
-        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."name" IS DISTINCT FROM n."name" OR f."docs" IS DISTINCT FROM n."docs")
-      RETURNING n."id", n."name", n."docs")
-    INSERT INTO "units_version" ("id", "name", "docs", "transaction_id", "operation_type")
-      SELECT n."id", n."name", n."docs", tx."id", 1 FROM n;
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."name" IS DISTINCT FROM n."name" OR f."docs" IS DISTINCT FROM n."docs");
     GET DIAGNOSTICS recorded = ROW_COUNT;
-    IF recorded < (SELECT count(*) FROM new_rows) THEN
+    IF recorded = given THEN
+      INSERT INTO "units_version" ("id", "name", "docs", "transaction_id", "operation_type")
+      SELECT n."id", n."name", n."docs", tx."id", 1 FROM new_rows n;
+    ELSE
       INSERT INTO "units_version" ("id", "name", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."docs", tx."id", 1 FROM new_rows n LEFT JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "units_version" w WHERE (w."id") <= (n."id")
         ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f ON true WHERE f.stratalog_place IS NULL;
@@ -1001,9 +1005,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM old_rows n LIMIT 1000 + 1) n);
-  recorded bigint;
+  given bigint;
 BEGIN
+  SELECT count(*) INTO given FROM old_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
@@ -1071,8 +1075,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
+  given bigint;
 BEGIN
+  SELECT count(*) INTO given FROM new_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
@@ -1116,9 +1121,10 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
+  given bigint;
   recorded bigint;
 BEGIN
+  SELECT count(*) INTO given FROM new_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
@@ -1131,16 +1137,15 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    WITH n AS (
-      UPDATE "variables_version" v SET "end_transaction_id" =
+    UPDATE "variables_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place, w."name", w."docs" FROM (SELECT w.ctid AS stratalog_place, w.* FROM "variables_version" w WHERE (w."id") <= (n."id")
-        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."name" IS DISTINCT FROM n."name" OR f."docs" IS DISTINCT FROM n."docs")
-      RETURNING n."id", n."name", n."docs")
-    INSERT INTO "variables_version" ("id", "name", "docs", "transaction_id", "operation_type")
-      SELECT n."id", n."name", n."docs", tx."id", 1 FROM n;
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."name" IS DISTINCT FROM n."name" OR f."docs" IS DISTINCT FROM n."docs");
     GET DIAGNOSTICS recorded = ROW_COUNT;
-    IF recorded < (SELECT count(*) FROM new_rows) THEN
+    IF recorded = given THEN
+      INSERT INTO "variables_version" ("id", "name", "docs", "transaction_id", "operation_type")
+      SELECT n."id", n."name", n."docs", tx."id", 1 FROM new_rows n;
+    ELSE
       INSERT INTO "variables_version" ("id", "name", "docs", "transaction_id", "operation_type")
       SELECT n."id", n."name", n."docs", tx."id", 1 FROM new_rows n LEFT JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "variables_version" w WHERE (w."id") <= (n."id")
         ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f ON true WHERE f.stratalog_place IS NULL;
@@ -1170,9 +1175,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM old_rows n LIMIT 1000 + 1) n);
-  recorded bigint;
+  given bigint;
 BEGIN
+  SELECT count(*) INTO given FROM old_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
@@ -1249,8 +1254,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
+  given bigint;
 BEGIN
+  SELECT count(*) INTO given FROM new_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
@@ -1294,9 +1300,10 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
+  given bigint;
   recorded bigint;
 BEGIN
+  SELECT count(*) INTO given FROM new_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
@@ -1309,16 +1316,15 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    WITH n AS (
-      UPDATE "runs_version" v SET "end_transaction_id" =
+    UPDATE "runs_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place, w."model_id", w."scenario_id", w."version", w."is_default", w."cloned_from_run", w."cloned_from_transaction" FROM (SELECT w.ctid AS stratalog_place, w.* FROM "runs_version" w WHERE (w."id") <= (n."id")
-        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."model_id" IS DISTINCT FROM n."model_id" OR f."scenario_id" IS DISTINCT FROM n."scenario_id" OR f."version" IS DISTINCT FROM n."version" OR f."is_default" IS DISTINCT FROM n."is_default" OR f."cloned_from_run" IS DISTINCT FROM n."cloned_from_run" OR f."cloned_from_transaction" IS DISTINCT FROM n."cloned_from_transaction")
-      RETURNING n."id", n."model_id", n."scenario_id", n."version", n."is_default", n."cloned_from_run", n."cloned_from_transaction")
-    INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type")
-      SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", n."cloned_from_run", n."cloned_from_transaction", tx."id", 1 FROM n;
+        ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."model_id" IS DISTINCT FROM n."model_id" OR f."scenario_id" IS DISTINCT FROM n."scenario_id" OR f."version" IS DISTINCT FROM n."version" OR f."is_default" IS DISTINCT FROM n."is_default" OR f."cloned_from_run" IS DISTINCT FROM n."cloned_from_run" OR f."cloned_from_transaction" IS DISTINCT FROM n."cloned_from_transaction");
     GET DIAGNOSTICS recorded = ROW_COUNT;
-    IF recorded < (SELECT count(*) FROM new_rows) THEN
+    IF recorded = given THEN
+      INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type")
+      SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", n."cloned_from_run", n."cloned_from_transaction", tx."id", 1 FROM new_rows n;
+    ELSE
       INSERT INTO "runs_version" ("id", "model_id", "scenario_id", "version", "is_default", "cloned_from_run", "cloned_from_transaction", "transaction_id", "operation_type")
       SELECT n."id", n."model_id", n."scenario_id", n."version", n."is_default", n."cloned_from_run", n."cloned_from_transaction", tx."id", 1 FROM new_rows n LEFT JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "runs_version" w WHERE (w."id") <= (n."id")
         ORDER BY w."id" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."id" = n."id" AND w."end_transaction_id" IS NULL) f ON true WHERE f.stratalog_place IS NULL;
@@ -1348,9 +1354,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM old_rows n LIMIT 1000 + 1) n);
-  recorded bigint;
+  given bigint;
 BEGIN
+  SELECT count(*) INTO given FROM old_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
@@ -1427,20 +1433,23 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
+  given bigint;
+  first_run bigint;
+  last_run bigint;
   parents_1 bigint[];
   parents_2 bigint[];
   parents_3 bigint[];
   parents_4 bigint[];
   parents bigint;
 BEGIN
+  SELECT count(*), min(n."run_id"), max(n."run_id") INTO given, first_run, last_run FROM new_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('datapoints');
-  IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+  IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: datapoints: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   WITH d AS MATERIALIZED (SELECT DISTINCT n."run_id", n."region_id", n."variable_id", n."unit_id" FROM new_rows n)
@@ -1520,16 +1529,19 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
+  given bigint;
+  first_run bigint;
+  last_run bigint;
   recorded bigint;
 BEGIN
+  SELECT count(*), min(n."run_id"), max(n."run_id") INTO given, first_run, last_run FROM new_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('datapoints');
-  IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+  IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: datapoints: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   IF EXISTS (SELECT 1 FROM "datapoints_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
@@ -1538,30 +1550,24 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    recorded := (SELECT count(*) FROM new_rows);
-    IF given > 1000 AND (SELECT count(*) <= 4 * recorded FROM (
-        SELECT 1 FROM "datapoints_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+    IF given > 1000 AND (SELECT count(*) <= 4 * given FROM (
+        SELECT 1 FROM "datapoints_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * given + 1) w) THEN
       PERFORM set_config('enable_nestloop', 'off', true);
-      WITH n AS (
       UPDATE "datapoints_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n WHERE v."run_id" = tx."run_id" AND v."run_id" = n."run_id" AND v."region_id" = n."region_id" AND v."variable_id" = n."variable_id" AND v."unit_id" = n."unit_id" AND v."point_type" = n."point_type" AND v."step" = n."step" AND v."category" = n."category" AND v."end_transaction_id" IS NULL AND ((v."value" IS DISTINCT FROM n."value" OR (v."value" = 0 AND float8send(v."value") <> float8send(n."value")) IS TRUE))
-      RETURNING n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value")
-    INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
-      SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", 1 FROM n;
-    GET DIAGNOSTICS recorded = ROW_COUNT;
+      FROM new_rows n WHERE v."run_id" = tx."run_id" AND v."run_id" = n."run_id" AND v."region_id" = n."region_id" AND v."variable_id" = n."variable_id" AND v."unit_id" = n."unit_id" AND v."point_type" = n."point_type" AND v."step" = n."step" AND v."category" = n."category" AND v."end_transaction_id" IS NULL AND ((v."value" IS DISTINCT FROM n."value" OR (v."value" = 0 AND float8send(v."value") <> float8send(n."value")) IS TRUE));
+      GET DIAGNOSTICS recorded = ROW_COUNT;
     ELSE
-      WITH n AS (
       UPDATE "datapoints_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place, w."value" FROM (SELECT w.ctid AS stratalog_place, w.* FROM "datapoints_version" w WHERE (w."run_id", w."region_id", w."variable_id", w."unit_id", w."point_type", w."step", w."category") <= (n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category")
-        ORDER BY w."run_id" DESC, w."region_id" DESC, w."variable_id" DESC, w."unit_id" DESC, w."point_type" DESC, w."step" DESC, w."category" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND ((f."value" IS DISTINCT FROM n."value" OR (f."value" = 0 AND float8send(f."value") <> float8send(n."value")) IS TRUE))
-      RETURNING n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value")
-    INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
-      SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", 1 FROM n;
-    GET DIAGNOSTICS recorded = ROW_COUNT;
+        ORDER BY w."run_id" DESC, w."region_id" DESC, w."variable_id" DESC, w."unit_id" DESC, w."point_type" DESC, w."step" DESC, w."category" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND ((f."value" IS DISTINCT FROM n."value" OR (f."value" = 0 AND float8send(f."value") <> float8send(n."value")) IS TRUE));
+      GET DIAGNOSTICS recorded = ROW_COUNT;
     END IF;
-    IF recorded < (SELECT count(*) FROM new_rows) THEN
+    IF recorded = given THEN
+      INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
+      SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", 1 FROM new_rows n;
+    ELSE
       INSERT INTO "datapoints_version" ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "value", "transaction_id", "operation_type")
       SELECT n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category", n."value", tx."id", 1 FROM new_rows n LEFT JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "datapoints_version" w WHERE (w."run_id", w."region_id", w."variable_id", w."unit_id", w."point_type", w."step", w."category") <= (n."run_id", n."region_id", n."variable_id", n."unit_id", n."point_type", n."step", n."category")
         ORDER BY w."run_id" DESC, w."region_id" DESC, w."variable_id" DESC, w."unit_id" DESC, w."point_type" DESC, w."step" DESC, w."category" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."region_id" = n."region_id" AND w."variable_id" = n."variable_id" AND w."unit_id" = n."unit_id" AND w."point_type" = n."point_type" AND w."step" = n."step" AND w."category" = n."category" AND w."end_transaction_id" IS NULL) f ON true WHERE f.stratalog_place IS NULL;
@@ -1591,16 +1597,18 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM old_rows n LIMIT 1000 + 1) n);
-  recorded bigint;
+  given bigint;
+  first_run bigint;
+  last_run bigint;
 BEGIN
+  SELECT count(*), min(n."run_id"), max(n."run_id") INTO given, first_run, last_run FROM old_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('datapoints');
-  IF EXISTS (SELECT 1 FROM old_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+  IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: datapoints: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   IF EXISTS (SELECT 1 FROM "datapoints_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
@@ -1609,9 +1617,8 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    recorded := (SELECT count(*) FROM old_rows);
-    IF (SELECT count(*) <= 4 * recorded AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = recorded
-          FROM (SELECT * FROM "datapoints_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+    IF (SELECT count(*) <= 4 * given AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = given
+          FROM (SELECT * FROM "datapoints_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * given + 1) w) THEN
       UPDATE "datapoints_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;
@@ -1825,17 +1832,20 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
+  given bigint;
+  first_run bigint;
+  last_run bigint;
   parents_1 bigint[];
   parents bigint;
 BEGIN
+  SELECT count(*), min(n."run_id"), max(n."run_id") INTO given, first_run, last_run FROM new_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('meta_indicators');
-  IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+  IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: meta_indicators: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   WITH d AS MATERIALIZED (SELECT DISTINCT n."run_id" FROM new_rows n)
@@ -1888,16 +1898,19 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
+  given bigint;
+  first_run bigint;
+  last_run bigint;
   recorded bigint;
 BEGIN
+  SELECT count(*), min(n."run_id"), max(n."run_id") INTO given, first_run, last_run FROM new_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('meta_indicators');
-  IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+  IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: meta_indicators: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   IF EXISTS (SELECT 1 FROM "meta_indicators_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
@@ -1906,30 +1919,24 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    recorded := (SELECT count(*) FROM new_rows);
-    IF given > 1000 AND (SELECT count(*) <= 4 * recorded FROM (
-        SELECT 1 FROM "meta_indicators_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+    IF given > 1000 AND (SELECT count(*) <= 4 * given FROM (
+        SELECT 1 FROM "meta_indicators_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * given + 1) w) THEN
       PERFORM set_config('enable_nestloop', 'off', true);
-      WITH n AS (
       UPDATE "meta_indicators_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n WHERE v."run_id" = tx."run_id" AND v."run_id" = n."run_id" AND v."key" = n."key" AND v."end_transaction_id" IS NULL AND (v."value_bool" IS DISTINCT FROM n."value_bool" OR v."value_int" IS DISTINCT FROM n."value_int" OR (v."value_float" IS DISTINCT FROM n."value_float" OR (v."value_float" = 0 AND float8send(v."value_float") <> float8send(n."value_float")) IS TRUE) OR v."value_text" IS DISTINCT FROM n."value_text")
-      RETURNING n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text")
-    INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
-      SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", 1 FROM n;
-    GET DIAGNOSTICS recorded = ROW_COUNT;
+      FROM new_rows n WHERE v."run_id" = tx."run_id" AND v."run_id" = n."run_id" AND v."key" = n."key" AND v."end_transaction_id" IS NULL AND (v."value_bool" IS DISTINCT FROM n."value_bool" OR v."value_int" IS DISTINCT FROM n."value_int" OR (v."value_float" IS DISTINCT FROM n."value_float" OR (v."value_float" = 0 AND float8send(v."value_float") <> float8send(n."value_float")) IS TRUE) OR v."value_text" IS DISTINCT FROM n."value_text");
+      GET DIAGNOSTICS recorded = ROW_COUNT;
     ELSE
-      WITH n AS (
       UPDATE "meta_indicators_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place, w."value_bool", w."value_int", w."value_float", w."value_text" FROM (SELECT w.ctid AS stratalog_place, w.* FROM "meta_indicators_version" w WHERE (w."run_id", w."key") <= (n."run_id", n."key")
-        ORDER BY w."run_id" DESC, w."key" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."value_bool" IS DISTINCT FROM n."value_bool" OR f."value_int" IS DISTINCT FROM n."value_int" OR (f."value_float" IS DISTINCT FROM n."value_float" OR (f."value_float" = 0 AND float8send(f."value_float") <> float8send(n."value_float")) IS TRUE) OR f."value_text" IS DISTINCT FROM n."value_text")
-      RETURNING n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text")
-    INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
-      SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", 1 FROM n;
-    GET DIAGNOSTICS recorded = ROW_COUNT;
+        ORDER BY w."run_id" DESC, w."key" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."value_bool" IS DISTINCT FROM n."value_bool" OR f."value_int" IS DISTINCT FROM n."value_int" OR (f."value_float" IS DISTINCT FROM n."value_float" OR (f."value_float" = 0 AND float8send(f."value_float") <> float8send(n."value_float")) IS TRUE) OR f."value_text" IS DISTINCT FROM n."value_text");
+      GET DIAGNOSTICS recorded = ROW_COUNT;
     END IF;
-    IF recorded < (SELECT count(*) FROM new_rows) THEN
+    IF recorded = given THEN
+      INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
+      SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", 1 FROM new_rows n;
+    ELSE
       INSERT INTO "meta_indicators_version" ("run_id", "key", "value_bool", "value_int", "value_float", "value_text", "transaction_id", "operation_type")
       SELECT n."run_id", n."key", n."value_bool", n."value_int", n."value_float", n."value_text", tx."id", 1 FROM new_rows n LEFT JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "meta_indicators_version" w WHERE (w."run_id", w."key") <= (n."run_id", n."key")
         ORDER BY w."run_id" DESC, w."key" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."key" = n."key" AND w."end_transaction_id" IS NULL) f ON true WHERE f.stratalog_place IS NULL;
@@ -1959,16 +1966,18 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM old_rows n LIMIT 1000 + 1) n);
-  recorded bigint;
+  given bigint;
+  first_run bigint;
+  last_run bigint;
 BEGIN
+  SELECT count(*), min(n."run_id"), max(n."run_id") INTO given, first_run, last_run FROM old_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('meta_indicators');
-  IF EXISTS (SELECT 1 FROM old_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+  IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: meta_indicators: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   IF EXISTS (SELECT 1 FROM "meta_indicators_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
@@ -1977,9 +1986,8 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    recorded := (SELECT count(*) FROM old_rows);
-    IF (SELECT count(*) <= 4 * recorded AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = recorded
-          FROM (SELECT * FROM "meta_indicators_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+    IF (SELECT count(*) <= 4 * given AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = given
+          FROM (SELECT * FROM "meta_indicators_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * given + 1) w) THEN
       UPDATE "meta_indicators_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;
@@ -2148,18 +2156,21 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
+  given bigint;
+  first_run bigint;
+  last_run bigint;
   parents_1 bigint[];
   parents_2 bigint[];
   parents bigint;
 BEGIN
+  SELECT count(*), min(n."run_id"), max(n."run_id") INTO given, first_run, last_run FROM new_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('optimization_items');
-  IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+  IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: optimization_items: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   WITH d AS MATERIALIZED (SELECT DISTINCT n."run_id", n."unit_id" FROM new_rows n)
@@ -2221,18 +2232,21 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
+  given bigint;
+  first_run bigint;
+  last_run bigint;
   recorded bigint;
   parents_1 bigint[];
   parents bigint;
 BEGIN
+  SELECT count(*), min(n."run_id"), max(n."run_id") INTO given, first_run, last_run FROM new_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('optimization_items');
-  IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+  IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: optimization_items: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   WITH d AS MATERIALIZED (SELECT DISTINCT n."unit_id" FROM new_rows n)
@@ -2252,30 +2266,24 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    recorded := (SELECT count(*) FROM new_rows);
-    IF given > 1000 AND (SELECT count(*) <= 4 * recorded FROM (
-        SELECT 1 FROM "optimization_items_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+    IF given > 1000 AND (SELECT count(*) <= 4 * given FROM (
+        SELECT 1 FROM "optimization_items_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * given + 1) w) THEN
       PERFORM set_config('enable_nestloop', 'off', true);
-      WITH n AS (
       UPDATE "optimization_items_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n WHERE v."run_id" = tx."run_id" AND v."run_id" = n."run_id" AND v."kind" = n."kind" AND v."name" = n."name" AND v."end_transaction_id" IS NULL AND (v."number" IS DISTINCT FROM n."number" OR (v."value" IS DISTINCT FROM n."value" OR (v."value" = 0 AND float8send(v."value") <> float8send(n."value")) IS TRUE) OR v."unit_id" IS DISTINCT FROM n."unit_id" OR v."docs" IS DISTINCT FROM n."docs")
-      RETURNING n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs")
-    INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
-      SELECT n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs", tx."id", 1 FROM n;
-    GET DIAGNOSTICS recorded = ROW_COUNT;
+      FROM new_rows n WHERE v."run_id" = tx."run_id" AND v."run_id" = n."run_id" AND v."kind" = n."kind" AND v."name" = n."name" AND v."end_transaction_id" IS NULL AND (v."number" IS DISTINCT FROM n."number" OR (v."value" IS DISTINCT FROM n."value" OR (v."value" = 0 AND float8send(v."value") <> float8send(n."value")) IS TRUE) OR v."unit_id" IS DISTINCT FROM n."unit_id" OR v."docs" IS DISTINCT FROM n."docs");
+      GET DIAGNOSTICS recorded = ROW_COUNT;
     ELSE
-      WITH n AS (
       UPDATE "optimization_items_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place, w."number", w."value", w."unit_id", w."docs" FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_items_version" w WHERE (w."run_id", w."kind", w."name") <= (n."run_id", n."kind", n."name")
-        ORDER BY w."run_id" DESC, w."kind" DESC, w."name" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."number" IS DISTINCT FROM n."number" OR (f."value" IS DISTINCT FROM n."value" OR (f."value" = 0 AND float8send(f."value") <> float8send(n."value")) IS TRUE) OR f."unit_id" IS DISTINCT FROM n."unit_id" OR f."docs" IS DISTINCT FROM n."docs")
-      RETURNING n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs")
-    INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
-      SELECT n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs", tx."id", 1 FROM n;
-    GET DIAGNOSTICS recorded = ROW_COUNT;
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."name" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."number" IS DISTINCT FROM n."number" OR (f."value" IS DISTINCT FROM n."value" OR (f."value" = 0 AND float8send(f."value") <> float8send(n."value")) IS TRUE) OR f."unit_id" IS DISTINCT FROM n."unit_id" OR f."docs" IS DISTINCT FROM n."docs");
+      GET DIAGNOSTICS recorded = ROW_COUNT;
     END IF;
-    IF recorded < (SELECT count(*) FROM new_rows) THEN
+    IF recorded = given THEN
+      INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
+      SELECT n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs", tx."id", 1 FROM new_rows n;
+    ELSE
       INSERT INTO "optimization_items_version" ("run_id", "kind", "name", "number", "value", "unit_id", "docs", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."name", n."number", n."value", n."unit_id", n."docs", tx."id", 1 FROM new_rows n LEFT JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_items_version" w WHERE (w."run_id", w."kind", w."name") <= (n."run_id", n."kind", n."name")
         ORDER BY w."run_id" DESC, w."kind" DESC, w."name" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."name" = n."name" AND w."end_transaction_id" IS NULL) f ON true WHERE f.stratalog_place IS NULL;
@@ -2305,16 +2313,18 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM old_rows n LIMIT 1000 + 1) n);
-  recorded bigint;
+  given bigint;
+  first_run bigint;
+  last_run bigint;
 BEGIN
+  SELECT count(*), min(n."run_id"), max(n."run_id") INTO given, first_run, last_run FROM old_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('optimization_items');
-  IF EXISTS (SELECT 1 FROM old_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+  IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: optimization_items: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   IF EXISTS (SELECT 1 FROM "optimization_items_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
@@ -2323,9 +2333,8 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    recorded := (SELECT count(*) FROM old_rows);
-    IF (SELECT count(*) <= 4 * recorded AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = recorded
-          FROM (SELECT * FROM "optimization_items_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+    IF (SELECT count(*) <= 4 * given AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = given
+          FROM (SELECT * FROM "optimization_items_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * given + 1) w) THEN
       UPDATE "optimization_items_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;
@@ -2508,17 +2517,20 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
+  given bigint;
+  first_run bigint;
+  last_run bigint;
   parents_1 bigint[];
   parents bigint;
 BEGIN
+  SELECT count(*), min(n."run_id"), max(n."run_id") INTO given, first_run, last_run FROM new_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('optimization_columns');
-  IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+  IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: optimization_columns: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   WITH d AS MATERIALIZED (SELECT DISTINCT n."run_id" FROM new_rows n)
@@ -2571,16 +2583,19 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
+  given bigint;
+  first_run bigint;
+  last_run bigint;
   recorded bigint;
 BEGIN
+  SELECT count(*), min(n."run_id"), max(n."run_id") INTO given, first_run, last_run FROM new_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('optimization_columns');
-  IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+  IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: optimization_columns: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   IF EXISTS (SELECT 1 FROM "optimization_columns_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
@@ -2589,30 +2604,24 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    recorded := (SELECT count(*) FROM new_rows);
-    IF given > 1000 AND (SELECT count(*) <= 4 * recorded FROM (
-        SELECT 1 FROM "optimization_columns_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+    IF given > 1000 AND (SELECT count(*) <= 4 * given FROM (
+        SELECT 1 FROM "optimization_columns_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * given + 1) w) THEN
       PERFORM set_config('enable_nestloop', 'off', true);
-      WITH n AS (
       UPDATE "optimization_columns_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n WHERE v."run_id" = tx."run_id" AND v."run_id" = n."run_id" AND v."kind" = n."kind" AND v."item" = n."item" AND v."position" = n."position" AND v."end_transaction_id" IS NULL AND (v."name" IS DISTINCT FROM n."name" OR v."indexset" IS DISTINCT FROM n."indexset")
-      RETURNING n."run_id", n."kind", n."item", n."position", n."name", n."indexset")
-    INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
-      SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", 1 FROM n;
-    GET DIAGNOSTICS recorded = ROW_COUNT;
+      FROM new_rows n WHERE v."run_id" = tx."run_id" AND v."run_id" = n."run_id" AND v."kind" = n."kind" AND v."item" = n."item" AND v."position" = n."position" AND v."end_transaction_id" IS NULL AND (v."name" IS DISTINCT FROM n."name" OR v."indexset" IS DISTINCT FROM n."indexset");
+      GET DIAGNOSTICS recorded = ROW_COUNT;
     ELSE
-      WITH n AS (
       UPDATE "optimization_columns_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place, w."name", w."indexset" FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_columns_version" w WHERE (w."run_id", w."kind", w."item", w."position") <= (n."run_id", n."kind", n."item", n."position")
-        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."position" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."name" IS DISTINCT FROM n."name" OR f."indexset" IS DISTINCT FROM n."indexset")
-      RETURNING n."run_id", n."kind", n."item", n."position", n."name", n."indexset")
-    INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
-      SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", 1 FROM n;
-    GET DIAGNOSTICS recorded = ROW_COUNT;
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."position" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."name" IS DISTINCT FROM n."name" OR f."indexset" IS DISTINCT FROM n."indexset");
+      GET DIAGNOSTICS recorded = ROW_COUNT;
     END IF;
-    IF recorded < (SELECT count(*) FROM new_rows) THEN
+    IF recorded = given THEN
+      INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
+      SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", 1 FROM new_rows n;
+    ELSE
       INSERT INTO "optimization_columns_version" ("run_id", "kind", "item", "position", "name", "indexset", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."item", n."position", n."name", n."indexset", tx."id", 1 FROM new_rows n LEFT JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_columns_version" w WHERE (w."run_id", w."kind", w."item", w."position") <= (n."run_id", n."kind", n."item", n."position")
         ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."position" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."position" = n."position" AND w."end_transaction_id" IS NULL) f ON true WHERE f.stratalog_place IS NULL;
@@ -2642,16 +2651,18 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM old_rows n LIMIT 1000 + 1) n);
-  recorded bigint;
+  given bigint;
+  first_run bigint;
+  last_run bigint;
 BEGIN
+  SELECT count(*), min(n."run_id"), max(n."run_id") INTO given, first_run, last_run FROM old_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('optimization_columns');
-  IF EXISTS (SELECT 1 FROM old_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+  IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: optimization_columns: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   IF EXISTS (SELECT 1 FROM "optimization_columns_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
@@ -2660,9 +2671,8 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    recorded := (SELECT count(*) FROM old_rows);
-    IF (SELECT count(*) <= 4 * recorded AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = recorded
-          FROM (SELECT * FROM "optimization_columns_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+    IF (SELECT count(*) <= 4 * given AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = given
+          FROM (SELECT * FROM "optimization_columns_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * given + 1) w) THEN
       UPDATE "optimization_columns_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;
@@ -2825,17 +2835,20 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
+  given bigint;
+  first_run bigint;
+  last_run bigint;
   parents_1 bigint[];
   parents bigint;
 BEGIN
+  SELECT count(*), min(n."run_id"), max(n."run_id") INTO given, first_run, last_run FROM new_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('indexset_elements');
-  IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+  IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: indexset_elements: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   WITH d AS MATERIALIZED (SELECT DISTINCT n."run_id" FROM new_rows n)
@@ -2888,16 +2901,19 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
+  given bigint;
+  first_run bigint;
+  last_run bigint;
   recorded bigint;
 BEGIN
+  SELECT count(*), min(n."run_id"), max(n."run_id") INTO given, first_run, last_run FROM new_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('indexset_elements');
-  IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+  IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: indexset_elements: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   IF EXISTS (SELECT 1 FROM "indexset_elements_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
@@ -2906,30 +2922,24 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    recorded := (SELECT count(*) FROM new_rows);
-    IF given > 1000 AND (SELECT count(*) <= 4 * recorded FROM (
-        SELECT 1 FROM "indexset_elements_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+    IF given > 1000 AND (SELECT count(*) <= 4 * given FROM (
+        SELECT 1 FROM "indexset_elements_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * given + 1) w) THEN
       PERFORM set_config('enable_nestloop', 'off', true);
-      WITH n AS (
       UPDATE "indexset_elements_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n WHERE v."run_id" = tx."run_id" AND v."run_id" = n."run_id" AND v."indexset" = n."indexset" AND v."element" = n."element" AND v."end_transaction_id" IS NULL AND (v."position" IS DISTINCT FROM n."position")
-      RETURNING n."run_id", n."indexset", n."element", n."position")
-    INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
-      SELECT n."run_id", n."indexset", n."element", n."position", tx."id", 1 FROM n;
-    GET DIAGNOSTICS recorded = ROW_COUNT;
+      FROM new_rows n WHERE v."run_id" = tx."run_id" AND v."run_id" = n."run_id" AND v."indexset" = n."indexset" AND v."element" = n."element" AND v."end_transaction_id" IS NULL AND (v."position" IS DISTINCT FROM n."position");
+      GET DIAGNOSTICS recorded = ROW_COUNT;
     ELSE
-      WITH n AS (
       UPDATE "indexset_elements_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place, w."position" FROM (SELECT w.ctid AS stratalog_place, w.* FROM "indexset_elements_version" w WHERE (w."run_id", w."indexset", w."element") <= (n."run_id", n."indexset", n."element")
-        ORDER BY w."run_id" DESC, w."indexset" DESC, w."element" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."position" IS DISTINCT FROM n."position")
-      RETURNING n."run_id", n."indexset", n."element", n."position")
-    INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
-      SELECT n."run_id", n."indexset", n."element", n."position", tx."id", 1 FROM n;
-    GET DIAGNOSTICS recorded = ROW_COUNT;
+        ORDER BY w."run_id" DESC, w."indexset" DESC, w."element" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND (f."position" IS DISTINCT FROM n."position");
+      GET DIAGNOSTICS recorded = ROW_COUNT;
     END IF;
-    IF recorded < (SELECT count(*) FROM new_rows) THEN
+    IF recorded = given THEN
+      INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
+      SELECT n."run_id", n."indexset", n."element", n."position", tx."id", 1 FROM new_rows n;
+    ELSE
       INSERT INTO "indexset_elements_version" ("run_id", "indexset", "element", "position", "transaction_id", "operation_type")
       SELECT n."run_id", n."indexset", n."element", n."position", tx."id", 1 FROM new_rows n LEFT JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "indexset_elements_version" w WHERE (w."run_id", w."indexset", w."element") <= (n."run_id", n."indexset", n."element")
         ORDER BY w."run_id" DESC, w."indexset" DESC, w."element" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."indexset" = n."indexset" AND w."element" = n."element" AND w."end_transaction_id" IS NULL) f ON true WHERE f.stratalog_place IS NULL;
@@ -2959,16 +2969,18 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM old_rows n LIMIT 1000 + 1) n);
-  recorded bigint;
+  given bigint;
+  first_run bigint;
+  last_run bigint;
 BEGIN
+  SELECT count(*), min(n."run_id"), max(n."run_id") INTO given, first_run, last_run FROM old_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('indexset_elements');
-  IF EXISTS (SELECT 1 FROM old_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+  IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: indexset_elements: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   IF EXISTS (SELECT 1 FROM "indexset_elements_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
@@ -2977,9 +2989,8 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    recorded := (SELECT count(*) FROM old_rows);
-    IF (SELECT count(*) <= 4 * recorded AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = recorded
-          FROM (SELECT * FROM "indexset_elements_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+    IF (SELECT count(*) <= 4 * given AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = given
+          FROM (SELECT * FROM "indexset_elements_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * given + 1) w) THEN
       UPDATE "indexset_elements_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;
@@ -3144,18 +3155,21 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
+  given bigint;
+  first_run bigint;
+  last_run bigint;
   parents_1 bigint[];
   parents_2 bigint[];
   parents bigint;
 BEGIN
+  SELECT count(*), min(n."run_id"), max(n."run_id") INTO given, first_run, last_run FROM new_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('optimization_rows');
-  IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+  IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: optimization_rows: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   WITH d AS MATERIALIZED (SELECT DISTINCT n."run_id", n."unit_id" FROM new_rows n)
@@ -3217,18 +3231,21 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM new_rows n LIMIT 1000 + 1) n);
+  given bigint;
+  first_run bigint;
+  last_run bigint;
   recorded bigint;
   parents_1 bigint[];
   parents bigint;
 BEGIN
+  SELECT count(*), min(n."run_id"), max(n."run_id") INTO given, first_run, last_run FROM new_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('optimization_rows');
-  IF EXISTS (SELECT 1 FROM new_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+  IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: optimization_rows: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   WITH d AS MATERIALIZED (SELECT DISTINCT n."unit_id" FROM new_rows n)
@@ -3248,30 +3265,24 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    recorded := (SELECT count(*) FROM new_rows);
-    IF given > 1000 AND (SELECT count(*) <= 4 * recorded FROM (
-        SELECT 1 FROM "optimization_rows_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+    IF given > 1000 AND (SELECT count(*) <= 4 * given FROM (
+        SELECT 1 FROM "optimization_rows_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * given + 1) w) THEN
       PERFORM set_config('enable_nestloop', 'off', true);
-      WITH n AS (
       UPDATE "optimization_rows_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
-      FROM new_rows n WHERE v."run_id" = tx."run_id" AND v."run_id" = n."run_id" AND v."kind" = n."kind" AND v."item" = n."item" AND v."elements" = n."elements" AND v."end_transaction_id" IS NULL AND ((v."value" IS DISTINCT FROM n."value" OR (v."value" = 0 AND float8send(v."value") <> float8send(n."value")) IS TRUE) OR v."unit_id" IS DISTINCT FROM n."unit_id" OR (v."level" IS DISTINCT FROM n."level" OR (v."level" = 0 AND float8send(v."level") <> float8send(n."level")) IS TRUE) OR (v."marginal" IS DISTINCT FROM n."marginal" OR (v."marginal" = 0 AND float8send(v."marginal") <> float8send(n."marginal")) IS TRUE))
-      RETURNING n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal")
-    INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
-      SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", 1 FROM n;
-    GET DIAGNOSTICS recorded = ROW_COUNT;
+      FROM new_rows n WHERE v."run_id" = tx."run_id" AND v."run_id" = n."run_id" AND v."kind" = n."kind" AND v."item" = n."item" AND v."elements" = n."elements" AND v."end_transaction_id" IS NULL AND ((v."value" IS DISTINCT FROM n."value" OR (v."value" = 0 AND float8send(v."value") <> float8send(n."value")) IS TRUE) OR v."unit_id" IS DISTINCT FROM n."unit_id" OR (v."level" IS DISTINCT FROM n."level" OR (v."level" = 0 AND float8send(v."level") <> float8send(n."level")) IS TRUE) OR (v."marginal" IS DISTINCT FROM n."marginal" OR (v."marginal" = 0 AND float8send(v."marginal") <> float8send(n."marginal")) IS TRUE));
+      GET DIAGNOSTICS recorded = ROW_COUNT;
     ELSE
-      WITH n AS (
       UPDATE "optimization_rows_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       FROM new_rows n CROSS JOIN LATERAL (SELECT w.stratalog_place, w."value", w."unit_id", w."level", w."marginal" FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_rows_version" w WHERE (w."run_id", w."kind", w."item", w."elements") <= (n."run_id", n."kind", n."item", n."elements")
-        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."elements" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND ((f."value" IS DISTINCT FROM n."value" OR (f."value" = 0 AND float8send(f."value") <> float8send(n."value")) IS TRUE) OR f."unit_id" IS DISTINCT FROM n."unit_id" OR (f."level" IS DISTINCT FROM n."level" OR (f."level" = 0 AND float8send(f."level") <> float8send(n."level")) IS TRUE) OR (f."marginal" IS DISTINCT FROM n."marginal" OR (f."marginal" = 0 AND float8send(f."marginal") <> float8send(n."marginal")) IS TRUE))
-      RETURNING n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal")
-    INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
-      SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", 1 FROM n;
-    GET DIAGNOSTICS recorded = ROW_COUNT;
+        ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."elements" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL) f WHERE v.ctid = f.stratalog_place AND ((f."value" IS DISTINCT FROM n."value" OR (f."value" = 0 AND float8send(f."value") <> float8send(n."value")) IS TRUE) OR f."unit_id" IS DISTINCT FROM n."unit_id" OR (f."level" IS DISTINCT FROM n."level" OR (f."level" = 0 AND float8send(f."level") <> float8send(n."level")) IS TRUE) OR (f."marginal" IS DISTINCT FROM n."marginal" OR (f."marginal" = 0 AND float8send(f."marginal") <> float8send(n."marginal")) IS TRUE));
+      GET DIAGNOSTICS recorded = ROW_COUNT;
     END IF;
-    IF recorded < (SELECT count(*) FROM new_rows) THEN
+    IF recorded = given THEN
+      INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
+      SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", 1 FROM new_rows n;
+    ELSE
       INSERT INTO "optimization_rows_version" ("run_id", "kind", "item", "elements", "value", "unit_id", "level", "marginal", "transaction_id", "operation_type")
       SELECT n."run_id", n."kind", n."item", n."elements", n."value", n."unit_id", n."level", n."marginal", tx."id", 1 FROM new_rows n LEFT JOIN LATERAL (SELECT w.stratalog_place FROM (SELECT w.ctid AS stratalog_place, w.* FROM "optimization_rows_version" w WHERE (w."run_id", w."kind", w."item", w."elements") <= (n."run_id", n."kind", n."item", n."elements")
         ORDER BY w."run_id" DESC, w."kind" DESC, w."item" DESC, w."elements" DESC, w."transaction_id" DESC LIMIT 1) w WHERE w."run_id" = n."run_id" AND w."kind" = n."kind" AND w."item" = n."item" AND w."elements" = n."elements" AND w."end_transaction_id" IS NULL) f ON true WHERE f.stratalog_place IS NULL;
@@ -3301,16 +3312,18 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx "transactions";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM old_rows n LIMIT 1000 + 1) n);
-  recorded bigint;
+  given bigint;
+  first_run bigint;
+  last_run bigint;
 BEGIN
+  SELECT count(*), min(n."run_id"), max(n."run_id") INTO given, first_run, last_run FROM old_rows n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
   END IF;
   tx := stratalog_current('optimization_rows');
-  IF EXISTS (SELECT 1 FROM old_rows n WHERE n."run_id" IS DISTINCT FROM tx."run_id") THEN
+  IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: optimization_rows: a run is written to in a stratalog transaction that holds its lock';
   END IF;
   IF EXISTS (SELECT 1 FROM "optimization_rows_version" v WHERE v."transaction_id" = tx."id" AND v."run_id" = tx."run_id") THEN
@@ -3319,9 +3332,8 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    recorded := (SELECT count(*) FROM old_rows);
-    IF (SELECT count(*) <= 4 * recorded AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = recorded
-          FROM (SELECT * FROM "optimization_rows_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * recorded + 1) w) THEN
+    IF (SELECT count(*) <= 4 * given AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = given
+          FROM (SELECT * FROM "optimization_rows_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * given + 1) w) THEN
       UPDATE "optimization_rows_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;

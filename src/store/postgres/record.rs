@@ -93,6 +93,7 @@ struct Recording<'a> {
 impl Recording<'_> {
     fn function(&self, name: &str) -> String {
         let lookup = self.parents();
+        let scoped = self.table.is_run_scoped();
         format!(
             "CREATE FUNCTION {function}() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
@@ -100,8 +101,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
 DECLARE
   tx \"transactions\";
   dropped bigint := 0;
-  given bigint := (SELECT count(*) FROM (SELECT 1 FROM {rows} n LIMIT {FEW} + 1) n);
-{recorded}{declarations}BEGIN
+  given bigint;
+{of_runs}{recorded}{declarations}BEGIN
+  {look} FROM {rows} n;
   IF given = 0 THEN
     RETURN NULL;
   ELSIF given > {FEW} THEN
@@ -130,9 +132,21 @@ REVOKE ALL ON FUNCTION {function} FROM PUBLIC;
                 Event::Update => " SET enable_nestloop = on",
                 Event::Insert | Event::Delete => "",
             },
+            of_runs = match scoped {
+                true => "  first_run bigint;\n  last_run bigint;\n",
+                false => "",
+            },
+            // Many rows wait in a file, which takes time to read: once for all that is to be known of them.
+            look = if scoped {
+                format!(
+                    "SELECT count(*), min(n.\"{RUN_ID}\"), max(n.\"{RUN_ID}\") INTO given, first_run, last_run"
+                )
+            } else {
+                "SELECT count(*) INTO given".to_owned()
+            },
             recorded = match self.event {
-                Event::Update | Event::Delete => "  recorded bigint;\n",
-                Event::Insert => "",
+                Event::Update => "  recorded bigint;\n",
+                Event::Insert | Event::Delete => "",
             },
             declarations = lookup.declarations,
             rows = self.event.rows(),
@@ -164,10 +178,9 @@ REVOKE ALL ON FUNCTION {function} FROM PUBLIC;
             return String::new();
         }
         format!(
-            "  IF EXISTS (SELECT 1 FROM {} n WHERE n.\"{RUN_ID}\" IS DISTINCT FROM tx.\"run_id\") THEN
+            "  IF first_run IS DISTINCT FROM tx.\"run_id\" OR last_run <> tx.\"run_id\" THEN
     RAISE EXCEPTION 'stratalog:outside_transaction: {}: a run is written to in a stratalog transaction that holds its lock';
   END IF;\n",
-            self.event.rows(),
             self.table.name
         )
     }
@@ -256,15 +269,13 @@ REVOKE ALL ON FUNCTION {function} FROM PUBLIC;
             format!("{row}.\"{END_TRANSACTION_ID}\" IS NULL AND {row}.\"{OPERATION_TYPE}\" <> 2")
         };
         format!(
-            "    recorded := (SELECT count(*) FROM {rows});
-    IF (SELECT count(*) <= {HISTORY_READ} * recorded AND count(*) FILTER (WHERE {w_open}) = recorded
-          FROM (SELECT * FROM {version} w WHERE w.\"{RUN_ID}\" = tx.\"run_id\" LIMIT {HISTORY_READ} * recorded + 1) w) THEN
+            "    IF (SELECT count(*) <= {HISTORY_READ} * given AND count(*) FILTER (WHERE {w_open}) = given
+          FROM (SELECT * FROM {version} w WHERE w.\"{RUN_ID}\" = tx.\"run_id\" LIMIT {HISTORY_READ} * given + 1) w) THEN
       {set_end}
       WHERE v.\"{RUN_ID}\" = tx.\"run_id\" AND {v_open};
     ELSE
   {end}    END IF;
     {add}",
-            rows = self.event.rows(),
             w_open = open("w"),
             v_open = open("v"),
             set_end = self.set_end(),
@@ -273,7 +284,8 @@ REVOKE ALL ON FUNCTION {function} FROM PUBLIC;
     }
 
     /// A row whose values stay is no change. Its values before are those of its open version row; one that the log does
-    /// not have, because somebody got round it, has none, and is recorded all the same.
+    /// not have, because somebody got round it, has none, and is recorded all the same: what has no open version row by
+    /// then gets one.
     fn first_updates(&self) -> String {
         let rows = self.event.rows();
         let before: Vec<_> = self
@@ -282,52 +294,42 @@ REVOKE ALL ON FUNCTION {function} FROM PUBLIC;
             .map(|column| format!(", w.{}", quote(&column.name)))
             .collect();
         let open = |row: &str| format!("{row}.\"{END_TRANSACTION_ID}\" IS NULL");
-        let by_key = self.ended_and_added(&format!(
-            "{rows} n CROSS JOIN {} f WHERE v.ctid = f.stratalog_place AND {}",
-            self.last(&format!("w.stratalog_place{}", before.concat()), &open("w")),
-            self.differs("f", "n"),
-        ));
-        let written = if self.table.is_run_scoped() {
+        let end_by_key = format!(
+            "{end}
+      FROM {rows} n CROSS JOIN {last} f WHERE v.ctid = f.stratalog_place AND {differs};\n",
+            end = self.set_end(),
+            last = self.last(&format!("w.stratalog_place{}", before.concat()), &open("w")),
+            differs = self.differs("f", "n"),
+        );
+        let ended = if self.table.is_run_scoped() {
             let of_run = format!("v.\"{RUN_ID}\" = tx.\"run_id\"");
-            let together = self.ended_and_added(&format!(
-                "{rows} n WHERE {of_run} AND {} AND {} AND {}",
-                keys_equal(self.table, "v", "n"),
-                open("v"),
-                self.differs("v", "n"),
-            ));
             format!(
-                "    recorded := (SELECT count(*) FROM {rows});
-    IF given > {FEW} AND (SELECT count(*) <= {HISTORY_READ} * recorded FROM (
-        SELECT 1 FROM {version} v WHERE {of_run} LIMIT {HISTORY_READ} * recorded + 1) w) THEN
+                "    IF given > {FEW} AND (SELECT count(*) <= {HISTORY_READ} * given FROM (
+        SELECT 1 FROM {version} v WHERE {of_run} LIMIT {HISTORY_READ} * given + 1) w) THEN
       PERFORM set_config('enable_nestloop', 'off', true);
-  {together}    ELSE
-  {by_key}    END IF;\n",
+      {end}
+      FROM {rows} n WHERE {of_run} AND {same_key} AND {open} AND {differs};
+      GET DIAGNOSTICS recorded = ROW_COUNT;
+    ELSE
+      {end_by_key}      GET DIAGNOSTICS recorded = ROW_COUNT;
+    END IF;\n",
                 version = self.version(),
+                end = self.set_end(),
+                same_key = keys_equal(self.table, "v", "n"),
+                open = open("v"),
+                differs = self.differs("v", "n"),
             )
         } else {
-            by_key
+            format!("    {end_by_key}    GET DIAGNOSTICS recorded = ROW_COUNT;\n")
         };
         format!(
-            "{written}    IF recorded < (SELECT count(*) FROM {rows}) THEN
-      {add} FROM {rows} n LEFT JOIN {last} f ON true WHERE f.stratalog_place IS NULL;
+            "{ended}    IF recorded = given THEN
+      {add} FROM {rows} n;
+    ELSE
+      {add} FROM {rows} n LEFT JOIN {still_open} f ON true WHERE f.stratalog_place IS NULL;
     END IF;\n",
             add = self.add(&self.event.operation_type().to_string()),
-            last = self.last("w.stratalog_place", &open("w")),
-        )
-    }
-
-    /// Ends the open version rows (`v`) that the rest of the `UPDATE` finds for rows (`n`), and adds new ones.
-    fn ended_and_added(&self, from: &str) -> String {
-        format!(
-            "    WITH n AS (
-      {}
-      FROM {from}
-      RETURNING {})
-    {} FROM n;
-    GET DIAGNOSTICS recorded = ROW_COUNT;\n",
-            self.set_end(),
-            column_list("n", self.table.columns.iter()),
-            self.add(&self.event.operation_type().to_string()),
+            still_open = self.last("w.stratalog_place", &open("w")),
         )
     }
 
