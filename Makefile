@@ -76,8 +76,8 @@ soak: ## all tests, longer [CASES=5000] [SEEDS=20000] [SECONDS_OF_HAMMER=900]
 .PHONY: fmt
 fmt: .venv/ready ## format the code
 	cargo fmt --all
-	$(BIN)/ruff check --quiet --fix-only python
-	$(BIN)/ruff format python
+	$(BIN)/ruff check --quiet --fix-only python benches
+	$(BIN)/ruff format python benches
 
 .PHONY: clean
 clean: ## delete what was built and installed here
@@ -100,8 +100,8 @@ check-rust: .venv/ready $(CARGO_DENY)
 
 .PHONY: check-python
 check-python: develop
-	$(BIN)/ruff check python
-	$(BIN)/ruff format --check python
+	$(BIN)/ruff check python benches
+	$(BIN)/ruff format --check python benches
 	cd python && ../$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest --mypy-config-file python/pyproject.toml stratalog
 

@@ -1,7 +1,7 @@
 """Counts the instructions of small operations on SQLite with callgrind, and keeps them in counts.json beside this file.
 
-Counts do not depend on how busy the machine is: run it before and after a change. Needs valgrind (Debian: apt-get install
-valgrind). Prints each count and what it was.
+Counts do not depend on how busy the machine is: run it before and after a change. Needs valgrind (Debian: apt-get
+install valgrind). Prints each count and what it was.
 """
 
 import json

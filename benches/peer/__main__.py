@@ -19,8 +19,7 @@ import report
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PYTHONS = {
-    side: ROOT / ".venv/bin/python"
-    for side in ("stratalog", "growth", "writers", "writers_floor", "small_floor")
+    side: ROOT / ".venv/bin/python" for side in ("stratalog", "growth", "writers", "writers_floor", "small_floor")
 }
 SCRIPTS = {
     "stratalog": "ours.py",
@@ -87,9 +86,7 @@ def measure(engine: str, side: str, rows: int) -> dict[str, dict[str, float]]:
     return {line["work"]: line for line in lines}
 
 
-def take_turns(
-    engine: str, sides: dict[str, int], rounds: int
-) -> dict[str, dict[str, dict[str, float]]]:
+def take_turns(engine: str, sides: dict[str, int], rounds: int) -> dict[str, dict[str, dict[str, float]]]:
     """What sides report, by side and work: of some rounds the fastest, of memory the most."""
     best: dict[str, dict[str, dict[str, float]]] = {side: {} for side in sides}
     for _ in range(rounds):
@@ -144,9 +141,7 @@ def versions() -> dict[str, str]:
     peers = json.loads(subprocess.check_output([python_of("ixmp4"), "-c", code]))
     code = "import stratalog; print(stratalog.__version__)"
     ours = subprocess.check_output([python_of("stratalog"), "-c", code], text=True).strip()
-    commit = subprocess.check_output(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, text=True
-    )
+    commit = subprocess.check_output(["git", "describe", "--always", "--dirty"], cwd=ROOT, text=True)
     return {
         "stratalog": f"{ours} ({commit.strip()})",
         **peers,
@@ -164,9 +159,7 @@ def machine() -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000, help="points for stratalog")
     parser.add_argument("--peer-rows", type=int, default=100_000, help="points for ixmp4")
     parser.add_argument(
@@ -183,9 +176,7 @@ def main() -> None:
         help="points of the streams by which growth is measured (ten million take ten minutes); '' for none",
     )
     parser.add_argument("--engines", default="sqlite,postgres")
-    parser.add_argument(
-        "--no-floor", action="store_true", help="leave out the engines on their own"
-    )
+    parser.add_argument("--no-floor", action="store_true", help="leave out the engines on their own")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/benchmarks.md")
     arguments = parser.parse_args()
     results = {}

@@ -1,6 +1,7 @@
 """SQLAlchemy-Continuum: the same rows inserted and updated through a versioned class."""
 
 import sys
+from typing import ClassVar
 
 import sqlalchemy as sa
 import work
@@ -13,7 +14,7 @@ Base = declarative_base()
 
 class DataPoint(Base):
     __tablename__ = "datapoints"
-    __versioned__: dict[str, object] = {}
+    __versioned__: ClassVar[dict[str, object]] = {}
 
     region = sa.Column(sa.Text, primary_key=True)
     variable = sa.Column(sa.Text, primary_key=True)

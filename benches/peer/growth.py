@@ -2,9 +2,8 @@
 
 import sys
 
-import work
-
 import stratalog
+import work
 
 
 def main(url: str, rows: int) -> None:

@@ -13,11 +13,7 @@ from ixmp4.transport import DirectTransport  # noqa: E402
 
 
 def main(url: str, rows: int) -> None:
-    dsn = (
-        url.replace("postgresql://", "postgresql+psycopg://")
-        if url.startswith("postgresql")
-        else f"sqlite:///{url}"
-    )
+    dsn = url.replace("postgresql://", "postgresql+psycopg://") if url.startswith("postgresql") else f"sqlite:///{url}"
     get_alembic_controller(dsn).upgrade_database("head")
     transport = DirectTransport.from_dsn(dsn)
     backend = Backend(transport)

@@ -3,9 +3,8 @@
 import subprocess
 import sys
 
-import work
-
 import stratalog
+import work
 
 
 def main(url: str, rows: int) -> None:
@@ -42,17 +41,11 @@ def main(url: str, rows: int) -> None:
     work.report("update", rows, [work.seconds(lambda: add("other", second))])
     work.report("remove", rows, [work.seconds(remove)])
     one = first.head(1)
-    times = [
-        work.seconds(lambda nth=nth: add("one", one.assign(value=float(nth)))) for nth in range(30)
-    ]
+    times = [work.seconds(lambda nth=nth: add("one", one.assign(value=float(nth)))) for nth in range(30)]
     work.report("one row", 1, times)
     # Beside the interpreter and what is loaded anyway.
-    code = (
-        "import {}, time; t = time.perf_counter(); import stratalog; print(time.perf_counter() - t)"
-    )
-    imports = [
-        float(subprocess.check_output([sys.executable, "-c", code.format("sys")])) for _ in range(5)
-    ]
+    code = "import {}, time; t = time.perf_counter(); import stratalog; print(time.perf_counter() - t)"
+    imports = [float(subprocess.check_output([sys.executable, "-c", code.format("sys")])) for _ in range(5)]
     work.report("import", 1, imports)
 
 

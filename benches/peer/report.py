@@ -36,9 +36,7 @@ WORKS = {
     "remove": Work("remove all", "remove all", Targets(30), Targets(30)),
     "arrow": Work("tabulate to Arrow", "tabulate", Targets(rate=2e6), Targets(rate=1e6)),
     "pandas": Work("tabulate to pandas", "tabulate", Targets(8), Targets(8)),
-    "change 100": Work(
-        "change 100 points and checkpoint", None, Targets(20, ms=5), Targets(10, ms=10)
-    ),
+    "change 100": Work("change 100 points and checkpoint", None, Targets(20, ms=5), Targets(10, ms=10)),
     "revert 100": Work("revert that change", None, Targets(ms=5), Targets(500, ms=10)),
     "one row": Work("one-row transact block", None, Targets(ms=3), Targets(ms=6)),
     "import": Work("import of the package", None, Targets(ms=150), Targets(ms=150)),
@@ -71,9 +69,7 @@ def page(
     parts = [
         "# Benchmarks",
         f"Written by `{command.strip()}` on {date}; nobody edits it.",
-        f"Machine: {machine}. Versions: "
-        + ", ".join(f"{name} {version}" for name, version in versions.items())
-        + ".",
+        f"Machine: {machine}. Versions: " + ", ".join(f"{name} {version}" for name, version in versions.items()) + ".",
         "Each side runs in a process of its own on a fresh database with the engine's default"
         " durability, from a pandas frame to a committed, checkpointed run. The sides take turns, because"
         f" other work on the machine comes and goes: of {rounds} rounds the fastest counts, for each work and"
@@ -81,9 +77,9 @@ def page(
         " second (of small work: times per second). ixmp4 is measured with fewer points than"
         " stratalog, because it takes minutes for many: what is compared is speed, and the number of"
         " its points stands beside each ratio; its revert goes through all points of the run and takes the"
-        " longer the more there are, so fewer are to its advantage. The floor is the engine without the library. For work on all"
-        " points it is measured in Rust (`benches/write`), with fewer points, and the library is compared"
-        " with it there, in the same run; for small work it is SQL from Python"
+        " longer the more there are, so fewer are to its advantage. The floor is the engine without the"
+        " library. For work on all points it is measured in Rust (`benches/write`), with fewer points, and"
+        " the library is compared with it there, in the same run; for small work it is SQL from Python"
         " (`benches/peer/small_floor.py`), takes turns with the others beside as many points as"
         " stratalog's, and has one commit where a block has three. How many times ixmp4's speed the"
         " floor itself reaches stands beside. A target in **bold** is not met.",

@@ -8,7 +8,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import psycopg
 import work
@@ -26,12 +26,14 @@ TABLES = (
 )
 NUMBERS = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {last})"
 FILL = (
-    f"""INSERT INTO small_points {NUMBERS} SELECT 1, i / ({work.VARIABLES} * {{steps}}), i / {{steps}} % {work.VARIABLES},
-      1, 0, i % {{steps}}, '', i + 0.5 FROM n""",
+    f"""INSERT INTO small_points {NUMBERS}
+      SELECT 1, i / ({work.VARIABLES} * {{steps}}), i / {{steps}} % {work.VARIABLES}, 1, 0, i % {{steps}}, '', i + 0.5
+      FROM n""",
     "INSERT INTO small_versions SELECT p.*, 1, NULL, 0 FROM small_points p",
 )
 # A point is told by region, variable and step here; the rest of the key is the same for all.
-THIS = "run_id = 1 AND region_id = {region} AND variable_id = {variable} AND unit_id = 1 AND point_type = 0 AND step = {step} AND category = ''"
+THIS = """run_id = 1 AND region_id = {region} AND variable_id = {variable} AND unit_id = 1
+  AND point_type = 0 AND step = {step} AND category = ''"""
 
 
 # What the last transaction changed, as it was before.
@@ -55,7 +57,7 @@ class Engine(Protocol):
 
 
 class Sqlite:
-    words = {
+    words: ClassVar[dict[str, str]] = {
         "integer": "INTEGER",
         "small": "INTEGER",
         "text": "TEXT",
@@ -87,7 +89,7 @@ class Sqlite:
 
 
 class Postgres:
-    words = {
+    words: ClassVar[dict[str, str]] = {
         "integer": "bigint",
         "small": "smallint",
         "text": 'text COLLATE "C"',
@@ -113,7 +115,8 @@ class Postgres:
         this = THIS.format(region="c.r", variable="c.v", step="c.s")
         for text in (
             f"UPDATE small_points SET value = c.value FROM {rows} WHERE {this}",
-            f"UPDATE small_versions SET end_transaction_id = %(now)s FROM {rows} WHERE {this} AND end_transaction_id IS NULL",
+            f"""UPDATE small_versions SET end_transaction_id = %(now)s
+                FROM {rows} WHERE {this} AND end_transaction_id IS NULL""",
             f"INSERT INTO small_versions SELECT 1, c.r, c.v, 1, 0, c.s, '', c.value, %(now)s, NULL, 1 FROM {rows}",
         ):
             self.connection.execute(text, given, prepare=True)

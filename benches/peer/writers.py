@@ -5,9 +5,8 @@ import sys
 import time
 from collections.abc import Callable
 
-import work
-
 import stratalog
+import work
 
 
 def write(url: str, name: str, rows: int, ready: object, begin: object) -> None:
@@ -25,8 +24,7 @@ def measure(url: str, writers: int, rows: int, write: Callable[..., None] = writ
     context = multiprocessing.get_context("spawn")
     ready, begin = context.Semaphore(0), context.Event()
     processes = [
-        context.Process(target=write, args=(url, f"{writers}, {n}", rows, ready, begin))
-        for n in range(writers)
+        context.Process(target=write, args=(url, f"{writers}, {n}", rows, ready, begin)) for n in range(writers)
     ]
     for process in processes:
         process.start()

@@ -1,7 +1,7 @@
 """How fast PostgreSQL alone writes points with their version rows, by one process and by several at once.
 
-The tables have the columns and indexes of the library's, and nothing else: no triggers, no names, no locks. Nothing is sent
-to the server but the statements; it makes the points itself.
+The tables have the columns and indexes of the library's, and nothing else: no triggers, no names, no locks. Nothing is
+sent to the server but the statements; it makes the points itself.
 """
 
 import sys
@@ -24,7 +24,8 @@ CREATE SEQUENCE floor_runs;
 
 POINTS = """
 INSERT INTO floor_points SELECT %(run)s, region, variable, 1, 0, step, '', region + variable + step + 0.5
-  FROM generate_series(1, %(regions)s) region, generate_series(1, %(variables)s) variable, generate_series(1, %(steps)s) step
+  FROM generate_series(1, %(regions)s) region, generate_series(1, %(variables)s) variable,
+    generate_series(1, %(steps)s) step
 """
 
 VERSIONS = """
