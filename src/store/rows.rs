@@ -178,17 +178,24 @@ pub(crate) enum Plan {
     Kept,
     /// For the rows at hand, anew each time: a plan that was made for few would be used for many.
     Anew,
+    /// [`Anew`](Self::Anew), for more rows than a hash table of them has room for.
+    InOrder,
 }
 
 impl Plan {
     /// Up to here it takes longer to find the best plan than a worse one takes.
     pub(crate) const FEW: usize = 1000;
 
+    /// Up to here a hash table fits into the memory that PostgreSQL is given for it.
+    pub(crate) const HASHED: usize = 500_000;
+
     pub(crate) fn of(rows: usize) -> Self {
         if rows <= Self::FEW {
             Self::Kept
-        } else {
+        } else if rows <= Self::HASHED {
             Self::Anew
+        } else {
+            Self::InOrder
         }
     }
 
@@ -200,6 +207,11 @@ impl Plan {
                 .batch_execute(&match self {
                     Self::Kept => format!("SELECT {}", postgres::plan_for_few()),
                     Self::Anew => postgres::plan_for_any(),
+                    Self::InOrder => format!(
+                        "{}; SELECT {}",
+                        postgres::plan_for_any(),
+                        postgres::JOIN_IN_ORDER
+                    ),
                 })
                 .map_err(doing("choosing how to plan")),
         }
@@ -216,7 +228,7 @@ pub(crate) fn execute(
     match (connection, plan) {
         (AnyConnection::Sqlite(connection), _) => kept(text, binds).execute(connection),
         (AnyConnection::Postgres(connection), Plan::Kept) => kept(text, binds).execute(connection),
-        (connection, Plan::Anew) => query(text, binds).execute(connection),
+        (connection, _) => query(text, binds).execute(connection),
     }
 }
 
@@ -233,7 +245,7 @@ where
     match (connection, plan) {
         (AnyConnection::Sqlite(connection), _) => kept(text, binds).load(connection),
         (AnyConnection::Postgres(connection), Plan::Kept) => kept(text, binds).load(connection),
-        (connection, Plan::Anew) => query(text, binds).load(connection),
+        (connection, _) => query(text, binds).load(connection),
     }
 }
 
@@ -276,7 +288,7 @@ pub(crate) fn select_as(
             (AnyConnection::Sqlite(_), _) | (_, Plan::Kept) => {
                 kept(text, binds).load(connection)?
             }
-            (AnyConnection::Postgres(_), Plan::Anew) => query(text, binds).load(connection)?,
+            (AnyConnection::Postgres(_), _) => query(text, binds).load(connection)?,
         };
         Ok(rows.len())
     })?;

@@ -799,6 +799,38 @@ fn a_run_that_statistics_do_not_know_is_found_by_key_on_postgres() {
     }
 }
 
+/// A hash table of so many rows is made in parts, and joined by it they would be written all over their tables as often, and
+/// their pages into the WAL each time. With little memory these are many parts.
+#[test]
+fn many_changes_are_written_in_the_order_of_their_keys_on_postgres() {
+    const ROWS: usize = 510_000;
+    let database = Database::postgres();
+    let options = "options=-cwork_mem%3D1MB%20-csearch_path";
+    let url = database.url.replace("options=-csearch_path", options);
+    let fixture = fixture(&database.at(url));
+    let run = fixture.platform.runs().create("model", "many");
+    let run = run.expect("a run");
+    for (message, factor) in [("first", 1.0), ("second", 2.0)] {
+        let lock = run.lock(message).expect("the lock");
+        lock.iamc().add(&frame(ROWS, factor)).expect("adding");
+        lock.commit().expect("commit");
+    }
+    let key = "run_id, region_id, variable_id, unit_id, point_type, step, category";
+    let mut plain = database.plain();
+    let run = run.id();
+    for changed in [
+        format!("datapoints WHERE run_id = {run}"),
+        format!("datapoints_version WHERE run_id = {run} AND operation_type = 1"),
+    ] {
+        let places =
+            format!("SELECT ctid, lag(ctid) OVER (ORDER BY {key}) AS before FROM {changed}");
+        let out_of_order = format!("SELECT count(*) FROM ({places}) p WHERE before > ctid");
+        assert_eq!(plain.number(&out_of_order), 0, "{changed}");
+        let rows = format!("SELECT count(*) FROM {changed}");
+        assert_eq!(plain.number(&rows), ROWS as i64, "{changed}");
+    }
+}
+
 /// PostgreSQL only: SQLite has no such counters, its plans are looked at above.
 #[test]
 fn a_bulk_write_writes_each_row_once_and_reads_it_a_few_times_on_postgres() {

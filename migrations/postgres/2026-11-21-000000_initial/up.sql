@@ -400,6 +400,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('models');
   IF EXISTS (SELECT 1 FROM "models_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -447,6 +450,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('models');
   IF EXISTS (SELECT 1 FROM "models_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -500,6 +506,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('models');
   IF EXISTS (SELECT 1 FROM "models_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -570,6 +579,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('scenarios');
   IF EXISTS (SELECT 1 FROM "scenarios_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -617,6 +629,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('scenarios');
   IF EXISTS (SELECT 1 FROM "scenarios_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -670,6 +685,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('scenarios');
   IF EXISTS (SELECT 1 FROM "scenarios_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -742,6 +760,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('regions');
   IF EXISTS (SELECT 1 FROM "regions_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -789,6 +810,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('regions');
   IF EXISTS (SELECT 1 FROM "regions_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -842,6 +866,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('regions');
   IF EXISTS (SELECT 1 FROM "regions_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -912,6 +939,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('units');
   IF EXISTS (SELECT 1 FROM "units_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -959,6 +989,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('units');
   IF EXISTS (SELECT 1 FROM "units_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -1012,6 +1045,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('units');
   IF EXISTS (SELECT 1 FROM "units_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -1082,6 +1118,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('variables');
   IF EXISTS (SELECT 1 FROM "variables_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -1129,6 +1168,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('variables');
   IF EXISTS (SELECT 1 FROM "variables_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -1182,6 +1224,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('variables');
   IF EXISTS (SELECT 1 FROM "variables_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -1261,6 +1306,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('runs');
   IF EXISTS (SELECT 1 FROM "runs_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -1308,6 +1356,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('runs');
   IF EXISTS (SELECT 1 FROM "runs_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -1361,6 +1412,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('runs');
   IF EXISTS (SELECT 1 FROM "runs_version" v WHERE v."transaction_id" = tx."id") THEN
@@ -1447,6 +1501,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('datapoints');
   IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
@@ -1539,6 +1596,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('datapoints');
   IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
@@ -1606,6 +1666,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('datapoints');
   IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
@@ -1843,6 +1906,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('meta_indicators');
   IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
@@ -1908,6 +1974,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('meta_indicators');
   IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
@@ -1975,6 +2044,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('meta_indicators');
   IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
@@ -2168,6 +2240,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('optimization_items');
   IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
@@ -2244,6 +2319,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('optimization_items');
   IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
@@ -2322,6 +2400,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('optimization_items');
   IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
@@ -2528,6 +2609,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('optimization_columns');
   IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
@@ -2593,6 +2677,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('optimization_columns');
   IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
@@ -2660,6 +2747,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('optimization_columns');
   IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
@@ -2846,6 +2936,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('indexset_elements');
   IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
@@ -2911,6 +3004,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('indexset_elements');
   IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
@@ -2978,6 +3074,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('indexset_elements');
   IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
@@ -3167,6 +3266,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('optimization_rows');
   IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
@@ -3243,6 +3345,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('optimization_rows');
   IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN
@@ -3321,6 +3426,9 @@ BEGIN
     RETURN NULL;
   ELSIF given > 1000 THEN
     PERFORM set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'on', true), set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true);
+    IF given > 500000 THEN
+      PERFORM set_config('enable_hashjoin', 'off', true);
+    END IF;
   END IF;
   tx := stratalog_current('optimization_rows');
   IF first_run IS DISTINCT FROM tx."run_id" OR last_run <> tx."run_id" THEN

@@ -8,9 +8,9 @@
 
 use crate::schema::{END_TRANSACTION_ID, OPERATION_TYPE, RUN_ID, TRANSACTION_ID, TableDescription};
 use crate::store::postgres::ddl::always;
-use crate::store::postgres::each_setting;
 use crate::store::postgres::parents::{self, Lookup};
 use crate::store::postgres::sql::last_version;
+use crate::store::postgres::{JOIN_IN_ORDER, each_setting};
 use crate::store::rows::Plan;
 use crate::store::{Engine, column_list, keys_equal, quote};
 
@@ -20,6 +20,9 @@ const HISTORY_READ: u8 = 4;
 /// More rows are many: plans are made for them, and the version rows of so many updated ones are not looked for one by one,
 /// if they are most of what the run has.
 const FEW: usize = Plan::FEW;
+
+/// More are joined in the order of their keys.
+const HASHED: usize = Plan::HASHED;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Event {
@@ -108,6 +111,9 @@ DECLARE
     RETURN NULL;
   ELSIF given > {FEW} THEN
     PERFORM {for_many};
+    IF given > {HASHED} THEN
+      PERFORM {JOIN_IN_ORDER};
+    END IF;
   END IF;
   tx := stratalog_current('{table}');
 {own_run}{parents}  IF EXISTS (SELECT 1 FROM {version} v WHERE v.\"{TRANSACTION_ID}\" = tx.\"id\"{of_run}) THEN
