@@ -14,9 +14,9 @@ use arrow::datatypes::{Int16Type, Int64Type, Schema, SchemaRef};
 
 use crate::error::Result;
 use crate::filter::{Checked, Filter, Resolver, Selection, Subject};
-use crate::history::{as_of, retained};
+use crate::history::retained;
 use crate::iamc::named::{Dictionary, NAMED, Named, UsedTimes, column, field};
-use crate::iamc::tabulate::of_state;
+use crate::iamc::tabulate::{columns_of, of_state};
 use crate::ids::TransactionId;
 use crate::run::{Access, Run, last_transaction};
 use crate::schema::tables::datapoints;
@@ -76,7 +76,7 @@ impl PointBatches {
                 last: None,
                 ended: false,
             };
-            let columns = as_of::columns(&batches.pages.table);
+            let columns = columns_of(&batches.pages.table);
             let none = RecordBatch::new_empty(schema_of(&columns));
             batches.schema = batches.named(&none)?.schema();
             Ok(batches)
@@ -173,7 +173,7 @@ impl Pages {
         connection: &mut AnyConnection,
         after: Option<&[Bind]>,
     ) -> Result<RecordBatch> {
-        let columns = as_of::columns(&self.table);
+        let columns = columns_of(&self.table);
         self.page(connection, (false, &columns), after, self.size)
     }
 

@@ -30,18 +30,27 @@ pub(super) fn points(run: &Run, filter: &Filter, at: Option<TransactionId>) -> R
         let relation = of_state(engine, &table, run.id(), at, &mut binds);
         let selection = Resolver { connection }.points(&checked)?;
         let conditions = selection.conditions("d", engine, &mut binds);
+        let columns = columns_of(&table);
         let sql = format!(
             "SELECT {} FROM {relation} d WHERE d.run_id = $1{conditions} ORDER BY {}",
-            column_list("d", table.columns.iter()),
+            column_list("d", columns.iter()),
             column_list("d", table.key_columns()),
         );
-        let rows = select_in_order(connection, &sql, &binds, &as_of::columns(&table))?;
+        let rows = select_in_order(connection, &sql, &binds, &columns)?;
         let value = (
             field("value", rows.column_by_name("value")),
             column(&rows, "value"),
         );
         named(connection, &rows, Vec::new(), vec![value])
     })
+}
+
+/// What is read of a run's points: all but the run.
+pub(super) fn columns_of(table: &TableDescription) -> Vec<Column> {
+    as_of::columns(table)
+        .into_iter()
+        .filter(|column| column.name != RUN_ID)
+        .collect()
 }
 
 /// The rows of a run as they are, or were after `at`, as a relation. `$1` is the run, further parameters go to `binds`.
