@@ -21,6 +21,18 @@ pub(crate) fn kept<'a>(text: &'a str, binds: &'a [Bind]) -> Kept<'a> {
     Kept { text, binds }
 }
 
+/// What stands before the first parameter, and each parameter's number with what comes after it.
+pub(super) fn around_parameters(text: &str) -> (&str, impl Iterator<Item = (usize, &str)>) {
+    let mut parts = text.split('$');
+    let begin = parts.next().unwrap_or_default();
+    let parts = parts.map(|part| {
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, rest) = part.split_at(digits);
+        (number.parse().unwrap_or_default(), rest)
+    });
+    (begin, parts)
+}
+
 impl QueryId for Kept<'_> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
@@ -41,12 +53,9 @@ where
     chrono::NaiveDateTime: ToSql<Timestamp, DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        let mut parts = self.text.split('$');
-        out.push_sql(parts.next().unwrap_or_default());
-        for part in parts {
-            let digits = part.bytes().take_while(u8::is_ascii_digit).count();
-            let (number, rest) = part.split_at(digits);
-            let number: usize = number.parse().unwrap_or_default();
+        let (begin, parts) = around_parameters(self.text);
+        out.push_sql(begin);
+        for (number, rest) in parts {
             match number.checked_sub(1).and_then(|nth| self.binds.get(nth)) {
                 Some(Bind::BigInt(value)) => out.push_bind_param::<BigInt, _>(value)?,
                 Some(Bind::Double(value)) => out.push_bind_param::<Double, _>(value)?,

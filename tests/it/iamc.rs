@@ -18,7 +18,7 @@ use stratalog::{
 };
 
 use crate::both_engines;
-use crate::support::{Database, verify};
+use crate::support::{Database, WithRun, points, verify};
 
 // ---- a platform with a run under lock ----
 
@@ -1233,4 +1233,34 @@ both_engines! {
         assert_eq!(summary[0].changes, counts(1, 1, 1));
         assert!(lock.run().diff("second", None).and_then(|diff| diff.counts()).expect("summary").is_empty());
     }
+}
+
+/// On PostgreSQL rows are taken while the server makes more of them. PostgreSQL only: SQLite has them at hand.
+#[test]
+fn what_goes_wrong_between_rows_is_said_on_postgres() {
+    const ROWS: i64 = 20_000;
+    let database = Database::postgres();
+    let fixture = WithRun::new(&database);
+    let lock = fixture.run.lock("many").expect("the lock");
+    let many: Vec<_> = (0..ROWS).map(|year| (year, year as f64)).collect();
+    lock.iamc().add(&points(&many)).expect("adding");
+    lock.commit().expect("commit");
+    let mut plain = database.plain();
+    for text in [
+        "ALTER TABLE datapoints RENAME TO kept_points".to_owned(),
+        format!(
+            "CREATE VIEW datapoints AS SELECT run_id, region_id, variable_id, unit_id, point_type, step, category,
+             value / CASE WHEN step < {} THEN 1 ELSE 0 END AS value FROM kept_points",
+            ROWS - 10
+        ),
+    ] {
+        plain.run(&text).expect("a view in the table's place");
+    }
+    let read = || fixture.run.iamc().tabulate(&Filter::all());
+    let error = read().expect_err("the last rows cannot be made");
+    assert!(error.to_string().contains("division by zero"), "{error}");
+    // The connection serves on.
+    let first = Filter::all().year([0, 1]);
+    let batch = fixture.run.iamc().tabulate(&first).expect("points");
+    assert_eq!(batch.num_rows(), 2);
 }

@@ -28,7 +28,19 @@ thread_local! {
     static TARGET: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-struct RunTimeTarget;
+/// A table or a query in parentheses.
+pub(super) struct RunTimeTarget(());
+
+impl RunTimeTarget {
+    /// There is one at a time.
+    pub(super) fn new(text: &str) -> Self {
+        TARGET.set(text.to_owned());
+        Self(())
+    }
+}
+
+/// What data in the binary format begin with.
+pub(super) const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 
 impl CopyTarget for RunTimeTarget {
     type Table = any_staging::table;
@@ -61,35 +73,32 @@ pub(crate) fn load(
         .iter()
         .map(ColumnValues::new)
         .collect::<QueryResult<_>>()?;
-    TARGET.set(target.to_owned());
+    let target = RunTimeTarget::new(target);
     let progress = RefCell::new(progress);
     let rows = batch.num_rows();
     diesel::copy_from(any_staging::table)
-        .from_raw_data(
-            RunTimeTarget,
-            |out: &mut dyn Write| -> Result<(), CopyError> {
-                let mut buffer = Vec::with_capacity(1 << 16);
-                buffer.extend_from_slice(b"PGCOPY\n\xff\r\n\0");
-                buffer.extend_from_slice(&[0; 8]);
-                let mut reported = 0;
-                for row in 0..rows {
-                    write_row(&mut buffer, operation_type, &columns, row);
-                    if buffer.len() >= 1 << 16 {
-                        out.write_all(&buffer)?;
-                        buffer.clear();
-                    }
-                    if row + 1 - reported == REPORT_EVERY || row + 1 == rows {
-                        if (progress.borrow_mut())(row + 1 - reported).is_break() {
-                            return Err(diesel::result::Error::RollbackTransaction.into());
-                        }
-                        reported = row + 1;
-                    }
+        .from_raw_data(target, |out: &mut dyn Write| -> Result<(), CopyError> {
+            let mut buffer = Vec::with_capacity(1 << 16);
+            buffer.extend_from_slice(SIGNATURE);
+            buffer.extend_from_slice(&[0; 8]);
+            let mut reported = 0;
+            for row in 0..rows {
+                write_row(&mut buffer, operation_type, &columns, row);
+                if buffer.len() >= 1 << 16 {
+                    out.write_all(&buffer)?;
+                    buffer.clear();
                 }
-                buffer.extend_from_slice(&(-1i16).to_be_bytes());
-                out.write_all(&buffer)?;
-                Ok(())
-            },
-        )
+                if row + 1 - reported == REPORT_EVERY || row + 1 == rows {
+                    if (progress.borrow_mut())(row + 1 - reported).is_break() {
+                        return Err(diesel::result::Error::RollbackTransaction.into());
+                    }
+                    reported = row + 1;
+                }
+            }
+            buffer.extend_from_slice(&(-1i16).to_be_bytes());
+            out.write_all(&buffer)?;
+            Ok(())
+        })
         .with_format(CopyFormat::Binary)
         .execute(connection)
         .map(|_| ())
@@ -100,7 +109,7 @@ pub(crate) fn load(
 }
 
 /// Where PostgreSQL counts its timestamps from, in microseconds since 1970-01-01 UTC.
-const YEAR_2000: i64 = 946_684_800_000_000;
+pub(crate) const YEAR_2000: i64 = 946_684_800_000_000;
 
 fn write_row(buffer: &mut Vec<u8>, operation_type: i16, columns: &[ColumnValues<'_>], row: usize) {
     buffer.extend_from_slice(&(columns.len() as i16 + 1).to_be_bytes());

@@ -15,6 +15,7 @@
 //! Sockets of the same machine need none of it, and ignore it.
 
 pub(crate) mod copy;
+pub(crate) mod copy_out;
 pub(crate) mod ddl;
 pub(crate) mod doctor;
 pub(super) mod fate;
