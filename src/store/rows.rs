@@ -142,9 +142,11 @@ impl Builder {
             Self::Bool(b) => b.append_option(bytes(field)?.map(|[is_true]| is_true != 0)),
             Self::Timestamp(b) => {
                 let time = bytes(field)?.map(i64::from_be_bytes);
+                // PostgreSQL's infinities are the ends of the range; the upper one overflows by itself.
                 let since_1970 = |time: i64| {
-                    let time = time.checked_add(postgres::copy::YEAR_2000);
-                    time.ok_or("a timestamp without end")
+                    let finite = (time != i64::MIN).then_some(time);
+                    let time = finite.and_then(|time| time.checked_add(postgres::copy::YEAR_2000));
+                    time.ok_or("a timestamp without beginning or end")
                 };
                 b.append_option(time.map(since_1970).transpose()?);
             }
@@ -482,4 +484,47 @@ pub(crate) fn schema_of(columns: &[Column]) -> Arc<Schema> {
         .iter()
         .map(|c| ArrowField::new(&c.name, arrow_type(c.column_type), c.nullable));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::AsArray;
+    use arrow::datatypes::TimestampMicrosecondType;
+
+    use super::*;
+
+    #[test]
+    fn infinite_timestamps_of_postgres_are_refused_and_finite_ones_kept() {
+        let mut builder = Builder::new(ColumnType::Timestamp);
+        for infinite in [i64::MIN, i64::MAX] {
+            assert!(
+                builder
+                    .append_copied(Some(&infinite.to_be_bytes()))
+                    .is_err()
+            );
+        }
+        for finite in [-postgres::copy::YEAR_2000, 0, 1] {
+            assert!(builder.append_copied(Some(&finite.to_be_bytes())).is_ok());
+        }
+        let times = builder.finish();
+        let year_2000 = postgres::copy::YEAR_2000;
+        assert_eq!(
+            times.as_primitive::<TimestampMicrosecondType>().values(),
+            &[0, year_2000, year_2000 + 1]
+        );
+    }
+
+    #[test]
+    fn texts_with_quotes_and_backslashes_are_written_out_as_postgres_reads_them() {
+        let text = |text: &str| Bind::Text(text.into());
+        let query = "SELECT 1 WHERE a = $1 AND b = $2 AND c = $1";
+        assert_eq!(
+            written_out(query, &[text(r"it's \$2"), Bind::BigInt(-7)]).as_deref(),
+            Some(
+                r"SELECT 1 WHERE a = CAST(E'it''s \\$2' AS text) AND b = CAST(-7 AS bigint) AND c = CAST(E'it''s \\$2' AS text)"
+            )
+        );
+        assert_eq!(written_out(query, &[text("a\0b"), Bind::BigInt(1)]), None);
+        assert_eq!(written_out(query, &[text("too few")]), None);
+    }
 }

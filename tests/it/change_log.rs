@@ -340,6 +340,45 @@ both_engines! {
         fixture.verify();
     }
 
+    /// More rows than PostgreSQL looks for one by one, and all that the run has.
+    fn of_all_rows_of_a_run_those_that_change_are_recorded(database: &Database) {
+        const ROWS: i64 = 1_500;
+        let fixture = WithRun::new(database);
+        let lock = fixture.run.lock("by hand").expect("the lock");
+        // From 1 on: on SQLite a zero that is written by hand counts as a change.
+        let all: Vec<_> = (1..=ROWS).map(|step| (step, step as f64)).collect();
+        lock.iamc().add(&points(&all)).expect("add");
+        let mut plain = database.plain();
+        let every_second = "UPDATE datapoints SET value = value + step % 2";
+        let each = "UPDATE datapoints SET value = value + 1";
+        let none = "UPDATE datapoints SET value = value";
+        // One point is there before.
+        for (statements, recorded) in [
+            (vec![every_second], ROWS / 2),
+            (vec![each], ROWS + 1),
+            (vec![none, each], ROWS + 1),
+            (vec![none], 0),
+            (vec![every_second, each], ROWS + 1),
+            (vec![each, "UPDATE datapoints SET value = value - 1"], 0),
+            (vec!["DELETE FROM datapoints WHERE step = 7", every_second], ROWS / 2),
+            (vec![each], ROWS),
+            (vec!["UPDATE datapoints SET value = value + 1 WHERE step <> 2020"], ROWS - 1),
+        ] {
+            let last = plain.number("SELECT max(id) FROM transactions");
+            plain.begin(1, lock.token().0).expect("beginning");
+            for sql in &statements {
+                plain.run(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+            }
+            plain.commit().expect("committing");
+            let versions = format!("SELECT count(*) FROM datapoints_version WHERE transaction_id > {last}");
+            assert_eq!(plain.number(&versions), recorded, "{statements:?}");
+            fixture.verify();
+        }
+        lock.rollback().expect("rollback");
+        assert_eq!(fixture.now(), [(2020, 1.0)]);
+        fixture.verify();
+    }
+
     fn negative_zero_is_another_value(database: &Database) {
         let fixture = WithRun::new(database);
         let sign = || fixture.now()[0].1.is_sign_negative();

@@ -262,6 +262,14 @@ BEGIN
   RETURN NEW;
 END $$;
 
+-- From here on in the transaction, what an UPDATE changed is found out by comparing. A setting of the function's own would
+-- undo what it sets.
+CREATE FUNCTION stratalog_notes_unchanged() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_catalog.set_config('stratalog.unchanged', 'on', true);
+  RETURN NULL;
+END $$;
+
 -- Who waits for a lock looks again when he hears this.
 CREATE FUNCTION stratalog_released() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -270,7 +278,8 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION stratalog_refuse, stratalog_begin, stratalog_begin_transaction, stratalog_current,
-  stratalog_out_of_order, stratalog_checkpoint, stratalog_revert, stratalog_compaction, stratalog_retained, stratalog_link, stratalog_released FROM PUBLIC;
+  stratalog_out_of_order, stratalog_checkpoint, stratalog_revert, stratalog_compaction, stratalog_retained, stratalog_link, stratalog_notes_unchanged,
+  stratalog_released FROM PUBLIC;
 
 CREATE TRIGGER "transactions_begin" BEFORE INSERT ON "transactions"
   FOR EACH ROW EXECUTE FUNCTION stratalog_begin();
@@ -1481,6 +1490,8 @@ CREATE TABLE "datapoints_version" (
   PRIMARY KEY ("run_id", "region_id", "variable_id", "unit_id", "point_type", "step", "category", "transaction_id")
 ) WITH (fillfactor = 50);
 CREATE INDEX "datapoints_version_changes" ON "datapoints_version" ("run_id", "transaction_id");
+CREATE TRIGGER "datapoints_notes_unchanged" AFTER UPDATE ON "datapoints" FOR EACH ROW WHEN (NOT ((OLD."value" IS DISTINCT FROM NEW."value" OR (OLD."value" = 0 AND float8send(OLD."value") <> float8send(NEW."value")) IS TRUE))) EXECUTE FUNCTION stratalog_notes_unchanged();
+ALTER TABLE "datapoints" ENABLE ALWAYS TRIGGER "datapoints_notes_unchanged";
 CREATE FUNCTION "datapoints_record_insert"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
   SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
@@ -1590,6 +1601,8 @@ DECLARE
   first_run bigint;
   last_run bigint;
   recorded bigint;
+  short boolean;
+  whole boolean;
 BEGIN
   SELECT count(*), min(n."run_id"), max(n."run_id") INTO given, first_run, last_run FROM new_rows n;
   IF given = 0 THEN
@@ -1610,8 +1623,16 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    IF given > 1000 AND (SELECT count(*) <= 4 * given FROM (
-        SELECT 1 FROM "datapoints_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * given + 1) w) THEN
+    IF given > 1000 THEN
+      SELECT count(*) <= 4 * given, count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = given INTO short, whole
+        FROM (SELECT * FROM "datapoints_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * given + 1) w;
+    END IF;
+    IF short AND whole AND current_setting('stratalog.unchanged', true) IS DISTINCT FROM 'on' THEN
+      UPDATE "datapoints_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;
+      GET DIAGNOSTICS recorded = ROW_COUNT;
+    ELSIF short THEN
       PERFORM set_config('enable_nestloop', 'off', true);
       UPDATE "datapoints_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
@@ -1660,6 +1681,8 @@ DECLARE
   given bigint;
   first_run bigint;
   last_run bigint;
+  short boolean;
+  whole boolean;
 BEGIN
   SELECT count(*), min(n."run_id"), max(n."run_id") INTO given, first_run, last_run FROM old_rows n;
   IF given = 0 THEN
@@ -1680,8 +1703,9 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    IF (SELECT count(*) <= 4 * given AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = given
-          FROM (SELECT * FROM "datapoints_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * given + 1) w) THEN
+    SELECT count(*) <= 4 * given, count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = given INTO short, whole
+        FROM (SELECT * FROM "datapoints_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * given + 1) w;
+    IF short AND whole THEN
       UPDATE "datapoints_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;
@@ -1889,6 +1913,8 @@ CREATE TABLE "meta_indicators_version" (
   PRIMARY KEY ("run_id", "key", "transaction_id")
 ) WITH (fillfactor = 50);
 CREATE INDEX "meta_indicators_version_changes" ON "meta_indicators_version" ("run_id", "transaction_id");
+CREATE TRIGGER "meta_indicators_notes_unchanged" AFTER UPDATE ON "meta_indicators" FOR EACH ROW WHEN (NOT (OLD."value_bool" IS DISTINCT FROM NEW."value_bool" OR OLD."value_int" IS DISTINCT FROM NEW."value_int" OR (OLD."value_float" IS DISTINCT FROM NEW."value_float" OR (OLD."value_float" = 0 AND float8send(OLD."value_float") <> float8send(NEW."value_float")) IS TRUE) OR OLD."value_text" IS DISTINCT FROM NEW."value_text")) EXECUTE FUNCTION stratalog_notes_unchanged();
+ALTER TABLE "meta_indicators" ENABLE ALWAYS TRIGGER "meta_indicators_notes_unchanged";
 CREATE FUNCTION "meta_indicators_record_insert"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
   SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
@@ -1968,6 +1994,8 @@ DECLARE
   first_run bigint;
   last_run bigint;
   recorded bigint;
+  short boolean;
+  whole boolean;
 BEGIN
   SELECT count(*), min(n."run_id"), max(n."run_id") INTO given, first_run, last_run FROM new_rows n;
   IF given = 0 THEN
@@ -1988,8 +2016,16 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    IF given > 1000 AND (SELECT count(*) <= 4 * given FROM (
-        SELECT 1 FROM "meta_indicators_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * given + 1) w) THEN
+    IF given > 1000 THEN
+      SELECT count(*) <= 4 * given, count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = given INTO short, whole
+        FROM (SELECT * FROM "meta_indicators_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * given + 1) w;
+    END IF;
+    IF short AND whole AND current_setting('stratalog.unchanged', true) IS DISTINCT FROM 'on' THEN
+      UPDATE "meta_indicators_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;
+      GET DIAGNOSTICS recorded = ROW_COUNT;
+    ELSIF short THEN
       PERFORM set_config('enable_nestloop', 'off', true);
       UPDATE "meta_indicators_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
@@ -2038,6 +2074,8 @@ DECLARE
   given bigint;
   first_run bigint;
   last_run bigint;
+  short boolean;
+  whole boolean;
 BEGIN
   SELECT count(*), min(n."run_id"), max(n."run_id") INTO given, first_run, last_run FROM old_rows n;
   IF given = 0 THEN
@@ -2058,8 +2096,9 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    IF (SELECT count(*) <= 4 * given AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = given
-          FROM (SELECT * FROM "meta_indicators_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * given + 1) w) THEN
+    SELECT count(*) <= 4 * given, count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = given INTO short, whole
+        FROM (SELECT * FROM "meta_indicators_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * given + 1) w;
+    IF short AND whole THEN
       UPDATE "meta_indicators_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;
@@ -2222,6 +2261,8 @@ CREATE TABLE "optimization_items_version" (
   PRIMARY KEY ("run_id", "kind", "name", "transaction_id")
 ) WITH (fillfactor = 50);
 CREATE INDEX "optimization_items_version_changes" ON "optimization_items_version" ("run_id", "transaction_id");
+CREATE TRIGGER "optimization_items_notes_unchanged" AFTER UPDATE ON "optimization_items" FOR EACH ROW WHEN (NOT (OLD."number" IS DISTINCT FROM NEW."number" OR (OLD."value" IS DISTINCT FROM NEW."value" OR (OLD."value" = 0 AND float8send(OLD."value") <> float8send(NEW."value")) IS TRUE) OR OLD."unit_id" IS DISTINCT FROM NEW."unit_id" OR OLD."docs" IS DISTINCT FROM NEW."docs")) EXECUTE FUNCTION stratalog_notes_unchanged();
+ALTER TABLE "optimization_items" ENABLE ALWAYS TRIGGER "optimization_items_notes_unchanged";
 CREATE FUNCTION "optimization_items_record_insert"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
   SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
@@ -2311,6 +2352,8 @@ DECLARE
   first_run bigint;
   last_run bigint;
   recorded bigint;
+  short boolean;
+  whole boolean;
   parents_1 bigint[];
   parents bigint;
 BEGIN
@@ -2344,8 +2387,16 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    IF given > 1000 AND (SELECT count(*) <= 4 * given FROM (
-        SELECT 1 FROM "optimization_items_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * given + 1) w) THEN
+    IF given > 1000 THEN
+      SELECT count(*) <= 4 * given, count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = given INTO short, whole
+        FROM (SELECT * FROM "optimization_items_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * given + 1) w;
+    END IF;
+    IF short AND whole AND current_setting('stratalog.unchanged', true) IS DISTINCT FROM 'on' THEN
+      UPDATE "optimization_items_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;
+      GET DIAGNOSTICS recorded = ROW_COUNT;
+    ELSIF short THEN
       PERFORM set_config('enable_nestloop', 'off', true);
       UPDATE "optimization_items_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
@@ -2394,6 +2445,8 @@ DECLARE
   given bigint;
   first_run bigint;
   last_run bigint;
+  short boolean;
+  whole boolean;
 BEGIN
   SELECT count(*), min(n."run_id"), max(n."run_id") INTO given, first_run, last_run FROM old_rows n;
   IF given = 0 THEN
@@ -2414,8 +2467,9 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    IF (SELECT count(*) <= 4 * given AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = given
-          FROM (SELECT * FROM "optimization_items_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * given + 1) w) THEN
+    SELECT count(*) <= 4 * given, count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = given INTO short, whole
+        FROM (SELECT * FROM "optimization_items_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * given + 1) w;
+    IF short AND whole THEN
       UPDATE "optimization_items_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;
@@ -2592,6 +2646,8 @@ CREATE TABLE "optimization_columns_version" (
   PRIMARY KEY ("run_id", "kind", "item", "position", "transaction_id")
 ) WITH (fillfactor = 50);
 CREATE INDEX "optimization_columns_version_changes" ON "optimization_columns_version" ("run_id", "transaction_id");
+CREATE TRIGGER "optimization_columns_notes_unchanged" AFTER UPDATE ON "optimization_columns" FOR EACH ROW WHEN (NOT (OLD."name" IS DISTINCT FROM NEW."name" OR OLD."indexset" IS DISTINCT FROM NEW."indexset")) EXECUTE FUNCTION stratalog_notes_unchanged();
+ALTER TABLE "optimization_columns" ENABLE ALWAYS TRIGGER "optimization_columns_notes_unchanged";
 CREATE FUNCTION "optimization_columns_record_insert"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
   SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
@@ -2671,6 +2727,8 @@ DECLARE
   first_run bigint;
   last_run bigint;
   recorded bigint;
+  short boolean;
+  whole boolean;
 BEGIN
   SELECT count(*), min(n."run_id"), max(n."run_id") INTO given, first_run, last_run FROM new_rows n;
   IF given = 0 THEN
@@ -2691,8 +2749,16 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    IF given > 1000 AND (SELECT count(*) <= 4 * given FROM (
-        SELECT 1 FROM "optimization_columns_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * given + 1) w) THEN
+    IF given > 1000 THEN
+      SELECT count(*) <= 4 * given, count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = given INTO short, whole
+        FROM (SELECT * FROM "optimization_columns_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * given + 1) w;
+    END IF;
+    IF short AND whole AND current_setting('stratalog.unchanged', true) IS DISTINCT FROM 'on' THEN
+      UPDATE "optimization_columns_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;
+      GET DIAGNOSTICS recorded = ROW_COUNT;
+    ELSIF short THEN
       PERFORM set_config('enable_nestloop', 'off', true);
       UPDATE "optimization_columns_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
@@ -2741,6 +2807,8 @@ DECLARE
   given bigint;
   first_run bigint;
   last_run bigint;
+  short boolean;
+  whole boolean;
 BEGIN
   SELECT count(*), min(n."run_id"), max(n."run_id") INTO given, first_run, last_run FROM old_rows n;
   IF given = 0 THEN
@@ -2761,8 +2829,9 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    IF (SELECT count(*) <= 4 * given AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = given
-          FROM (SELECT * FROM "optimization_columns_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * given + 1) w) THEN
+    SELECT count(*) <= 4 * given, count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = given INTO short, whole
+        FROM (SELECT * FROM "optimization_columns_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * given + 1) w;
+    IF short AND whole THEN
       UPDATE "optimization_columns_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;
@@ -2919,6 +2988,8 @@ CREATE TABLE "indexset_elements_version" (
   PRIMARY KEY ("run_id", "indexset", "element", "transaction_id")
 ) WITH (fillfactor = 50);
 CREATE INDEX "indexset_elements_version_changes" ON "indexset_elements_version" ("run_id", "transaction_id");
+CREATE TRIGGER "indexset_elements_notes_unchanged" AFTER UPDATE ON "indexset_elements" FOR EACH ROW WHEN (NOT (OLD."position" IS DISTINCT FROM NEW."position")) EXECUTE FUNCTION stratalog_notes_unchanged();
+ALTER TABLE "indexset_elements" ENABLE ALWAYS TRIGGER "indexset_elements_notes_unchanged";
 CREATE FUNCTION "indexset_elements_record_insert"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
   SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
@@ -2998,6 +3069,8 @@ DECLARE
   first_run bigint;
   last_run bigint;
   recorded bigint;
+  short boolean;
+  whole boolean;
 BEGIN
   SELECT count(*), min(n."run_id"), max(n."run_id") INTO given, first_run, last_run FROM new_rows n;
   IF given = 0 THEN
@@ -3018,8 +3091,16 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    IF given > 1000 AND (SELECT count(*) <= 4 * given FROM (
-        SELECT 1 FROM "indexset_elements_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * given + 1) w) THEN
+    IF given > 1000 THEN
+      SELECT count(*) <= 4 * given, count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = given INTO short, whole
+        FROM (SELECT * FROM "indexset_elements_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * given + 1) w;
+    END IF;
+    IF short AND whole AND current_setting('stratalog.unchanged', true) IS DISTINCT FROM 'on' THEN
+      UPDATE "indexset_elements_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;
+      GET DIAGNOSTICS recorded = ROW_COUNT;
+    ELSIF short THEN
       PERFORM set_config('enable_nestloop', 'off', true);
       UPDATE "indexset_elements_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
@@ -3068,6 +3149,8 @@ DECLARE
   given bigint;
   first_run bigint;
   last_run bigint;
+  short boolean;
+  whole boolean;
 BEGIN
   SELECT count(*), min(n."run_id"), max(n."run_id") INTO given, first_run, last_run FROM old_rows n;
   IF given = 0 THEN
@@ -3088,8 +3171,9 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    IF (SELECT count(*) <= 4 * given AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = given
-          FROM (SELECT * FROM "indexset_elements_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * given + 1) w) THEN
+    SELECT count(*) <= 4 * given, count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = given INTO short, whole
+        FROM (SELECT * FROM "indexset_elements_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * given + 1) w;
+    IF short AND whole THEN
       UPDATE "indexset_elements_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;
@@ -3248,6 +3332,8 @@ CREATE TABLE "optimization_rows_version" (
   PRIMARY KEY ("run_id", "kind", "item", "elements", "transaction_id")
 ) WITH (fillfactor = 50);
 CREATE INDEX "optimization_rows_version_changes" ON "optimization_rows_version" ("run_id", "transaction_id");
+CREATE TRIGGER "optimization_rows_notes_unchanged" AFTER UPDATE ON "optimization_rows" FOR EACH ROW WHEN (NOT ((OLD."value" IS DISTINCT FROM NEW."value" OR (OLD."value" = 0 AND float8send(OLD."value") <> float8send(NEW."value")) IS TRUE) OR OLD."unit_id" IS DISTINCT FROM NEW."unit_id" OR (OLD."level" IS DISTINCT FROM NEW."level" OR (OLD."level" = 0 AND float8send(OLD."level") <> float8send(NEW."level")) IS TRUE) OR (OLD."marginal" IS DISTINCT FROM NEW."marginal" OR (OLD."marginal" = 0 AND float8send(OLD."marginal") <> float8send(NEW."marginal")) IS TRUE))) EXECUTE FUNCTION stratalog_notes_unchanged();
+ALTER TABLE "optimization_rows" ENABLE ALWAYS TRIGGER "optimization_rows_notes_unchanged";
 CREATE FUNCTION "optimization_rows_record_insert"() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT
   SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
@@ -3337,6 +3423,8 @@ DECLARE
   first_run bigint;
   last_run bigint;
   recorded bigint;
+  short boolean;
+  whole boolean;
   parents_1 bigint[];
   parents bigint;
 BEGIN
@@ -3370,8 +3458,16 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    IF given > 1000 AND (SELECT count(*) <= 4 * given FROM (
-        SELECT 1 FROM "optimization_rows_version" v WHERE v."run_id" = tx."run_id" LIMIT 4 * given + 1) w) THEN
+    IF given > 1000 THEN
+      SELECT count(*) <= 4 * given, count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = given INTO short, whole
+        FROM (SELECT * FROM "optimization_rows_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * given + 1) w;
+    END IF;
+    IF short AND whole AND current_setting('stratalog.unchanged', true) IS DISTINCT FROM 'on' THEN
+      UPDATE "optimization_rows_version" v SET "end_transaction_id" =
+        CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
+      WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;
+      GET DIAGNOSTICS recorded = ROW_COUNT;
+    ELSIF short THEN
       PERFORM set_config('enable_nestloop', 'off', true);
       UPDATE "optimization_rows_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
@@ -3420,6 +3516,8 @@ DECLARE
   given bigint;
   first_run bigint;
   last_run bigint;
+  short boolean;
+  whole boolean;
 BEGIN
   SELECT count(*), min(n."run_id"), max(n."run_id") INTO given, first_run, last_run FROM old_rows n;
   IF given = 0 THEN
@@ -3440,8 +3538,9 @@ BEGIN
     GET DIAGNOSTICS dropped = ROW_COUNT;
   END IF;
   IF dropped = 0 THEN
-    IF (SELECT count(*) <= 4 * given AND count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = given
-          FROM (SELECT * FROM "optimization_rows_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * given + 1) w) THEN
+    SELECT count(*) <= 4 * given, count(*) FILTER (WHERE w."end_transaction_id" IS NULL AND w."operation_type" <> 2) = given INTO short, whole
+        FROM (SELECT * FROM "optimization_rows_version" w WHERE w."run_id" = tx."run_id" LIMIT 4 * given + 1) w;
+    IF short AND whole THEN
       UPDATE "optimization_rows_version" v SET "end_transaction_id" =
         CASE WHEN v."transaction_id" < tx."id" THEN tx."id" ELSE stratalog_out_of_order() END
       WHERE v."run_id" = tx."run_id" AND v."end_transaction_id" IS NULL AND v."operation_type" <> 2;

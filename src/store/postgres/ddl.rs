@@ -165,6 +165,14 @@ BEGIN
   RETURN NEW;
 END $$;
 
+-- From here on in the transaction, what an UPDATE changed is found out by comparing. A setting of the function's own would
+-- undo what it sets.
+CREATE FUNCTION stratalog_notes_unchanged() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_catalog.set_config('stratalog.unchanged', 'on', true);
+  RETURN NULL;
+END $$;
+
 -- Who waits for a lock looks again when he hears this.
 CREATE FUNCTION stratalog_released() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -173,7 +181,8 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION stratalog_refuse, stratalog_begin, stratalog_begin_transaction, stratalog_current,
-  stratalog_out_of_order, stratalog_checkpoint, stratalog_revert, stratalog_compaction, stratalog_retained, stratalog_link, stratalog_released FROM PUBLIC;
+  stratalog_out_of_order, stratalog_checkpoint, stratalog_revert, stratalog_compaction, stratalog_retained, stratalog_link, stratalog_notes_unchanged,
+  stratalog_released FROM PUBLIC;
 
 CREATE TRIGGER "transactions_begin" BEFORE INSERT ON "transactions"
   FOR EACH ROW EXECUTE FUNCTION stratalog_begin();

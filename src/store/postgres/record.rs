@@ -24,6 +24,10 @@ const FEW: usize = Plan::FEW;
 /// More are joined in the order of their keys.
 const HASHED: usize = Plan::HASHED;
 
+/// `stratalog_notes_unchanged` sets it to `on`, until the end of a transaction in which an `UPDATE` left a row of a run as it
+/// was.
+const UNCHANGED: &str = "stratalog.unchanged";
+
 #[derive(Clone, Copy, PartialEq)]
 enum Event {
     Insert,
@@ -66,25 +70,46 @@ impl Event {
 }
 
 pub(super) fn triggers(table: &TableDescription) -> String {
-    [Event::Insert, Event::Update, Event::Delete]
-        .into_iter()
-        .map(|event| {
-            let function = format!("{}_record_{}", table.name, event.word().to_lowercase());
-            let mut ddl = Recording { table, event }.function(&function);
-            ddl += &always(
-                &table.name,
-                &function,
-                &format!(
-                    "AFTER {} ON {} REFERENCING {}\n  FOR EACH STATEMENT EXECUTE FUNCTION {}()",
-                    event.word(),
-                    quote(&table.name),
-                    event.transition(),
-                    quote(&function)
-                ),
-            );
-            ddl
-        })
-        .collect()
+    let mut all = notes_unchanged(table);
+    all.extend([Event::Insert, Event::Update, Event::Delete].map(|event| {
+        let function = format!("{}_record_{}", table.name, event.word().to_lowercase());
+        let mut ddl = Recording { table, event }.function(&function);
+        ddl += &always(
+            &table.name,
+            &function,
+            &format!(
+                "AFTER {} ON {} REFERENCING {}\n  FOR EACH STATEMENT EXECUTE FUNCTION {}()",
+                event.word(),
+                quote(&table.name),
+                event.transition(),
+                quote(&function)
+            ),
+        );
+        ddl
+    }));
+    all
+}
+
+/// A trigger for the rows that an UPDATE leaves as they are; it fires before the one that records the statement. If this
+/// library writes there are no such rows, and it costs its condition only.
+fn notes_unchanged(table: &TableDescription) -> String {
+    if !table.is_run_scoped() {
+        return String::new();
+    }
+    let differs = Engine::Postgres.any_differs(table.value_columns(), "OLD", "NEW");
+    always(
+        &table.name,
+        &format!("{}_notes_unchanged", table.name),
+        &format!(
+            "AFTER UPDATE ON {} FOR EACH ROW WHEN (NOT {differs}) EXECUTE FUNCTION stratalog_notes_unchanged()",
+            quote(&table.name)
+        ),
+    )
+}
+
+/// Version rows of rows that are there.
+fn live(alias: &str) -> String {
+    format!("{alias}.\"{END_TRANSACTION_ID}\" IS NULL AND {alias}.\"{OPERATION_TYPE}\" <> 2")
 }
 
 /// The statements that record an event. Aliases: `n` a row of the statement, `v` the version row that is written.
@@ -151,7 +176,9 @@ REVOKE ALL ON FUNCTION {function} FROM PUBLIC;
                 "SELECT count(*) INTO given".to_owned()
             },
             recorded = match self.event {
+                Event::Update if scoped => "  recorded bigint;\n  short boolean;\n  whole boolean;\n",
                 Event::Update => "  recorded bigint;\n",
+                Event::Delete if scoped => "  short boolean;\n  whole boolean;\n",
                 Event::Insert | Event::Delete => "",
             },
             declarations = lookup.declarations,
@@ -266,25 +293,38 @@ REVOKE ALL ON FUNCTION {function} FROM PUBLIC;
         }
     }
 
-    /// When as many rows were deleted as the run had (its open version rows), all of those end, and none has to
-    /// be looked for by its key, which takes a third of the time. To find that out no more is read than some times what
-    /// was deleted: a long history is not worth reading.
-    fn first_deletions(&self, add: &str) -> String {
-        let version = self.version();
-        let open = |row: &str| {
-            format!("{row}.\"{END_TRANSACTION_ID}\" IS NULL AND {row}.\"{OPERATION_TYPE}\" <> 2")
-        };
+    /// Whether the run's history is short enough to be read, and whether all of the run's rows are those of the statement:
+    /// then there are as many of them as open version rows. To find that out no more is read than some times the
+    /// statement's rows: a long history is not worth reading.
+    fn look_at_history(&self) -> String {
         format!(
-            "    IF (SELECT count(*) <= {HISTORY_READ} * given AND count(*) FILTER (WHERE {w_open}) = given
-          FROM (SELECT * FROM {version} w WHERE w.\"{RUN_ID}\" = tx.\"run_id\" LIMIT {HISTORY_READ} * given + 1) w) THEN
-      {set_end}
-      WHERE v.\"{RUN_ID}\" = tx.\"run_id\" AND {v_open};
+            "SELECT count(*) <= {HISTORY_READ} * given, count(*) FILTER (WHERE {open}) = given INTO short, whole
+        FROM (SELECT * FROM {version} w WHERE w.\"{RUN_ID}\" = tx.\"run_id\" LIMIT {HISTORY_READ} * given + 1) w;",
+            open = live("w"),
+            version = self.version(),
+        )
+    }
+
+    /// All open version rows of the run end, and none has to be looked for by its key, which takes most of the time.
+    fn end_all(&self) -> String {
+        format!(
+            "{}
+      WHERE v.\"{RUN_ID}\" = tx.\"run_id\" AND {};",
+            self.set_end(),
+            live("v")
+        )
+    }
+
+    fn first_deletions(&self, add: &str) -> String {
+        format!(
+            "    {look}
+    IF short AND whole THEN
+      {end_all}
     ELSE
   {end}    END IF;
     {add}",
-            w_open = open("w"),
-            v_open = open("v"),
-            set_end = self.set_end(),
+            look = self.look_at_history(),
+            end_all = self.end_all(),
             end = self.end(),
         )
     }
@@ -308,18 +348,23 @@ REVOKE ALL ON FUNCTION {function} FROM PUBLIC;
             differs = self.differs("f", "n"),
         );
         let ended = if self.table.is_run_scoped() {
-            let of_run = format!("v.\"{RUN_ID}\" = tx.\"run_id\"");
             format!(
-                "    IF given > {FEW} AND (SELECT count(*) <= {HISTORY_READ} * given FROM (
-        SELECT 1 FROM {version} v WHERE {of_run} LIMIT {HISTORY_READ} * given + 1) w) THEN
+                "    IF given > {FEW} THEN
+      {look}
+    END IF;
+    IF short AND whole AND current_setting('{UNCHANGED}', true) IS DISTINCT FROM 'on' THEN
+      {end_all}
+      GET DIAGNOSTICS recorded = ROW_COUNT;
+    ELSIF short THEN
       PERFORM set_config('enable_nestloop', 'off', true);
       {end}
-      FROM {rows} n WHERE {of_run} AND {same_key} AND {open} AND {differs};
+      FROM {rows} n WHERE v.\"{RUN_ID}\" = tx.\"run_id\" AND {same_key} AND {open} AND {differs};
       GET DIAGNOSTICS recorded = ROW_COUNT;
     ELSE
       {end_by_key}      GET DIAGNOSTICS recorded = ROW_COUNT;
     END IF;\n",
-                version = self.version(),
+                look = self.look_at_history(),
+                end_all = self.end_all(),
                 end = self.set_end(),
                 same_key = keys_equal(self.table, "v", "n"),
                 open = open("v"),
