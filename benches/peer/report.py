@@ -208,7 +208,8 @@ def growth(sides: dict[str, Side]) -> str:
     lines.append(f"| memory of the add | {' | '.join(cells)} | | {text} |")
     lines += [
         "",
-        "Slope 1: in proportion to the points; 0: not at all. Flat: at most"
+        "Slope 1: in proportion to the points; 0: not at all. The work on 100 is done ten times in ten seconds, of"
+        " which the fastest counts: after a load the server vacuums. Flat: at most"
         f" {FLAT_SLOPE}. Not growing: from the last size but one to the last by {MORE_MEMORY} MB at most.",
     ]
     return "\n".join(lines)
